@@ -1,0 +1,1 @@
+"""The language: what crosses the doors, its limits and its problems. Types, encoding and decoding, nothing else."""

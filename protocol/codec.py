@@ -1,0 +1,195 @@
+"""Bytes to events: decoding, the canonical form and its hash, and what is wrong when it fails.
+
+The canonical form is the event as sent (names not resolved, clock not corrected) in one spelling: keys
+sorted, defaults left out, times in UTC. A sender may therefore write it anew and it is still the same event.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import UTC
+from hashlib import sha256
+from typing import Final, TypeVar
+
+import msgspec
+
+from protocol.events import TIME_FIELDS, Event
+from protocol.identifiers import PATTERN_WORDS, OpaqueId
+from protocol.limits import EVENTS_PER_ARRAY_MAX
+from protocol.problems import Problem, problem
+
+T = TypeVar("T")
+
+# 96 bits are 16 characters of base64url without padding.
+HASH_BYTES: Final = 12
+_JSON_SPACE: Final = b" \t\r\n"
+
+
+class DecodedEvent(msgspec.Struct, frozen=True):
+    """An event that can be read."""
+
+    # Its times are in UTC.
+    event: Event
+    canonical: bytes
+    # The first 96 bits of the SHA-256 of `canonical`, as base64url: it tells other content under the same id.
+    hash: str
+
+
+class Malformed(Exception):
+    """What was sent cannot be read; its text is one sentence a person can act on."""
+
+    def __init__(self, detail: str, path: str | None = None, problem: str = "malformed", id: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        # The JSON path at fault, `$.lines[0].quantity`; None where there is no JSON.
+        self.path = path
+        # A key of `PROBLEM_TYPES`.
+        self.problem = problem
+        # The event's id, when at least that could be read.
+        self.id = id
+
+    def as_problem(self) -> Problem:
+        """The same as it stands on the wire."""
+        return problem(self.problem, self.detail, path=self.path)
+
+
+class _Identified(msgspec.Struct):
+    id: OpaqueId
+
+
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_identified = msgspec.json.Decoder(_Identified).decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
+    """Read one event.
+
+    Raises:
+        Malformed: it is not JSON, not an event, or says something twice.
+    """
+    raw = bytes(raw)
+    try:
+        event = _in_utc(_decode_event(raw))
+        canonical = _encode_sorted(event)
+        refuse_duplicate_keys(raw, canonical)
+    except Malformed as error:
+        error.id = _id_of(raw)
+        raise
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise malformed(error, id=_id_of(raw)) from error
+    digest = sha256(canonical).digest()[:HASH_BYTES]
+    return DecodedEvent(event, canonical, urlsafe_b64encode(digest).decode("ascii"))
+
+
+def split_array(body: bytes) -> list[msgspec.Raw] | None:
+    """Split an array of events into its items, undecoded; None when the body is not an array.
+
+    Raises:
+        Malformed: an array that cannot be read as a whole, or of more than 1,000 items (`too_many`).
+    """
+    if body.lstrip(_JSON_SPACE)[:1] != b"[":
+        return None
+    try:
+        items = _decode_array(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise malformed(error) from error
+    if len(items) > EVENTS_PER_ARRAY_MAX:
+        detail = f"The array has {len(items)} events; at most {EVENTS_PER_ARRAY_MAX} are taken at once."
+        raise Malformed(detail, path="$", problem="too_many")
+    return items
+
+
+def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Read any other request, by a decoder made once for its type.
+
+    Raises:
+        Malformed: it is not JSON, not of that type, or says something twice.
+    """
+    try:
+        request = decoder.decode(body)
+        _search_duplicate_keys(body)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise malformed(error) from error
+    return request
+
+
+def malformed(error: Exception, *, id: str | None = None) -> Malformed:
+    """Say what a decoder's error means, with the JSON path at fault."""
+    if isinstance(error, RecursionError):
+        return Malformed("The JSON is nested too deeply.", path="$", id=id)
+    if isinstance(error, UnicodeError):
+        return Malformed("The text is not valid UTF-8.", id=id)
+    if isinstance(error, OverflowError):
+        return Malformed("A time is outside the years 1 to 9999 in UTC.", path="$", id=id)
+    detail, at, path = str(error).rpartition(" - at `")
+    if at:
+        return Malformed(_in_words(detail) + ".", path=path.removesuffix("`"), id=id)
+    is_json = isinstance(error, msgspec.ValidationError)
+    return Malformed(_in_words(str(error)) + ".", path="$" if is_json else None, id=id)
+
+
+def refuse_duplicate_keys(raw: bytes, encoded: bytes) -> None:
+    """Make sure that no object of `raw` has a key twice, given what its decoded value encodes to.
+
+    A decoder silently keeps the last of two equal keys. Without a backslash in `raw` every string in it has
+    exactly two quotes, and `encoded` holds no string that `raw` does not: it may only leave out defaults. A
+    key that stands twice is encoded at most once, so equal numbers of quotes prove that there is none. The
+    other way round proves nothing (a default was written out, a text is escaped): then it is searched for.
+
+    Raises:
+        Malformed: a key stands twice.
+    """
+    if raw.count(b'"') != encoded.count(b'"') or b"\\" in raw:
+        _search_duplicate_keys(raw)
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object as it was written, duplicates and all."""
+
+
+def _search_duplicate_keys(raw: bytes) -> None:
+    # Only a text that a decoder has accepted comes here, so most of what could go wrong cannot; all of it is
+    # still a ValueError or a RecursionError, which the callers expect.
+    _walk(json.loads(raw.decode(), object_pairs_hook=_Pairs, parse_constant=_refuse_constant), "$")
+
+
+def _walk(value: object, path: str) -> None:
+    if isinstance(value, _Pairs):
+        keys: set[str] = set()
+        for key, member in value:
+            if key in keys:
+                raise Malformed(f"The key `{key}` stands twice in one object.", path=path)
+            keys.add(key)
+            _walk(member, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            _walk(member, f"{path}[{index}]")
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _in_utc(event: Event) -> Event:
+    changes = {
+        name: time.astimezone(UTC)
+        for name in TIME_FIELDS
+        # The decoder gives this very object to a time written with `Z` or `+00:00`.
+        if (time := getattr(event, name, None)) is not None and time.tzinfo is not UTC
+    }
+    return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def _id_of(raw: bytes) -> str | None:
+    """The id of an event that is otherwise unreadable, so that its sender can tell which one it was."""
+    try:
+        return _decode_identified(raw).id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _in_words(detail: str) -> str:
+    for pattern, words in PATTERN_WORDS.items():
+        detail = detail.replace(f"matching regex {pattern!r}", words)
+    return detail

@@ -1,0 +1,225 @@
+"""What holds for one SKU in each pool: the house's rules, resolved.
+
+Each key resolves by itself; which rule wins is `hub.domain.precedence`'s.
+
+Which rules may set what (`hub check` refuses the others, here they are without effect):
+
+    buffer                          any rule; resolved per pool, location and SKU
+    safety, threshold of a group    the group, and rules that name the group and no location
+    safety, threshold of a pool     the pool, and rules that name neither group nor location
+    low, cap, sell, preorder_limit  the pool, and rules that name neither group nor location
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hub.domain.catalogue import (
+    BUILT_IN_STATUSES,
+    HouseSettings,
+    LocationSettings,
+    PoolSettings,
+    RuleSettings,
+    group_locations,
+    pool_locations,
+)
+from hub.domain.precedence import anonymous, by_target, first_set, strongest_first
+from protocol.identifiers import nfc
+
+# Per pool: the 1-based index of the group the location is in (0: not seen), and the buffer there.
+Sight = tuple[tuple[int, int], ...]
+# Per location, per pool: that index.
+_GroupsOf = dict[str, tuple[int, ...]]
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Locations of a pool that share a rule."""
+
+    id: str
+    locations: tuple[str, ...]
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A pool, the locations it sees already resolved."""
+
+    id: str
+    public: bool
+    per_location: bool
+    show_status: bool
+    locations: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+class PoolTerms(msgspec.Struct, array_like=True, frozen=True):
+    """What one pool does with the units of a SKU, but for the buffers."""
+
+    pool: str
+    # 0 shows nothing at all.
+    sell: int
+    threshold: int
+    safety: int
+    # At or under it the status is `low_stock`.
+    low: int
+    # The most that is shown; -1 is no cap.
+    cap: int
+    # 1 shows no number.
+    show_status: int
+    # (threshold, safety) per group: first the locations in no group, which have none, then the pool's groups.
+    groups: tuple[tuple[int, int], ...]
+
+
+class Profile:
+    """How the rules treat a SKU; all SKUs they treat alike share one."""
+
+    __slots__ = ("_blind", "_groups", "_pools", "_rules", "_sights", "terms")
+
+    def __init__(self, pools: tuple[Pool, ...], rules: tuple[RuleSettings, ...], groups: _GroupsOf) -> None:
+        self.terms = tuple(_terms(pool, rules) for pool in pools)
+        self._pools = pools
+        # Strongest first, only those that are for this SKU.
+        self._rules = rules
+        self._groups = groups
+        # At most one entry per location of the house.
+        self._sights: dict[str, Sight] = {}
+        self._blind: Sight = ((0, 0),) * len(pools)
+
+    def sight(self, location: str) -> Sight:
+        """How each pool, in configuration order, sees the SKU at a location: (1-based index into its groups, buffer).
+
+        (0, 0) where a pool does not see the location; a location the house does not have is seen by none.
+        """
+        sight = self._sights.get(location)
+        if sight is not None:
+            return sight
+        groups = self._groups.get(location)
+        if groups is None:
+            return self._blind
+        sight = tuple(
+            (index, _buffer(pool, index, location, self._rules)) if index else (0, 0)
+            for pool, index in zip(self._pools, groups, strict=True)
+        )
+        self._sights[location] = sight
+        return sight
+
+
+class House:
+    """The configured house as it is at one moment: pure and immutable."""
+
+    def __init__(self, settings: HouseSettings, active_at: datetime) -> None:
+        """Resolve the house with the rules in force at `active_at`; `settings` must have passed its checks."""
+        self.locations: dict[str, LocationSettings] = {location.id: location for location in settings.locations}
+        self.pools = tuple(_pool(pool, settings.locations) for pool in settings.pools)
+        self.pool_index = {pool.id: index for index, pool in enumerate(self.pools)}
+        self.statuses = (*BUILT_IN_STATUSES, *(status.id for status in settings.statuses))
+        self._aliases = {nfc(alias): nfc(sku.id) for sku in settings.skus for alias in sku.aliases}
+        self._rules = strongest_first(settings, active_at, self.sku)
+        self._categories = self._ruled_categories(settings)
+        self.digest = self._digest()
+        indexes = [_group_indexes(pool) for pool in self.pools]
+        self._groups_of = {id: tuple(of_pool.get(id, 0) for of_pool in indexes) for id in self.locations}
+        self._for_sku, self._for_category = by_target(self._rules)
+        self._unnamed = self._resolve(())
+        # Only SKUs that rules name, by themselves or by category, are remembered: the file is the bound.
+        self._profiles_by_sku: dict[str, Profile] = {}
+        self._profiles: dict[tuple[RuleSettings, ...], Profile] = {}
+
+    def sku(self, name: str) -> str:
+        """The house's own name of a SKU given by any of its names; a name nobody knows is its own (in NFC)."""
+        name = nfc(name)
+        return self._aliases.get(name, name)
+
+    def profile(self, sku: str) -> Profile:
+        """How the rules treat a SKU, given by the house's name."""
+        category = self._categories.get(sku)
+        if sku not in self._for_sku and category is None:
+            return self._unnamed
+        profile = self._profiles_by_sku.get(sku)
+        if profile is None:
+            profile = self._profiles_by_sku[sku] = self._shared_profile(sku, category)
+        return profile
+
+    def _ruled_categories(self, settings: HouseSettings) -> dict[str, str]:
+        ruled = {rule.category for rule in self._rules}
+        return {nfc(sku.id): sku.category for sku in settings.skus if sku.category and sku.category in ruled}
+
+    def _shared_profile(self, sku: str, category: str | None) -> Profile:
+        own = [index for index in self._for_sku.get(sku, ()) if self._rules[index].category in (None, category)]
+        of_category = [] if category is None else self._for_category.get(category, [])
+        chosen = sorted({*own, *of_category})
+        key = tuple(anonymous(self._rules[index]) for index in chosen)
+        if not key:
+            return self._unnamed
+        profile = self._profiles.get(key)
+        if profile is None:
+            profile = self._profiles[key] = self._resolve(tuple(chosen))
+        return profile
+
+    def _resolve(self, chosen: tuple[int, ...]) -> Profile:
+        rules = tuple(
+            rule
+            for index, rule in enumerate(self._rules)
+            if index in chosen or (rule.sku is None and rule.category is None)
+        )
+        return Profile(self.pools, rules, self._groups_of)
+
+    def _digest(self) -> str:
+        parts: list[Any] = [
+            sorted(self.locations),
+            [(pool.id, pool.show_status, pool.locations, pool.groups) for pool in self.pools],
+            self.statuses,
+            self._rules,
+            sorted(self._aliases.items()),
+            sorted(self._categories.items()),
+        ]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+def _pool(pool: PoolSettings, locations: tuple[LocationSettings, ...]) -> Pool:
+    groups = tuple(Group(group.id, group_locations(group, pool, locations)) for group in pool.group)
+    return Pool(
+        id=pool.id,
+        public=pool.public,
+        per_location=pool.per_location,
+        show_status=pool.show == "status",
+        locations=pool_locations(pool, locations),
+        groups=groups,
+    )
+
+
+def _group_indexes(pool: Pool) -> dict[str, int]:
+    """Location -> 1-based index of its group; 1 is the group of locations in no group."""
+    indexes = dict.fromkeys(pool.locations, 1)
+    for index, group in enumerate(pool.groups, start=2):
+        indexes.update(dict.fromkeys(group.locations, index))
+    return indexes
+
+
+def _terms(pool: Pool, rules: tuple[RuleSettings, ...]) -> PoolTerms:
+    own = [rule for rule in rules if rule.pool in (None, pool.id) and rule.location is None]
+    of_pool = [rule for rule in own if rule.group is None]
+    groups = []
+    for group in pool.groups:
+        of_group = [rule for rule in own if rule.group == group.id]
+        groups.append((first_set("threshold", of_group), first_set("safety", of_group)))
+    return PoolTerms(
+        pool=pool.id,
+        sell=int(first_set("sell", of_pool)),
+        threshold=first_set("threshold", of_pool),
+        safety=first_set("safety", of_pool),
+        low=first_set("low", of_pool),
+        cap=first_set("cap", of_pool),
+        show_status=int(pool.show_status),
+        groups=((0, 0), *groups),
+    )
+
+
+def _buffer(pool: Pool, group_index: int, location: str, rules: tuple[RuleSettings, ...]) -> int:
+    group = pool.groups[group_index - 2].id if group_index > 1 else None
+    here = [
+        rule
+        for rule in rules
+        if rule.pool in (None, pool.id) and rule.group in (None, group) and rule.location in (None, location)
+    ]
+    return first_set("buffer", here)

@@ -1,0 +1,134 @@
+"""The settings, one struct per part; each constructor of the hub takes its part, never the whole.
+
+A field's default is its default everywhere: deploy/hub.toml repeats it and a test holds the two together.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from hub.access import AccessSettings
+from hub.domain.catalogue import HouseSettings, Table
+from protocol.limits import BODY_BYTES_MAX
+
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}(?!\n)$",
+        description='host:port, like "127.0.0.1:8080"',
+    ),
+]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^/\s*]+(?!\n)$",
+        description='scheme://host[:port] without a path, like "https://shop.example"',
+    ),
+]
+RedisUrl = Annotated[
+    str, Meta(pattern=r"^(redis|rediss|unix)://\S+(?!\n)$", description='an address like "redis://10.0.0.5:6379/0"')
+]
+LedgerDsn = Annotated[
+    str, Meta(pattern=r"^postgres(ql)?://\S+(?!\n)$", description='an address like "postgresql://hub@10.0.0.6/hub"')
+]
+VariableName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(?!\n)$", description="the name of an environment variable, no secret"),
+]
+HookUrl = Annotated[str, Meta(pattern=r"^https?://\S+(?!\n)$", description="an address with https://")]
+
+
+class HubSettings(Table, frozen=True):
+    """`[hub]`: where it listens and where its data lies."""
+
+    # Events, reads, feed. Port 0 takes any free port.
+    http: Address = "127.0.0.1:8080"
+    # The WebSocket door.
+    live: Address = "127.0.0.1:8081"
+    # Console, metrics, administration: not for the open network.
+    admin: Address = "127.0.0.1:8082"
+    # What the hub keeps itself: the embedded servers' data, the key it makes. Relative to the file's folder.
+    data_dir: Path = Path("hub-data")
+    # Browser origins that may read and connect; the admin door's own is always one.
+    origins: tuple[Origin, ...] = ()
+
+
+class RedisSettings(Table, frozen=True):
+    """`[redis]`: the server stock lies in; neither key means a private one in `data_dir`."""
+
+    # Without a password; one that has a password comes from HUB_REDIS_URL or `url_file`.
+    url: RedisUrl | None = None
+    # A file that holds the URL.
+    url_file: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"RedisSettings(url={_without_password(self.url)!r}, url_file={self.url_file!r})"
+
+
+class LedgerSettings(Table, frozen=True):
+    """`[ledger]`: the Postgres that remembers everything; neither key means a private one in `data_dir`."""
+
+    # Without a password; one that has a password comes from HUB_LEDGER_DSN or `dsn_file`.
+    dsn: LedgerDsn | None = None
+    # A file that holds the DSN.
+    dsn_file: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"LedgerSettings(dsn={_without_password(self.dsn)!r}, dsn_file={self.dsn_file!r})"
+
+
+class LimitsSettings(Table, frozen=True):
+    """`[limits]`: the bounds an operator may want to move; what the wire promises is in protocol.limits."""
+
+    # The largest HTTP body, before and after gunzip; beyond it is 413. 1 MiB is what senders may count on.
+    body_bytes_max: Annotated[int, Meta(ge=1_024, le=16 * 1024 * 1024)] = BODY_BYTES_MAX
+    # How long an answer waits for the ledger; after that it is 202 `accepted`. A healthy ledger takes 5 ms.
+    ledger_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 250
+    # Line × pool units in one call of the kernel: keeps Redis' other clients from waiting above about 5 ms.
+    batch_weight_max: Annotated[int, Meta(ge=100, le=20_000)] = 2_000
+    # The same units waiting for a call; beyond it is 503. At 10,000 lines a second this is about a second.
+    waiting_weight_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 50_000
+    # How long Redis may be silent in one call before the outcome is reported as unknown (503).
+    redis_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    # Journal entries in one transaction of the ledger: more fsyncs below, longer waits for a 200 above.
+    ledger_batch_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    # WebSockets on one process; the next is told to try later (1013). One costs about 30 KiB.
+    connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
+    # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
+    stop_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
+
+
+class HookSettings(Table, frozen=True):
+    """`[[hook]]`: an address that hears of the feed."""
+
+    url: HookUrl
+    secret_env: VariableName
+    # Types of the feed, `movement.*` being all of a kind; none named is all.
+    types: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, paths absolute and secrets read."""
+
+    hub: HubSettings = HubSettings()
+    redis: RedisSettings = RedisSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    limits: LimitsSettings = LimitsSettings()
+    access: AccessSettings = AccessSettings()
+    house: HouseSettings = HouseSettings()
+    hooks: tuple[HookSettings, ...] = ()
+
+
+def has_password(url: str) -> bool:
+    """Whether an address of a server carries a password, which must not stand in the file."""
+    try:
+        return urlsplit(url).password is not None or "password=" in url
+    except ValueError:
+        return False
+
+
+def _without_password(url: str | None) -> str | None:
+    return "<hidden>" if url is not None and has_password(url) else url

@@ -1,0 +1,219 @@
+"""The settings: what wins, what is refused, and where the reader is sent to mend it."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hub.access import JwtKey, OpaqueKey, Secret
+from hub.faults import SettingsInvalid
+from hub.settings import HubSettings, LedgerSettings, LimitsSettings, RedisSettings, Settings, check, load
+
+DEPLOYED = Path(__file__).parent.parent / "deploy" / "hub.toml"
+SECRET = "a secret of at least thirty-two bytes"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "hub.toml"
+
+
+def problems(file: Path, text: str, **environ: str) -> list[str]:
+    """What is wrong, without the folder."""
+    file.write_text(text, "utf-8")
+    return [line.removeprefix(f"{file.parent}/") for line in check(file, environ)]
+
+
+def test_the_deployed_file_says_every_default() -> None:
+    here = HubSettings(data_dir=DEPLOYED.parent / "hub-data")
+
+    assert load(DEPLOYED, {}) == Settings(hub=here)
+
+
+@pytest.mark.parametrize("part", [HubSettings, RedisSettings, LedgerSettings, LimitsSettings])
+def test_the_deployed_file_names_every_setting(part: type[msgspec.Struct]) -> None:
+    text = DEPLOYED.read_text("utf-8")
+
+    missing = [name for name in part.__struct_fields__ if not re.search(rf"^#?{name} = ", text, re.MULTILINE)]
+
+    assert missing == []
+
+
+def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> None:
+    settings, examples = DEPLOYED.read_text("utf-8").split("# -----", maxsplit=1)
+    text = re.sub(r"^#(?=\[|\w+ = )", "", examples, flags=re.MULTILINE)
+    (tmp_path / "hub.toml").write_text(settings + "# " + text, "utf-8")
+    (tmp_path / "storefront-public.pem").write_text(
+        "-----BEGIN PUBLIC KEY-----\n"
+        "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+        "-----END PUBLIC KEY-----\n"
+    )
+
+    loaded = load(tmp_path / "hub.toml", {"HUB_JWT_SECRET": SECRET})
+
+    assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
+    assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 2, 1]
+
+
+def test_without_a_file_there_is_a_sample_house_and_its_data_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    settings = load(None, {})
+
+    assert settings.hub.data_dir == tmp_path / "hub-data"
+    assert [pool.id for pool in settings.house.pools] == ["online", "store", "vip", "gulf"]
+    assert len(settings.house.locations) == 5
+
+
+def test_the_environment_beats_the_file_and_the_file_the_defaults(file: Path) -> None:
+    file.write_text('[hub]\nhttp = "127.0.0.1:1"\nlive = "127.0.0.1:2"\n[limits]\nledger_wait_ms = 1\n')
+    environ = {
+        "HUB_HTTP": "0.0.0.0:9",
+        "HUB_ORIGINS": "https://a.example, https://b.example",
+        "HUB_REDIS_URL": "redis://r:6379",
+        "HUB_LEDGER_DSN": "postgresql://p/hub",
+        "HUB_LIMITS_LEDGER_WAIT_MS": "7",
+    }
+
+    settings = load(file, environ)
+
+    assert (settings.hub.http, settings.hub.live) == ("0.0.0.0:9", "127.0.0.1:2")
+    assert settings.hub.admin == HubSettings().admin
+    assert settings.hub.origins == ("https://a.example", "https://b.example")
+    assert (settings.redis.url, settings.ledger.dsn) == ("redis://r:6379", "postgresql://p/hub")
+    assert settings.limits.ledger_wait_ms == 7
+
+
+@pytest.mark.parametrize("environ", [{}, {"HUB_DATA_DIR": "data"}])
+def test_relative_paths_are_relative_to_the_files_folder(file: Path, environ: dict[str, str]) -> None:
+    file.write_text('[hub]\ndata_dir = "./data"\n')
+
+    assert load(file, environ).hub.data_dir == file.parent / "data"
+
+
+def test_variables_of_tests_of_kubernetes_and_named_secrets_are_no_settings(file: Path) -> None:
+    text = '[[jwt]]\nkid = "k"\nalgorithm = "HS256"\nsecret_env = "HUB_JWT_SECRET"\n'
+    environ = {
+        "HUB_TEST_X": "1",
+        "HUB_PORT": "tcp://10.0.0.1:80",
+        "HUB_LIVE_SERVICE_HOST": "10.0.0.2",
+        "HUB_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "HUB_JWT_SECRET": SECRET,
+    }
+
+    assert problems(file, text, **environ) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HUB_LIVEX", "1", 'is not a variable the hub knows; did you mean "HUB_LIVE"?'),
+        ("HUB_HTTP", "8080", 'must be host:port, like "127.0.0.1:8080"; unset it for the default'),
+        ("HUB_HTTP", "127.0.0.1:99999", "a port is at most 65535, not 99999"),
+        (
+            "HUB_REDIS_URL",
+            "",
+            'must be an address like "redis://10.0.0.5:6379/0"; unset it for the default',
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(file: Path, variable: str, value: str, said: str) -> None:
+    assert problems(file, "", **{variable: value}) == [f"environment: {variable}: {said}"]
+
+
+def test_secrets_come_from_the_environment_or_a_file_and_are_not_shown(file: Path) -> None:
+    (file.parent / "key").write_text(f"{SECRET}\n")
+    hash = "sha256:" + "0" * 64
+    text = (
+        '[[jwt]]\nkid = "a"\nalgorithm = "HS256"\nsecret_env = "A"\n'
+        '[[jwt]]\nkid = "b"\nalgorithm = "HS256"\nsecret_file = "key"\n'
+        f'[[key]]\nid = "till"\nhash = "{hash}"\nsub = "pos-1"\nscope = ["events:write"]\n'
+    )
+    file.write_text(text)
+
+    settings = load(file, {"A": SECRET})
+
+    secret = Secret(SECRET)
+    assert settings.access.jwt_keys == (JwtKey("a", "HS256", secret), JwtKey("b", "HS256", secret))
+    till = OpaqueKey("till", hash, "pos-1", scope=("events:write",))
+    assert settings.access.opaque_keys == (till,)
+    assert SECRET not in repr(settings)
+
+
+def test_a_key_may_reach_every_pool_and_location(file: Path) -> None:
+    hash = "sha256:" + "0" * 64
+    file.write_text(f'[[key]]\nid = "k"\nhash = "{hash}"\nsub = "s"\npools = ["*"]\nlocations = ["*"]\n')
+
+    assert load(file, {}).access.opaque_keys == (OpaqueKey("k", hash, "s", pools=("*",), locations=("*",)),)
+
+
+def test_a_servers_password_comes_from_elsewhere_and_is_not_shown(file: Path) -> None:
+    (file.parent / "dsn").write_text("postgresql://hub:geheim@p/hub\n")
+    file.write_text('[ledger]\ndsn_file = "dsn"\n')
+
+    settings = load(file, {"HUB_REDIS_URL": "redis://:geheim@r:6379"})
+
+    assert settings.redis.url == "redis://:geheim@r:6379"
+    assert settings.ledger.dsn == "postgresql://hub:geheim@p/hub"
+    assert "geheim" not in repr(settings)
+
+
+def test_the_environment_wins_over_an_address_in_a_file(file: Path) -> None:
+    file.write_text('[redis]\nurl_file = "not there"\n')
+
+    assert load(file, {"HUB_REDIS_URL": "redis://r"}).redis.url == "redis://r"
+
+
+def test_loading_names_the_first_problem_and_how_many_more(file: Path) -> None:
+    file.write_text("[hub]\na = 1\nb = 2\nc = 3\n")
+
+    with pytest.raises(SettingsInvalid, match=r"hub\.toml:2: hub\.a: .*\(and 2 more: see `hub check`\)$"):
+        load(file, {})
+
+
+def test_a_file_that_is_not_there_is_said_to_be(file: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"hub\.toml: cannot be read: No such file or directory"):
+        load(file, {})
+
+
+def test_the_file_of_the_wire_contract_is_accepted(file: Path) -> None:
+    text = """
+[hub]
+http = "127.0.0.1:8080"
+data_dir = "./hub-data"
+[[location]]
+id = "LON-KNB"
+kind = "store"
+country = "GB"
+[[location]]
+id = "DC-LYON"
+kind = "warehouse"
+[[pool]]
+id = "online"
+locations = ["LON-KNB", "DC-LYON"]
+public = true
+low = 2
+cap = 10
+  [[pool.group]]
+  id = "boutiques"
+  kinds = ["store"]
+  threshold = 3
+[[rule]]
+pool = "online"
+category = "watches"
+buffer = 1
+[[source]]
+id = "shopify-eu"
+adapter = "shopify"
+secret_env = "SHOPIFY_EU_SECRET"
+pool = "online"
+locations = { "655441491" = "DC-LYON" } # theirs = ours
+[[sku]]
+id = "BAG-NOIR"
+category = "bags"
+aliases = ["3607340000001"]
+"""
+    assert problems(file, text) == []

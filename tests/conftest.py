@@ -1,0 +1,67 @@
+"""Fixtures: one embedded pair of real servers for the whole run, a clean Redis and a new database for each test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from hub.embedded.servers import EmbeddedServers, start
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--redis-server",
+        metavar="PATH",
+        help="run the suite against this Redis or Valkey program instead of the embedded default",
+    )
+
+
+@pytest.fixture(scope="session")
+def redis_binary(request: pytest.FixtureRequest) -> Path | None:
+    chosen: str | None = request.config.getoption("--redis-server")
+    return Path(chosen) if chosen else None
+
+
+@pytest.fixture(scope="session")
+async def servers(
+    tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None
+) -> AsyncIterator[EmbeddedServers]:
+    data_dir = tmp_path_factory.mktemp("servers")
+    started = await start(data_dir, redis=True, postgres=True, redis_binary=redis_binary)
+    yield started
+    await started.stop()
+
+
+@pytest.fixture
+async def redis_client(servers: EmbeddedServers) -> AsyncIterator[Redis]:
+    """A client of a Redis without any key; replies are bytes."""
+    assert servers.redis_url is not None
+    async with Redis.from_url(servers.redis_url) as client:
+        await client.flushall()
+        await client.script_flush()
+        yield client
+
+
+@pytest.fixture
+def redis_url(servers: EmbeddedServers, redis_client: Redis) -> str:
+    """The URL of a Redis without any key."""
+    assert servers.redis_url is not None
+    return servers.redis_url
+
+
+@pytest.fixture
+async def postgres_dsn(servers: EmbeddedServers) -> AsyncIterator[str]:
+    """The DSN of a new and empty database, dropped after the test."""
+    assert servers.postgres_dsn is not None
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(servers.postgres_dsn)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        yield urlunsplit(urlsplit(servers.postgres_dsn)._replace(path=f"/{name}"))
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()

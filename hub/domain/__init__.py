@@ -1,0 +1,1 @@
+"""What decides, pure: no await, no clock, no I/O."""

@@ -1,0 +1,126 @@
+"""Group commit: what arrives while one call of the kernel is in flight goes into the next.
+
+At one sale a second a batch is one command and adds nothing; at thousands a second it is what makes Python fast
+enough. A fault of a call is the fault of everything in it: the outcome is unknown, and the ids make a repeat safe.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from hub.domain.rules import House
+from hub.faults import Fault, Unavailable
+from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.outcome import Outcome
+
+COMMANDS_PER_CALL_MAX = 1_000
+
+
+class _Ticket:
+    """What one submitter waits for: its commands, answered perhaps over several calls."""
+
+    __slots__ = ("done", "left", "outcomes")
+
+    def __init__(self, count: int) -> None:
+        self.outcomes: list[Outcome | None] = [None] * count
+        self.left = count
+        self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+
+    def answer(self, index: int, outcome: Outcome) -> None:
+        self.outcomes[index] = outcome
+        self.left -= 1
+        if self.left == 0 and not self.done.done():
+            self.done.set_result([known for known in self.outcomes if known is not None])
+
+    def fail(self, fault: Fault) -> None:
+        if not self.done.done():
+            self.done.set_exception(fault)
+
+
+class Batcher:
+    """The one queue in front of a kernel. `run` must be running while anybody submits."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        house: House,
+        *,
+        weight_max: int,
+        waiting_weight_max: int,
+        on_call: Callable[[int, float], None] = lambda commands, seconds: None,
+    ) -> None:
+        self._kernel = kernel
+        self.house = house
+        # Lines × pools in one call, so that a call stays within a few milliseconds of Redis.
+        self._weight_max = weight_max
+        # The same units waiting; beyond it the hub says 503 at once instead of growing.
+        self._waiting_weight_max = waiting_weight_max
+        self._waiting_weight = 0
+        self._on_call = on_call
+        self._waiting: deque[tuple[Command, _Ticket, int]] = deque()
+        self._arrived = asyncio.Event()
+
+    async def submit(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Book the commands in their order and return their outcomes.
+
+        Raises:
+            Unavailable: too much is waiting (nothing was sent), or a call failed (the outcome is unknown).
+            RulesChanged: this process's rules are not the partition's.
+        """
+        if not commands:
+            return []
+        weight = sum(map(self._weight, commands))
+        if self._waiting and self._waiting_weight + weight > self._waiting_weight_max:
+            raise Unavailable("more events are waiting than the hub can take")
+        self._waiting_weight += weight
+        ticket = _Ticket(len(commands))
+        self._waiting.extend((command, ticket, index) for index, command in enumerate(commands))
+        self._arrived.set()
+        return await ticket.done
+
+    async def run(self) -> None:
+        """Send batch after batch until cancelled; what still waits then is told so."""
+        try:
+            while True:
+                await self._arrived.wait()
+                while self._waiting:
+                    await self._send(self._take())
+                self._arrived.clear()
+        finally:
+            for _, ticket, _ in self._waiting:
+                ticket.fail(Unavailable("the hub is stopping"))
+            self._waiting.clear()
+
+    def _take(self) -> list[tuple[Command, _Ticket, int]]:
+        batch: list[tuple[Command, _Ticket, int]] = []
+        room = self._weight_max
+        while self._waiting and len(batch) < COMMANDS_PER_CALL_MAX:
+            weight = self._weight(self._waiting[0][0])
+            if batch and weight > room:
+                break
+            room -= weight
+            self._waiting_weight -= weight
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _weight(self, command: Command) -> int:
+        lines = len(self.house.locations) if isinstance(command, Refresh) else len(command.lines)
+        return max(1, lines) * max(1, len(self.house.pools))
+
+    async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            outcomes = await self._kernel.call([command for command, _, _ in batch], self.house)
+        except Fault as fault:
+            for _, ticket, _ in batch:
+                ticket.fail(fault)
+            return
+        except BaseException:
+            # Stopped in mid-call, or a defect: nobody may wait for ever, whichever it is.
+            for _, ticket, _ in batch:
+                ticket.fail(Unavailable("the hub is stopping"))
+            raise
+        self._on_call(len(batch), clock() - started)
+        for (_, ticket, index), outcome in zip(batch, outcomes, strict=True):
+            ticket.answer(index, outcome)

@@ -1,0 +1,149 @@
+"""Book facts: the kernel first, the ledger where only its long memory can tell, and the kernel again.
+
+The path of one fact: far from now by its own time? ask the ledger → kernel → applied, duplicate, parked, conflict.
+Rarely the kernel asks back (`ask_ledger`, `stale` views); it wrote nothing then, so the fact is simply sent again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hub.domain.command import Fact
+from hub.faults import Unavailable
+from hub.journal.answer import Answer
+from hub.journal.entry import Seq
+from hub.stock.batcher import Batcher
+from hub.stock.kernel import DAY_MS, Command, Kernel, Refresh
+from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
+
+# As in the kernel: an id may be older than Redis's memory when its stated time is further away than this.
+REMEMBERED_MS = 7 * DAY_MS
+AHEAD_MS = 5 * 60 * 1000
+# A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
+ROUNDS_MAX = 4
+
+EventId = tuple[str, str]
+
+
+class Recalled(Protocol):
+    """What the ledger knows of an id that was booked."""
+
+    @property
+    def hash(self) -> str:
+        """Of its content."""
+
+    @property
+    def seq(self) -> Seq:
+        """Where it was booked."""
+
+    @property
+    def answer(self) -> Answer:
+        """What its first answer said."""
+
+
+class LongMemory(Protocol):
+    """The ledger's lookup."""
+
+    async def recall(self, ids: Sequence[EventId]) -> Mapping[EventId, Recalled]:
+        """The ids among these that were booked, each a (source, id).
+
+        Raises:
+            Unavailable: the ledger is away, so nobody can tell.
+        """
+        ...
+
+
+class Booking:
+    """Books facts for the doors."""
+
+    def __init__(self, kernel: Kernel, batcher: Batcher, memory: LongMemory) -> None:
+        self._kernel = kernel
+        self._batcher = batcher
+        self._memory = memory
+
+    async def book(self, facts: Sequence[Fact]) -> list[Outcome]:
+        """Book the facts in their order; one outcome for each.
+
+        Raises:
+            Unavailable: a store did not answer, so some outcomes are unknown; send the same facts again.
+        """
+        run = _Run(facts)
+        await self._ask(run, [i for i, fact in enumerate(facts) if self._is_far_off(fact)])
+        for _ in range(ROUNDS_MAX):
+            if not run.open:
+                break
+            await self._send(run)
+            await self._ask(run, run.asking())
+        if run.open:
+            raise Unavailable("the house's rules change faster than the event could be booked")
+        await self._fill_in_first_answers(run)
+        return run.outcomes()
+
+    def _is_far_off(self, fact: Fact) -> bool:
+        now = self._kernel.booked_at_ms
+        return not now - REMEMBERED_MS <= fact.stated_ms <= now + AHEAD_MS
+
+    async def _send(self, run: "_Run") -> None:
+        indexes = sorted(run.open)
+        first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
+        run.stale.clear()
+        outcomes = await self._batcher.submit([*first, *(run.facts[index] for index in indexes)])
+        for index, outcome in zip(indexes, outcomes[len(first) :], strict=True):
+            run.note(index, outcome)
+
+    async def _ask(self, run: "_Run", indexes: list[int]) -> None:
+        """Look ids up in the ledger; those that it does not know may be booked."""
+        if not indexes:
+            return
+        facts = [run.facts[index] for index in indexes]
+        found = await self._memory.recall([(fact.source, fact.id) for fact in facts])
+        for index, fact in zip(indexes, facts, strict=True):
+            known = found.get((fact.source, fact.id))
+            if known is None:
+                run.facts[index] = msgspec.structs.replace(fact, ledger_checked=True)
+            elif known.hash == fact.hash:
+                run.note(index, Duplicate(known.seq, known.answer))
+            else:
+                # Only the kernel writes: it keeps the attempt in the journal and answers `conflict`.
+                run.facts[index] = msgspec.structs.replace(fact, verb="conflict")
+
+    async def _fill_in_first_answers(self, run: "_Run") -> None:
+        lacking = run.lacking_first_answer()
+        if not lacking:
+            return
+        ids = [(run.facts[index].source, run.facts[index].id) for index in lacking]
+        found = await self._memory.recall(ids)
+        for index, event_id in zip(lacking, ids, strict=True):
+            known = found.get(event_id)
+            if known is None:
+                raise Unavailable("the first answer is neither in the journal nor in the ledger")
+            run.note(index, Duplicate(known.seq, known.answer))
+
+
+class _Run:
+    """One call of `book`: which facts still have no outcome, and why."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self.facts = list(facts)
+        self.open = set(range(len(facts)))
+        self.stale: set[str] = set()
+        self._outcomes: dict[int, Outcome] = {}
+
+    def note(self, index: int, outcome: Outcome) -> None:
+        self._outcomes[index] = outcome
+        if isinstance(outcome, Broken):
+            raise Unavailable(f"Redis holds something unexpected: {outcome.why}")
+        if isinstance(outcome, Stale):
+            self.stale.add(outcome.sku)
+        if not isinstance(outcome, AskLedger | Stale):
+            self.open.discard(index)
+
+    def asking(self) -> list[int]:
+        return [index for index in sorted(self.open) if isinstance(self._outcomes[index], AskLedger)]
+
+    def lacking_first_answer(self) -> list[int]:
+        return [i for i, known in self._outcomes.items() if isinstance(known, Duplicate) and known.first is None]
+
+    def outcomes(self) -> list[Outcome]:
+        return [self._outcomes[index] for index in range(len(self.facts))]

@@ -1,0 +1,271 @@
+"""The Python face of the kernel: a batch of commands in, one script call, their outcomes out."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.command import Fact
+from hub.domain.pools import View
+from hub.domain.rules import House, Profile
+from hub.faults import Fault, ServerRefused, Unavailable
+from hub.journal.answer import AnsweredAlert, answer_of
+from hub.journal.entry import Entry, Seq
+from hub.stock import keys
+from hub.stock.outcome import (
+    Applied,
+    AskLedger,
+    Broken,
+    Conflict,
+    Duplicate,
+    Outcome,
+    Parked,
+    Refused,
+    Shown,
+    Stale,
+    Unchanged,
+)
+from hub.stock.scripts import KERNEL, OPEN, Script
+
+DAY_MS = 86_400_000
+
+
+class RulesChanged(Fault):
+    """Another process gave this partition other rules; nothing was written."""
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """Recompute what every pool shows of a SKU after a change of rules."""
+
+    sku: str
+
+
+Command = Fact | Refresh
+
+
+class Reply(msgspec.Struct, array_like=True, frozen=True):
+    """What the script returns."""
+
+    word: str
+    epoch: int
+    next: int
+    booked_at_ms: int
+    seen_from: int
+    answers: list[list[Any]]
+    why: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class Kernel:
+    """One partition's kernel. Call `open` once before `call`; one call at a time is enough for full speed."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._kernel = Script(KERNEL)
+        self._open = Script(OPEN)
+        self.epoch = 0
+        self.rules_version = 0
+        # The number after the highest one this process was answered: a Redis behind it has lost entries.
+        self.floor = 0
+        self.booked_at_ms = 0
+        # Why the last call was turned away; None when it was taken.
+        self.closed_because: str | None = None
+        self._seen_from = 0
+
+    async def open(self, hub: UUID, epoch: int, house: House, *, create: bool) -> None:
+        """Bind this process to its partition and make the house's rules the current ones.
+
+        Raises:
+            ServerRefused: the partition is missing, belongs to another hub or epoch, or is halted.
+            Unavailable: Redis did not answer.
+        """
+        reply: Any = await self._open.call(
+            self._client, [keys.META, keys.JOURNAL], str(hub), epoch, house.digest, int(create)
+        )
+        word = reply[0].decode()
+        if word != "opened":
+            raise ServerRefused(_REFUSALS[word])
+        self.epoch = epoch
+        self.floor, self.rules_version, self._seen_from = int(reply[1]), int(reply[2]), int(reply[3])
+        seconds, micros = await self._client.time()
+        self.booked_at_ms = seconds * 1000 + micros // 1000
+
+    async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
+        """Book a batch; each command whole or not at all, in order, each seeing the ones before.
+
+        Raises:
+            Unavailable: the outcome is unknown, or the partition is closed; send the same commands again.
+            RulesChanged: the house given here is not the partition's; nothing was written.
+        """
+        reply = await self._call_once(commands, house)
+        if reply.word == "stale_days":
+            # It was another day for Redis; now both know which.
+            self._seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
+            reply = await self._call_once(commands, house)
+        self.closed_because = _CLOSED.get(reply.word)
+        if reply.word == "stale_rules":
+            raise RulesChanged(_CLOSED[reply.word])
+        if reply.word != "ok":
+            raise Unavailable(_CLOSED.get(reply.word, reply.word) + (f": {reply.why}" if reply.why else ""), 5)
+        self._seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
+        self.floor = max(self.floor, reply.next)
+        return [_outcome(answer, reply.epoch) for answer in reply.answers]
+
+    async def _call_once(self, commands: Sequence[Command], house: House) -> Reply:
+        today = self.booked_at_ms // DAY_MS
+        days = [keys.seen(day) for day in range(self._seen_from, today + 2)]
+        message = _Message(house, [keys.META, keys.JOURNAL, *days])
+        listed = [message.command(command) for command in commands]
+        body = _encode(
+            (
+                self.epoch,
+                self.floor,
+                self.rules_version,
+                self._seen_from,
+                len(days),
+                message.profiles,
+                message.sights,
+                house.statuses,
+                listed,
+            )
+        )
+        reply = await self._kernel.call(self._client, message.keys, body)
+        if not isinstance(reply, bytes):
+            raise Unavailable("the kernel's script returned something else than its reply")
+        return _decode_reply(reply)
+
+
+class _Message:
+    """Collects the keys, profiles and sights that the commands of one call share; indexes count from 1."""
+
+    def __init__(self, house: House, key_list: list[str]) -> None:
+        self._house = house
+        self.keys = key_list
+        self.profiles: list[object] = []
+        self.sights: list[list[int]] = []
+        self._key_at: dict[str, int] = {}
+        self._profile_at: dict[int, int] = {}
+        self._sight_at: dict[tuple[int, str], int] = {}
+
+    def command(self, command: Command) -> tuple[object, ...]:
+        if isinstance(command, Refresh):
+            return self._refresh(command)
+        return (
+            command.verb,
+            command.type,
+            command.source,
+            command.id,
+            command.hash,
+            command.time_ms,
+            command.stated_ms,
+            int(command.ledger_checked),
+            command.payload,
+            command.pool,
+            int(command.standing),
+            [self._line(line.sku, line.location, line.quantity, line.bucket) for line in command.lines],
+        )
+
+    def _line(self, sku: str, location: str, quantity: int, bucket: str) -> tuple[object, ...]:
+        profile = self._house.profile(sku)
+        return (
+            self._key(keys.sku(sku)),
+            sku,
+            self._key(keys.skus_at(location)),
+            location,
+            quantity,
+            self._profile(profile),
+            self._sight(profile, location),
+            bucket,
+        )
+
+    def _refresh(self, command: Refresh) -> tuple[object, ...]:
+        profile = self._house.profile(command.sku)
+        sights = {location: self._sight(profile, location) for location in self._house.locations}
+        line = (
+            self._key(keys.sku(command.sku)),
+            command.sku,
+            0,
+            "",
+            0,
+            self._profile(profile),
+            sights,
+            "free",
+        )
+        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line])
+
+    def _key(self, key: str) -> int:
+        index = self._key_at.get(key)
+        if index is None:
+            self.keys.append(key)
+            index = self._key_at[key] = len(self.keys)
+        return index
+
+    def _profile(self, profile: Profile) -> int:
+        index = self._profile_at.get(id(profile))
+        if index is None:
+            self.profiles.append(profile.terms)
+            index = self._profile_at[id(profile)] = len(self.profiles)
+        return index
+
+    def _sight(self, profile: Profile, location: str) -> int:
+        index = self._sight_at.get((id(profile), location))
+        if index is None:
+            self.sights.append([number for pair in profile.sight(location) for number in pair])
+            index = self._sight_at[id(profile), location] = len(self.sights)
+        return index
+
+
+_REFUSALS = {
+    "missing": "Redis has no stock of this hub, but the ledger knows some: rebuild Redis from the ledger, or give "
+    "back its data folder",
+    "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
+    "other_epoch": "Redis and the ledger disagree about the epoch: this Redis is a copy from before a recovery",
+    "halted": "the partition is halted, because a write failed half way; verify it and repair it first",
+}
+
+_CLOSED = {
+    "closed": "Redis has lost the hub's stock",
+    "fenced": "Redis is of another epoch than this process",
+    "behind": "Redis is behind what was already answered",
+    "halted": "the partition is halted, because a write failed half way",
+    "stale_rules": "the house's rules were changed by another process of this hub",
+    "stale_days": "the clocks of Redis and this process disagree about the day",
+}
+
+
+def _applied(answer: list[Any], epoch: int) -> Applied:
+    _, number, alerts, shown, skus = answer
+    return Applied(
+        Seq(epoch, number),
+        tuple(AnsweredAlert(kind, skus[sku], place, count, pool) for kind, sku, place, count, pool in alerts),
+        tuple(Shown(skus[sku], pool, View(*view)) for sku, pool, *view in shown),
+    )
+
+
+def _outcome(answer: list[Any], epoch: int) -> Outcome:
+    match answer[0]:
+        case "applied":
+            return _applied(answer, epoch)
+        case "duplicate":
+            first = answer_of(msgspec.convert(answer[3], Entry)) if answer[3] else None
+            return Duplicate(Seq(answer[1], answer[2]), first)
+        case "parked":
+            return Parked(Seq(answer[1], answer[2]))
+        case "conflict":
+            return Conflict(Seq(answer[1], answer[2]))
+        case "ask_ledger":
+            return AskLedger()
+        case "stale":
+            return Stale(answer[1])
+        case "refused":
+            return Refused(answer[1])
+        case "broken":
+            return Broken(answer[1])
+        case "unchanged":
+            return Unchanged()
+    raise AssertionError(f"the kernel answered {answer[0]!r}")

@@ -1,0 +1,49 @@
+"""Every Redis key of the hub, what it holds and how it is named; nothing else composes a key.
+
+    hub:{0}:meta              hash   hub (uuid), epoch, next (number of the next entry), booked_at (ms of the last one),
+                                     rules (version), house (digest of the configuration), seen_from (first live day),
+                                     halted (present when a write failed half way)
+    hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.journal.entry.Entry
+    hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
+    hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · v → msgpack {pool: View} · r → rules version of v
+    hub:{0}:skus:<location>   set    the SKUs that have a position there
+
+`{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
+"""
+
+from hub.journal.entry import PARTITION
+
+PREFIX = f"hub:{{{PARTITION}}}:"
+META = PREFIX + "meta"
+JOURNAL = PREFIX + "journal"
+
+RULES_FIELD = b"r"
+VIEWS_FIELD = b"v"
+POSITION_FIELD = b"l:"
+
+_SEEN = PREFIX + "seen:"
+_SKU = PREFIX + "sku:"
+_SKUS = PREFIX + "skus:"
+
+# Matches every SKU's hash, for a scan.
+ANY_SKU = _SKU + "*"
+
+
+def seen(day: int) -> str:
+    """The dedupe records of one UTC day, counted from 1970-01-01."""
+    return f"{_SEEN}{day}"
+
+
+def sku(name: str) -> str:
+    """The hash of one SKU."""
+    return _SKU + name
+
+
+def sku_name(key: bytes) -> str:
+    """The SKU whose hash has this key."""
+    return key.decode()[len(_SKU) :]
+
+
+def skus_at(location: str) -> str:
+    """The set of SKUs that have a position at the location."""
+    return _SKUS + location

@@ -1,0 +1,79 @@
+-- Every event takes effect once.
+--
+-- A record is {kind, hash, epoch, number} under `source:id` in the hash of the day it was booked on; a conflict is
+-- kept once for each distinct content, under `source:id`, NUL and the content's hash.
+--
+-- LAW  An unknown id whose stated time is far from now may have been booked so long ago that only the ledger
+--      knows it: nothing is written until the ledger was asked.
+
+local KIND, HASH, EPOCH, NUMBER = 1, 2, 3, 4
+local DAY_MS = 86400000
+local REMEMBERED_MS = 7 * DAY_MS
+local AHEAD_MS = 300000
+
+local seen = {}
+
+local function field_of(command)
+  return command.source .. ':' .. command.id
+end
+
+-- Look up all ids of the call at once, in every live day.
+local function recall(call)
+  local fields = {}
+  for _, command in ipairs(call.commands) do
+    if type(command.source) == 'string' and type(command.id) == 'string' then
+      fields[#fields + 1] = field_of(command)
+    end
+  end
+  if #fields == 0 then return end
+  for day = 1, call.days do
+    local found = redis.call('HMGET', KEYS[2 + day], unpack(fields))
+    for i, field in ipairs(fields) do
+      if found[i] then seen[field] = cmsgpack.unpack(found[i]) end
+    end
+  end
+end
+
+local function recall_one(call, field)
+  if fresh_seen[field] then return fresh_seen[field] end
+  for day = 1, call.days do
+    local found = redis.call('HGET', KEYS[2 + day], field)
+    if found then return cmsgpack.unpack(found) end
+  end
+end
+
+local function remember(field, record)
+  if not fresh_seen[field] then fresh_fields[#fresh_fields + 1] = field end
+  fresh_seen[field] = record
+end
+
+-- The first answer's entry; false when the journal no longer has it and the ledger must be asked.
+local function first_entry(call, record)
+  if record[EPOCH] == call.epoch and record[NUMBER] >= call.next_at_start then
+    return cmsgpack.unpack(entries[record[NUMBER] - call.next_at_start + 1].packed)
+  end
+  local id = string.format('%d-%d', record[EPOCH], record[NUMBER])
+  local found = redis.call('XRANGE', KEYS[2], id, id)
+  return found[1] and cmsgpack.unpack(found[1][2][2]) or false
+end
+
+local function is_far_off(call, command)
+  local stated = command.stated_at
+  return stated < call.now - REMEMBERED_MS or stated > call.now + AHEAD_MS
+end
+
+-- nil when the command is new and may go on; else its answer, a list led by a word.
+local function known(call, command)
+  local field = field_of(command)
+  local record = fresh_seen[field] or seen[field]
+  if not record then
+    if is_far_off(call, command) and not command.ledger_checked then return { 'ask_ledger' } end
+    return nil
+  end
+  if record[HASH] ~= command.hash then return nil, 'conflict' end
+  if record[KIND] == 'parked' then
+    if command.verb ~= 'park' then return nil end
+    return { 'parked', record[EPOCH], record[NUMBER] }
+  end
+  return { 'duplicate', record[EPOCH], record[NUMBER], first_entry(call, record) }
+end

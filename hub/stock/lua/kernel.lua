@@ -1,0 +1,200 @@
+-- One call: a batch of commands, each booked whole or not at all, with everything that it set.
+--
+-- KEYS   1 meta · 2 journal · 3… the seen days, first to last · then SKU hashes and location sets, by index
+-- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, commands}
+--          floor: the number after the highest one that any caller was answered
+--          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines}
+--          line: {SKU key, SKU, location set key, location, quantity, profile, sight, bucket}, keys by index into KEYS
+-- REPLY  msgpack {word, epoch, next number, booked at ms, first live day, answers, why}
+--          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
+--          answer: {applied, number, alerts, views} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
+--                  · {conflict, epoch, number} · {ask_ledger} · {stale, SKU} · {refused, why} · {broken, why} · {unchanged}
+-- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
+--        after it the partition is halted.
+
+local ENTRY_FORMAT = 1
+
+local function named(command)
+  return {
+    verb = command[1], type = command[2], source = command[3], id = command[4], hash = command[5], time = command[6],
+    stated_at = command[7], ledger_checked = command[8] == 1, payload = command[9], pool = command[10],
+    standing = command[11], lines = command[12],
+  }
+end
+
+local function read_call()
+  local sent = cmsgpack.unpack(ARGV[1])
+  local call = {
+    epoch = sent[1], floor = sent[2], rules = sent[3], first_day = sent[4], days = sent[5], profiles = sent[6],
+    sights = sent[7], statuses = sent[8], commands = {},
+  }
+  for i, command in ipairs(sent[9]) do call.commands[i] = named(command) end
+  return call
+end
+
+-- Why this call may not write, or nil; fills in what the partition says of itself.
+local function closed_because(call)
+  local meta = redis.call('HMGET', KEYS[1], 'epoch', 'next', 'booked_at', 'rules', 'halted', 'seen_from')
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  call.now = math.max(now, tonumber(meta[3] or 0))
+  call.next = tonumber(meta[2] or 0)
+  call.next_at_start = call.next
+  call.today = math.floor(call.now / DAY_MS)
+  call.seen_from = tonumber(meta[6] or 0)
+  if not meta[1] then return 'closed' end
+  if tonumber(meta[1]) ~= call.epoch then return 'fenced' end
+  if call.next < call.floor then return 'behind' end
+  if meta[5] then return 'halted' end
+  if tonumber(meta[4]) ~= call.rules then return 'stale_rules' end
+  if call.first_day > call.seen_from or call.first_day + call.days <= call.today then return 'stale_days' end
+  local kind = redis.call('TYPE', KEYS[2]).ok
+  if kind ~= 'stream' and kind ~= 'none' then error('the journal key holds a ' .. kind) end
+end
+
+local function check_command(command)
+  if not (is_text(command.source, 64) and is_text(command.id, 1024) and is_text(command.hash, 64)) then
+    refuse('source, id or hash is missing')
+  end
+  if not (is_whole(command.time, -INSTANT_MAX, INSTANT_MAX) and is_whole(command.stated_at, -INSTANT_MAX, INSTANT_MAX)) then
+    refuse('time is not a whole number of milliseconds')
+  end
+  if type(command.payload) ~= 'string' or type(command.type) ~= 'string' or type(command.pool) ~= 'string' then
+    refuse('payload, type or pool is not text')
+  end
+  if command.standing ~= 0 and command.standing ~= 1 then refuse('standing is neither 0 nor 1') end
+  if type(command.lines) ~= 'table' then refuse('lines are missing') end
+end
+
+local function append(call, kind, command, change, views)
+  local positions = {}
+  for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
+  local packed = cmsgpack.pack({
+    ENTRY_FORMAT, kind, command.type, command.source, command.id, command.hash, math.min(command.time, call.now), call.now,
+    call.rules, command.payload, change.skus, change.lines, positions, views, change.movements, change.alerts,
+  })
+  entries[#entries + 1] = { id = string.format('%d-%d', call.epoch, call.next), packed = packed }
+  call.next = call.next + 1
+  return call.next - 1
+end
+
+-- What the pools that see the touched places show now: {sku index, pool, changes, at, available, status, capped, eta}.
+local function shown_now(change)
+  local shown = {}
+  for _, key in ipairs(change.keys) do
+    local noted = change.views[key]
+    for _, terms in ipairs(noted.terms) do
+      local pool = terms[1]
+      local view = noted.state.views[pool]
+      if view and (noted.seen[pool] or noted.pools[pool]) then
+        shown[#shown + 1] = { noted.sku, pool, view[1], view[2], view[3], view[4], view[5], view[6] }
+      end
+    end
+  end
+  return shown
+end
+
+local function book(call, command, change)
+  local views = views_of(change, call.now)
+  local number = append(call, command.verb == 'refresh' and 'refresh' or 'fact', command, change, views)
+  keep(change, views, call.rules)
+  if command.verb ~= 'refresh' then
+    remember(field_of(command), { 'fact', command.hash, call.epoch, number })
+  end
+  return { 'applied', number, change.alerts, shown_now(change), change.skus }
+end
+
+local function conflict(call, command)
+  local field = field_of(command) .. '\0' .. command.hash
+  local record = recall_one(call, field)
+  if record then return { 'conflict', record[EPOCH], record[NUMBER] } end
+  local number = append(call, 'conflict', command, new_change(), {})
+  remember(field, { 'conflict', command.hash, call.epoch, number })
+  return { 'conflict', call.epoch, number }
+end
+
+local function park(call, command)
+  local number = append(call, 'parked', command, new_change(), {})
+  remember(field_of(command), { 'parked', command.hash, call.epoch, number })
+  return { 'parked', call.epoch, number }
+end
+
+local function answer(call, command)
+  if command.verb == 'refresh' then
+    local change = apply_refresh(call, command)
+    return change and book(call, command, change) or { 'unchanged' }
+  end
+  check_command(command)
+  if command.verb == 'conflict' then return conflict(call, command) end  -- the ledger found it
+  local known_answer, is_conflict = known(call, command)
+  if known_answer then return known_answer end
+  if is_conflict then return conflict(call, command) end
+  if command.verb == 'park' then return park(call, command) end
+  command.time = math.min(command.time, call.now)
+  return book(call, command, apply_fact(call, command))
+end
+
+-- One bad command is its own fault only: what it raised is its answer.
+local function protected(call, command)
+  local fine, result = pcall(answer, call, command)
+  if fine then return result end
+  if type(result) ~= 'table' then return { 'broken', tostring(result) } end
+  if result.refused then return { 'refused', result.refused } end
+  if result.stale then return { 'stale', result.stale } end
+  return { 'broken', result.err or 'unknown' }
+end
+
+local function write_sku(key)
+  local state = skus[key]
+  local fields = {}
+  for location in pairs(state.dirty) do
+    if location ~= '' then
+      fields[#fields + 1] = 'l:' .. location
+      fields[#fields + 1] = cmsgpack.pack(state.positions[location])
+    end
+  end
+  if state.views_dirty then
+    fields[#fields + 1] = 'v'
+    fields[#fields + 1] = cmsgpack.pack(state.views)
+  end
+  if state.rules_dirty then
+    fields[#fields + 1] = 'r'
+    fields[#fields + 1] = state.rules
+  end
+  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
+end
+
+local function write(call)
+  for _, entry in ipairs(entries) do redis.call('XADD', KEYS[2], entry.id, 'e', entry.packed) end
+  for _, key in ipairs(dirty_keys) do write_sku(key) end
+  for _, member in ipairs(members) do redis.call('SADD', member[1], member[2]) end
+  local seen_today = {}
+  for _, field in ipairs(fresh_fields) do
+    seen_today[#seen_today + 1] = field
+    seen_today[#seen_today + 1] = cmsgpack.pack(fresh_seen[field])
+  end
+  if #seen_today > 0 then redis.call('HSET', KEYS[3 + call.today - call.first_day], unpack(seen_today)) end
+  redis.call('HSET', KEYS[1], 'next', call.next, 'booked_at', call.now)
+end
+
+local function reply_of(call, word, answers, why)
+  return cmsgpack.pack({ word, call.epoch, call.next, call.now, call.seen_from, answers, why or '' })
+end
+
+local function run()
+  local call = read_call()
+  local closed = closed_because(call)
+  if closed then return reply_of(call, closed, {}) end
+  recall(call)
+  local answers = {}
+  for i, command in ipairs(call.commands) do answers[i] = protected(call, command) end
+  local reply = reply_of(call, 'ok', answers)
+  if #entries == 0 then return reply end
+  -- Writes begin.
+  local written, why = pcall(write, call)
+  if written then return reply end
+  redis.call('HSET', KEYS[1], 'halted', 1)
+  return reply_of(call, 'halted', {}, type(why) == 'table' and why.err or tostring(why))
+end
+
+return run()

@@ -1,0 +1,21 @@
+-- What may be counted: whole numbers in bounds, whatever a caller sends.
+--
+-- LAW  A guard written as "if q <= 0" lets NaN through, because both comparisons are false;
+--      so a number is good only if it proves to be whole and inside its bounds.
+
+local QUANTITY_MAX = 1000000
+local INSTANT_MAX = 8640000000000000  -- the far end of RFC 3339 years, in milliseconds
+local LINES_MAX = 100
+
+local function is_whole(value, low, high)
+  return type(value) == 'number' and value == math.floor(value) and value >= low and value <= high
+end
+
+local function is_text(value, bytes_max)
+  return type(value) == 'string' and #value >= 1 and #value <= bytes_max
+end
+
+-- Stops the command, never the call: every command is checked under pcall.
+local function refuse(reason)
+  error({ refused = reason }, 0)
+end

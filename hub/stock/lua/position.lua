@@ -1,0 +1,150 @@
+-- Buckets of a position and how units move between them.
+--
+-- A position is {free, reserved, deficit, fences, aside}; a fence is {pool, quantity, target, standing, set_at};
+-- aside is a list of {status, quantity}.
+--
+-- LAW  No bucket is ever negative, and every change of a bucket is a movement in `change.movements`.
+
+local FREE, RESERVED, DEFICIT, FENCES, ASIDE = 1, 2, 3, 4, 5
+local POOL, QUANTITY, TARGET, STANDING, SET_AT = 1, 2, 3, 4, 5
+
+local function copy_of(position)
+  local fences, aside = {}, {}
+  for i, fence in ipairs(position[FENCES]) do
+    fences[i] = { fence[POOL], fence[QUANTITY], fence[TARGET], fence[STANDING], fence[SET_AT] }
+  end
+  for i, held in ipairs(position[ASIDE]) do aside[i] = { held[1], held[2] } end
+  return { position[FREE], position[RESERVED], position[DEFICIT], fences, aside }
+end
+
+local function fence_of(position, pool)
+  for _, fence in ipairs(position[FENCES]) do
+    if fence[POOL] == pool then return fence end
+  end
+end
+
+-- The fences in the pools' configuration order; those of pools no longer configured come last, as stored.
+local function fences_in_order(position, terms)
+  local fences = position[FENCES]
+  if #fences < 2 then return fences end
+  local ordered, taken = {}, {}
+  for _, pool_terms in ipairs(terms) do
+    local fence = fence_of(position, pool_terms[1])
+    if fence then
+      ordered[#ordered + 1] = fence
+      taken[fence] = true
+    end
+  end
+  for _, fence in ipairs(fences) do
+    if not taken[fence] then ordered[#ordered + 1] = fence end
+  end
+  return ordered
+end
+
+local function record(change, place, from, to, quantity)
+  if quantity > 0 then
+    change.movements[#change.movements + 1] = { place.sku, place.location, from, to, quantity }
+  end
+end
+
+-- Alerts of one kind at one position are one alert.
+local function alert(change, place, kind, quantity, pool)
+  if quantity == 0 then return end
+  for _, raised in ipairs(change.alerts) do
+    if raised[1] == kind and raised[2] == place.sku and raised[3] == place.location and raised[5] == pool then
+      raised[4] = raised[4] + quantity
+      return
+    end
+  end
+  change.alerts[#change.alerts + 1] = { kind, place.sku, place.location, quantity, pool }
+end
+
+-- Units arrive in `free`: they repay the deficit, then fill the fences, and the rest is free.
+local function arrive(change, place, quantity, from)
+  local position = place.after
+  local repaid = math.min(quantity, position[DEFICIT])
+  position[DEFICIT] = position[DEFICIT] - repaid
+  record(change, place, from, 'deficit', repaid)
+  quantity = quantity - repaid
+  for _, fence in ipairs(fences_in_order(position, place.terms)) do
+    local lacking = math.max(0, math.min(quantity, fence[TARGET] - fence[QUANTITY]))
+    fence[QUANTITY] = fence[QUANTITY] + lacking
+    record(change, place, from, 'ring_fenced:' .. fence[POOL], lacking)
+    quantity = quantity - lacking
+  end
+  position[FREE] = position[FREE] + quantity
+  record(change, place, from, 'free', quantity)
+end
+
+local function put_aside(change, place, status, quantity, from)
+  local aside = place.after[ASIDE]
+  record(change, place, from, 'aside:' .. status, quantity)
+  for _, held in ipairs(aside) do
+    if held[1] == status then
+      held[2] = held[2] + quantity
+      return
+    end
+  end
+  aside[#aside + 1] = { status, quantity }
+end
+
+-- Each take_… takes up to `quantity` units and returns how many are still to be found.
+local function take_free(change, place, quantity, to)
+  local taken = math.min(quantity, place.after[FREE])
+  place.after[FREE] = place.after[FREE] - taken
+  record(change, place, 'free', to, taken)
+  return quantity - taken
+end
+
+local function take_own_fence(change, place, quantity, pool, to)
+  local fence = fence_of(place.after, pool)
+  if not fence then return quantity end
+  local taken = math.min(quantity, fence[QUANTITY])
+  fence[QUANTITY] = fence[QUANTITY] - taken
+  if fence[STANDING] == 0 then fence[TARGET] = math.max(0, fence[TARGET] - taken) end
+  record(change, place, 'ring_fenced:' .. pool, to, taken)
+  return quantity - taken
+end
+
+-- Breaks the fences of every pool but `spared`; their targets stay, so that arrivals mend them.
+local function break_fences(change, place, quantity, spared, to)
+  for _, fence in ipairs(fences_in_order(place.after, place.terms)) do
+    if fence[POOL] ~= spared then
+      local taken = math.min(quantity, fence[QUANTITY])
+      fence[QUANTITY] = fence[QUANTITY] - taken
+      record(change, place, 'ring_fenced:' .. fence[POOL], to, taken)
+      alert(change, place, 'fence_broken', taken, fence[POOL])
+      quantity = quantity - taken
+    end
+  end
+  return quantity
+end
+
+local function take_aside(change, place, quantity, status, to)
+  local aside = place.after[ASIDE]
+  for i, held in ipairs(aside) do
+    if held[1] == status then
+      local taken = math.min(quantity, held[2])
+      held[2] = held[2] - taken
+      record(change, place, 'aside:' .. status, to, taken)
+      if held[2] == 0 then table.remove(aside, i) end
+      return quantity - taken
+    end
+  end
+  return quantity
+end
+
+local function take_reserved(change, place, quantity, to)
+  local taken = math.min(quantity, place.after[RESERVED])
+  place.after[RESERVED] = place.after[RESERVED] - taken
+  record(change, place, 'reserved', to, taken)
+  alert(change, place, 'reservation_broken', taken, '')
+  return quantity - taken
+end
+
+-- The book does not have these units, but they are gone: whatever arrives later repays them.
+local function owe(change, place, quantity, to)
+  place.after[DEFICIT] = place.after[DEFICIT] + quantity
+  record(change, place, 'deficit', to, quantity)
+  alert(change, place, 'discrepancy', quantity, '')
+end

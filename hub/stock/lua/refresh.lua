@@ -1,0 +1,49 @@
+-- Recompute what every pool shows of a SKU after the rules changed.
+--
+-- LAW  After a refresh the parts are the plain sums over all positions of the SKU, and no bucket has moved.
+
+local function all_positions(state)
+  local found = redis.call('HGETALL', state.key)
+  for i = 1, #found, 2 do
+    if string.sub(found[i], 1, 2) == 'l:' then
+      local location = string.sub(found[i], 3)
+      state.positions[location] = state.positions[location] or cmsgpack.unpack(found[i + 1])
+    end
+  end
+  return state.positions
+end
+
+local function unseen(terms)
+  local sight = {}
+  for i = 1, 2 * #terms do sight[i] = 0 end
+  return sight
+end
+
+-- One line: {SKU key, SKU, 0, '', 0, profile, location → sight}.
+local function apply_refresh(call, command)
+  local line = command.lines[1]
+  local key, terms, sights = KEYS[line[SKU_KEY]], call.profiles[line[PROFILE]], line[SIGHT]
+  local state = state_of(key)
+  if not state.rules or state.rules == call.rules then return nil end
+  local change = new_change()
+  local noted = { terms = terms, state = state, pools = {}, seen = {}, sku = index_of(change, key, line[SKU]) }
+  change.views[key] = noted
+  for location, position in pairs(all_positions(state)) do
+    local sight = sights[location] and call.sights[sights[location]] or unseen(terms)
+    for i, pool_terms in ipairs(terms) do
+      local group = sight[2 * i - 1]
+      local units = contribution(position, pool_terms[1], group, sight[2 * i])
+      local parts = noted.pools[pool_terms[1]]
+      if not parts and (group > 0 or units > 0 or state.views[pool_terms[1]]) then
+        parts = {}
+        for g = 1, #pool_terms[8] do parts[g] = 0 end
+        noted.pools[pool_terms[1]] = parts
+      end
+      if parts then
+        group = math.max(1, group)
+        parts[group] = parts[group] + units
+      end
+    end
+  end
+  return change
+end

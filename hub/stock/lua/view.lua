@@ -1,0 +1,88 @@
+-- What each pool shows of a SKU, kept up to date by differences.
+--
+-- Terms are {pool, sell, threshold, safety, low, cap, show_status, groups}, a group {threshold, safety}.
+-- A view is {changes, at, available, status, capped, eta, parts}; parts[g] is the sum over the group's locations
+-- of max(0, free - buffer) plus the pool's fence there. A buffer is not linear, its difference is exact.
+--
+-- LAW  `changes` rises when, and only when, the shown value (available, capped, status, eta) changes.
+
+local CHANGES, AT, AVAILABLE, STATUS, CAPPED, ETA, PARTS = 1, 2, 3, 4, 5, 6, 7
+local OUT_OF_STOCK, LOW_STOCK, IN_STOCK = 0, 1, 2
+local NUMBER_HIDDEN = -1
+
+local function shown_value(terms, parts)
+  local supply = 0
+  for group, group_terms in ipairs(terms[8]) do
+    local part = parts[group] or 0
+    if part >= group_terms[1] then supply = supply + math.max(0, part - group_terms[2]) end
+  end
+  local available = 0
+  if terms[2] == 1 and supply >= terms[3] then available = math.max(0, supply - terms[4]) end
+  local status = OUT_OF_STOCK
+  if available > 0 then status = available <= terms[5] and LOW_STOCK or IN_STOCK end
+  if terms[7] == 1 then return NUMBER_HIDDEN, status, 0 end
+  if terms[6] >= 0 and available > terms[6] then return terms[6], status, 1 end
+  return available, status, 0
+end
+
+local function never_shown(terms)
+  return { 0, 0, terms[7] == 1 and NUMBER_HIDDEN or 0, OUT_OF_STOCK, 0, 0, {} }
+end
+
+-- The view with new parts; its second value tells whether a screen must hear of it.
+local function view_with(view, terms, parts, now)
+  local available, status, capped = shown_value(terms, parts)
+  local changed = available ~= view[AVAILABLE] or status ~= view[STATUS] or capped ~= view[CAPPED]
+  if changed then
+    return { view[CHANGES] + 1, now, available, status, capped, view[ETA], parts }, true
+  end
+  return { view[CHANGES], view[AT], available, status, capped, view[ETA], parts }, false
+end
+
+-- What one location gives a pool; group 0 means that the pool sees only its own fence there.
+local function contribution(position, pool, group, buffer)
+  local units = 0
+  if group > 0 then units = math.max(0, position[FREE] - buffer) end
+  local fence = fence_of(position, pool)
+  return fence and units + fence[QUANTITY] or units
+end
+
+-- Note what the change of one place does to the parts of every pool that sees it.
+local function note_parts(change, place)
+  local noted = change.views[place.key] or { terms = place.terms, state = place.state, pools = {}, seen = {}, sku = place.sku }
+  change.views[place.key] = noted
+  for i, terms in ipairs(place.terms) do
+    local pool, group, buffer = terms[1], place.sight[2 * i - 1], place.sight[2 * i]
+    local before = contribution(place.before, pool, group, buffer)
+    local after = contribution(place.after, pool, group, buffer)
+    local parts = noted.pools[pool]
+    local view = place.state.views[pool]
+    if before ~= after or not (view or parts) and (group > 0 or after > 0) then
+      if not parts then
+        parts = {}
+        for g = 1, #terms[8] do parts[g] = view and view[PARTS][g] or 0 end
+        noted.pools[pool] = parts
+      end
+      group = math.max(1, group)
+      parts[group] = parts[group] + after - before
+    end
+    noted.seen[pool] = noted.seen[pool] or group > 0
+  end
+end
+
+-- Turn the noted parts into views: a list of {sku, pool, view, changed} in configuration order.
+local function views_of(change, now)
+  local set = {}
+  for _, key in ipairs(change.keys) do
+    local noted = change.views[key]
+    for _, terms in ipairs(noted.terms) do
+      local parts = noted.pools[terms[1]]
+      if parts then
+        local view = noted.state.views[terms[1]] or never_shown(terms)
+        local fresh, changed = view_with(view, terms, parts, now)
+        set[#set + 1] = { noted.sku, terms[1], fresh, changed and 1 or 0 }
+      end
+    end
+  end
+  return set
+end

@@ -1,0 +1,72 @@
+"""What the kernel answers to one command."""
+
+import msgspec
+
+from hub.domain.pools import View
+from hub.journal.answer import Answer, AnsweredAlert
+from hub.journal.entry import Seq
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What one pool shows of one SKU after the command; the view comes without its parts."""
+
+    sku: str
+    pool: str
+    view: View
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """Booked now."""
+
+    seq: Seq
+    alerts: tuple[AnsweredAlert, ...]
+    shown: tuple[Shown, ...]
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """Booked before, with the same content."""
+
+    seq: Seq
+    # What was answered first; None when the journal no longer has it and the ledger must tell.
+    first: Answer | None
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """Kept whole; no stock was changed."""
+
+    seq: Seq
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The id was here before with another content; nothing changed, and the attempt is kept in the journal."""
+
+    seq: Seq
+
+
+class AskLedger(msgspec.Struct, frozen=True):
+    """Only the ledger can know whether this id was booked long ago; nothing was written."""
+
+
+class Stale(msgspec.Struct, frozen=True):
+    """The views of this SKU are of older rules and must be refreshed first; nothing was written."""
+
+    sku: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The command itself is malformed; nothing was written."""
+
+    why: str
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """The command could not be checked, for example because a key holds something else; nothing was written."""
+
+    why: str
+
+
+class Unchanged(msgspec.Struct, frozen=True):
+    """A refresh found nothing to do."""
+
+
+Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | Stale | Refused | Broken | Unchanged

@@ -1,0 +1,157 @@
+"""Read what pools show and what lies where, straight from the kernel's own keys.
+
+Reads use a connection of their own, so a long list never waits behind a sale or makes one wait.
+"""
+
+from collections.abc import Callable, Sequence
+from time import time
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from hub.domain.pools import View
+from hub.domain.position import Position
+from hub.domain.shown import item, position_item
+from hub.faults import Unavailable
+from hub.journal.entry import Seq
+from hub.stock import keys
+from hub.stock.batcher import Batcher
+from hub.stock.kernel import Kernel, Refresh
+from protocol.answers import AvailabilityItem, PositionItem
+
+_decode_views = msgspec.msgpack.Decoder(dict[str, View] | list[object]).decode
+_decode_position = msgspec.msgpack.Decoder(Position).decode
+
+
+class Reads:
+    """Reads of one partition."""
+
+    def __init__(self, client: Redis, kernel: Kernel, batcher: Batcher) -> None:
+        self._client = client
+        self._kernel = kernel
+        self._batcher = batcher
+
+    async def read(self, pool: str, skus: Sequence[str]) -> list[AvailabilityItem]:
+        """What the pool shows of each SKU, in their order; the pool is one of the house's.
+
+        A SKU whose views are of older rules is recomputed first, so nobody is shown a number by rules that no
+        longer hold.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        rows = await self._rows(skus)
+        stale = [sku for sku, (rules, _) in zip(skus, rows, strict=True) if self._is_stale(rules)]
+        if stale:
+            await self._batcher.submit([Refresh(sku) for sku in dict.fromkeys(stale)])
+            rows = await self._rows(skus)
+        house = self._batcher.house
+        never_shown = View(available=-1) if house.pools[house.pool_index[pool]].show_status else View()
+        now_ms = int(time() * 1000)
+        return [
+            item(sku, _view(packed, pool) or never_shown, self._kernel.epoch, now_ms=now_ms)
+            for sku, (_, packed) in zip(skus, rows, strict=True)
+        ]
+
+    def _is_stale(self, rules: bytes | None) -> bool:
+        return rules is not None and int(rules) != self._kernel.rules_version
+
+    async def _rows(self, skus: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
+        fields = (keys.RULES_FIELD, keys.VIEWS_FIELD)
+        return [(row[0], row[1]) for row in await self._hashes([(keys.sku(sku), fields) for sku in skus])]
+
+    async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
+        """Several fields of several hashes in one round trip, and the proof that this is our Redis."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hmget(keys.META, ["epoch", "next"])
+                for key, fields in wanted:
+                    pipeline.hmget(key, fields)
+                meta, *rows = await pipeline.execute()
+        except RedisError as error:
+            raise Unavailable("Redis did not answer a read") from error
+        self._check(meta)
+        return rows
+
+    def _check(self, meta: Sequence[bytes | None]) -> None:
+        epoch, following = meta
+        if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < self._kernel.floor:
+            raise Unavailable("Redis has lost stock that was already answered", 5)
+
+    async def positions_of(self, sku: str) -> list[PositionItem]:
+        """Every position of a SKU, by location."""
+        try:
+            fields: dict[Any, Any] = await self._client.hgetall(keys.sku(sku))
+        except RedisError as error:
+            raise Unavailable("Redis did not answer a read") from error
+        found = [
+            position_item(sku, field[len(keys.POSITION_FIELD) :].decode(), _decode_position(packed))
+            for field, packed in fields.items()
+            if field.startswith(keys.POSITION_FIELD)
+        ]
+        return sorted(found, key=lambda position: position.location)
+
+    async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
+        """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.
+
+        The stretch may be longer than `count`. A SKU that is there all the while is met at least once.
+        """
+        try:
+            scanned: Any = await self._client.sscan(keys.skus_at(location), cursor, count=count)
+        except RedisError as error:
+            raise Unavailable("Redis did not answer a read") from error
+        following, found = scanned
+        return int(following), sorted(name.decode() for name in found)
+
+    async def positions_at(self, location: str) -> list[PositionItem]:
+        """Every position of a location, by SKU."""
+        found: set[str] = set()
+        cursor = 0
+        while True:
+            cursor, skus = await self.skus_at(location, cursor, 1000)
+            found.update(skus)
+            if not cursor:
+                return await self.positions_among(location, sorted(found))
+
+    async def positions_among(self, location: str, skus: Sequence[str]) -> list[PositionItem]:
+        """The positions of these SKUs at one location, in their order, those that exist."""
+        field = (keys.POSITION_FIELD + location.encode(),)
+        rows = await self._hashes([(keys.sku(sku), field) for sku in skus])
+        return [
+            position_item(sku, location, _decode_position(row[0]))
+            for sku, row in zip(skus, rows, strict=True)
+            if row[0] is not None
+        ]
+
+    async def last_seq(self) -> Seq:
+        """The newest change of the partition."""
+        try:
+            meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
+        except RedisError as error:
+            raise Unavailable("Redis did not answer a read") from error
+        self._check(meta)
+        return Seq(int(meta[0]), int(meta[1]) - 1)
+
+    async def sweep(self, on_progress: Callable[[int], None] = lambda count: None) -> None:
+        """Recompute every SKU whose views are of older rules; a SKU in between is recomputed when touched."""
+        batch: list[str] = []
+        async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
+            batch.append(keys.sku_name(key))
+            if len(batch) >= 200:
+                on_progress(await self._refresh_stale(batch))
+                batch = []
+        on_progress(await self._refresh_stale(batch))
+
+    async def _refresh_stale(self, skus: list[str]) -> int:
+        rows = await self._hashes([(keys.sku(sku), (keys.RULES_FIELD,)) for sku in skus])
+        stale = [Refresh(sku) for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
+        await self._batcher.submit(stale)
+        return len(stale)
+
+
+def _view(packed: bytes | None, pool: str) -> View | None:
+    views = _decode_views(packed) if packed else {}
+    # An empty map is written as an empty list.
+    return views.get(pool) if isinstance(views, dict) else None

@@ -1,0 +1,164 @@
+"""The command line. Errors of use are one clear sentence and exit code 2."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from time import time
+from typing import Any
+
+import click
+
+from hub.faults import Fault
+from hub.settings import check, load
+
+_CONFIG = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The house's hub.toml; without one, a small sample house.",
+)
+
+
+class _Commands(click.Group):
+    """Faults and errors of use end in one sentence on standard error, not in a page of usage or a traceback."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        try:
+            sys.exit(super().main(*args, **extra) or 0)
+        except click.Abort:
+            sys.exit(130)
+        except click.ClickException as error:
+            _fail(error.format_message())
+        except Fault as fault:
+            _fail(str(fault))
+
+
+def _fail(sentence: str) -> None:
+    click.echo(f"hub: {sentence}", err=True)
+    sys.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="inventory-sync-hub", message="hub %(version)s")
+def main() -> None:
+    """Real-time inventory hub: one script takes the last bag, every screen knows within milliseconds."""
+
+
+@main.command()
+@_CONFIG
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def serve(config: Path | None, log_level: str) -> None:
+    """Run the hub until it is told to stop."""
+    from hub.assembly import running  # noqa: PLC0415 - `hub token` need not load the servers
+
+    settings = load(config, os.environ)
+    _set_up_logs(log_level)
+
+    async def serve_until_stopped() -> None:
+        async with running(settings) as hub:
+            doors = hub.doors()
+            click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
+            await hub.wait(_stop_signal())
+
+    _run(serve_until_stopped())
+
+
+@main.command("check")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="hub.toml")
+def check_file(file: Path) -> None:
+    """Say what is wrong with a hub.toml, with line and key."""
+    found = check(file, os.environ)
+    for sentence in found:
+        click.echo(sentence, err=True)
+    if found:
+        sys.exit(2)
+    settings = load(file, os.environ)
+    house = settings.house
+    click.echo(f"{file}: good · {len(house.locations)} locations · {len(house.pools)} pools · {len(house.skus)} SKUs")
+
+
+@main.command()
+@_CONFIG
+@click.option("--sub", required=True, help="Who acts.")
+@click.option("--source", help="Which system sends: the space of event ids; default: as --sub.")
+@click.option("--scope", multiple=True, help="What it may do, for example events:write; repeat.")
+@click.option("--pool", multiple=True, help="Which pools it may touch and see; repeat; none given: all.")
+@click.option("--location", multiple=True, help="Which locations it may touch and see; repeat; none given: all.")
+@click.option("--ttl", default="8h", help="How long it lasts: 90s, 30m, 8h, 7d.")
+@click.option("--key", "as_key", is_flag=True, help="Make an opaque key without an end, and print its [[key]].")
+def token(config: Path | None, as_key: bool, ttl: str, **claims: Any) -> None:
+    """Print a token, alone on the last line."""
+    from hub.commands.token import make_key, make_token  # noqa: PLC0415
+
+    settings = load(config, os.environ)
+    if as_key:
+        text, table = make_key(**claims)
+        click.echo(table, err=True)
+        click.echo(text)
+    else:
+        click.echo(make_token(settings, ttl=ttl, now=time(), **claims))
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the demo's stock here.")
+def demo(data_dir: Path | None) -> None:
+    """Start the sample house with some stock and gentle traffic, and print the address of its page."""
+    from hub.commands.demo import run_demo  # noqa: PLC0415
+
+    _set_up_logs("warning")
+    _run(run_demo(data_dir, os.environ, _stop_signal))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+@click.option("--token", "bearer", help="What to send as; default: made from the configuration.")
+@click.option("--source", default="replay", show_default=True, help="The space of event ids, with a token made here.")
+@click.option("--location", help="Where it happened, for rows that name no location.")
+@click.option("--pool", help="Which pool sold.")
+@click.option("--columns", help="Which column is what: id=Invoice,sku=Article,quantity=Qty,time=Date,location=Shop.")
+@click.option("--timezone", default="UTC", show_default=True, help="Of times without an offset.")
+@click.option("--speed", default="max", show_default=True, help="1000x: a thousand times as fast as it was; or max.")
+@click.option("--house", is_flag=True, help="Print a hub.toml with the file's locations, and stop.")
+def replay(file: Path, config: Path | None, **options: Any) -> None:
+    """Feed a sales history through the HTTP door; safe to repeat."""
+    from hub.commands.replay import run_replay  # noqa: PLC0415
+
+    sys.exit(_run(run_replay(file, config, os.environ, **options)))
+
+
+def _set_up_logs(level: str) -> None:
+    from hub.telemetry import set_up_logs  # noqa: PLC0415
+
+    set_up_logs(level)
+
+
+def _run(main_job: Coroutine[Any, Any, int | None]) -> int:
+    """Run to the end; the answer is the exit code."""
+    try:
+        return asyncio.run(main_job) or 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set when the process is told to stop; a second signal ends it at once."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        told.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    return told
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""The only place that knows all the parts: it starts them in order, watches them, and stops them in order."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from hub.access import Access
+from hub.console.metrics import add_metrics
+from hub.console.server import add_console
+from hub.console.session import DemoSession, Doors
+from hub.credentials import signing_key, with_a_key
+from hub.domain.rules import House
+from hub.embedded.servers import EmbeddedServers, start
+from hub.faults import Fault, SettingsInvalid
+from hub.intake.parts import Parts
+from hub.intake.server import http_app
+from hub.journal.entry import Seq
+from hub.live.limits import LiveLimits
+from hub.live.server import LiveDoor
+from hub.settings import Settings
+from hub.stores import Stores
+from hub.telemetry import Metrics
+
+log = structlog.get_logger()
+
+MakeDemoSession = Callable[[Doors], DemoSession]
+
+# A stop waits so long for the ledger to have what was booked; what it lacks then it takes up at the next start.
+LEDGER_GOODBYE_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, demo: MakeDemoSession | None = None) -> AsyncIterator["Hub"]:
+    """A hub that takes events, from here to the end of the block.
+
+    Raises:
+        Fault: a part cannot start; those that were started are stopped again.
+    """
+    async with AsyncExitStack() as exits:
+        hub = Hub(settings, demo)
+        await hub.start(exits)
+        yield hub
+
+
+class Hub:
+    """A running hub; made by `running`."""
+
+    def __init__(self, settings: Settings, demo: MakeDemoSession | None) -> None:
+        self._settings = settings
+        self._demo = demo
+        self._metrics = Metrics()
+        self._access_keys = with_a_key(settings.access, settings.hub.data_dir)
+        self._access = Access(self._access_keys)
+        self._stores = Stores(settings, House(settings.house, datetime.now(UTC)), self._metrics)
+        # What may only end with the hub.
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._doors = Doors("", "", "")
+        self._is_open = False
+
+    async def start(self, exits: AsyncExitStack) -> None:
+        """Start every part in order; `exits` stops them, newest first.
+
+        Raises:
+            Fault: a part cannot start.
+        """
+        http, admin = _bind(exits, self._settings.hub.http), _bind(exits, self._settings.hub.admin)
+        redis_url, dsn = await self._servers(exits)
+        await self._stores.open(exits, redis_url, dsn)
+        exits.push_async_callback(self._end_tasks)
+        self._run("kernel batches", self._stores.batcher.run())
+        self._run("ledger writer", self._stores.writer.run())
+        exits.push_async_callback(self._let_ledger_catch_up)
+        live = await self._open_live(exits, origins := self._origins(admin))
+        self._doors = Doors(
+            _url("http", http), f"ws://{_host(self._settings.hub.live)}:{live.port}", _url("http", admin)
+        )
+        await self._serve(exits, http_app(self._parts(origins)), http)
+        await self._serve(exits, self._admin_app(live), admin)
+        self._run("sweep", self._stores.reads.sweep())
+        self._is_open = True
+        exits.callback(self._close)
+
+    def doors(self) -> Doors:
+        """Where the doors are."""
+        return self._doors
+
+    async def wait(self, told: asyncio.Event) -> None:
+        """Wait until told to stop, or raise what ended a part that may only end with the hub."""
+        stop = asyncio.create_task(told.wait())
+        pending = {stop, *self._tasks}
+        try:
+            while stop in pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            stop.cancel()
+
+    def not_ready(self) -> str | None:
+        """Why events cannot be taken now; None when they can."""
+        if not self._is_open:
+            return "the hub is starting or stopping"
+        return self._stores.kernel.closed_because
+
+    async def _servers(self, exits: AsyncExitStack) -> tuple[str, str]:
+        """The addresses of both stores; those that are not configured are private ones, started here."""
+        redis_url, dsn = self._settings.redis.url, self._settings.ledger.dsn
+        if redis_url and dsn:
+            return redis_url, dsn
+        servers = await start(self._settings.hub.data_dir, redis=not redis_url, postgres=not dsn)
+        exits.push_async_callback(servers.stop)
+        for description in servers.descriptions:
+            log.info("private server", taken=description, data_dir=str(self._settings.hub.data_dir))
+        self._run("private servers", _fail_when_lost(servers))
+        return redis_url or servers.redis_url or "", dsn or servers.postgres_dsn or ""
+
+    def _origins(self, admin: socket.socket) -> frozenset[str]:
+        """Who may ask from a browser: the configured, and the pages of the admin door under each of its names."""
+        port = admin.getsockname()[1]
+        own = {_url("http", admin), f"http://localhost:{port}"}
+        return frozenset(self._settings.hub.origins) | own
+
+    def _parts(self, origins: frozenset[str]) -> Parts:
+        stores = self._stores
+        return Parts(
+            access=self._access,
+            house=stores.house,
+            booking=stores.booking,
+            reads=stores.reads,
+            watermark=stores.watermark,
+            metrics=self._metrics,
+            limits=self._settings.limits,
+            not_ready=self.not_ready,
+            ledger_state=lambda: stores.writer.state,
+            signing_key=signing_key(self._access_keys),
+            origins=origins,
+        )
+
+    async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
+        stores = self._stores
+        door = LiveDoor(
+            house=lambda: stores.house,
+            authenticate=self._access.authenticate_token,
+            stock=stores.reads,
+            open_tail=stores.tail_from_now,
+            clock=time,
+            origins=sorted(origins),
+            limits=LiveLimits(connections_max=self._settings.limits.connections_max),
+        )
+        with _listening(self._settings.hub.live):
+            await door.start(_host(self._settings.hub.live), _port(self._settings.hub.live))
+        exits.push_async_callback(door.stop)
+        self._run("live door", door.failed())
+        return door
+
+    def _admin_app(self, live: LiveDoor) -> web.Application:
+        app = web.Application()
+        demo = self._demo
+        add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
+
+        def take_readings() -> None:
+            self._metrics.ledger_lag_entries.set(self._stores.writer.lag_entries)
+            self._metrics.live_connections.set(live.counters.connections)
+            self._metrics.live_frames.set(live.counters.frames)
+            self._metrics.live_conflated.set(live.counters.conflated)
+            self._metrics.ready.set(self.not_ready() is None)
+
+        add_metrics(app, self._metrics.registry, take_readings)
+        return app
+
+    async def _serve(self, exits: AsyncExitStack, app: web.Application, bound: socket.socket) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._settings.limits.stop_seconds)
+        await runner.setup()
+        exits.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, bound, backlog=1024).start()
+
+    def _run(self, name: str, job: Coroutine[Any, Any, Any]) -> None:
+        self._tasks.append(asyncio.create_task(job, name=name))
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _let_ledger_catch_up(self) -> None:
+        kernel = self._stores.kernel
+        await self._stores.watermark.wait(Seq(kernel.epoch, kernel.floor - 1), LEDGER_GOODBYE_SECONDS)
+
+    def _close(self) -> None:
+        self._is_open = False
+
+
+async def _fail_when_lost(servers: EmbeddedServers) -> None:
+    raise Fault(await servers.lost())
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+class _listening:  # noqa: N801 - reads as the statement it is
+    """Turns what the system says of an address into a sentence about the setting."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
+            raise SettingsInvalid(f"cannot listen on {self._address}: {why}") from error
+
+
+def _bind(exits: AsyncExitStack, address: str) -> socket.socket:
+    """Take an address before anything is started, so that a port in use costs nothing but a sentence."""
+    host = _host(address)
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    exits.callback(bound.close)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with _listening(address):
+        bound.bind((host, _port(address)))
+    return bound
+
+
+def _url(scheme: str, bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

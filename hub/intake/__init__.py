@@ -1,0 +1,1 @@
+"""The HTTP door: events in, answers and reads out."""

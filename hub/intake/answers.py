@@ -1,0 +1,89 @@
+"""Outcome → answer: what the sender of an event is told, and what it may see. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from hub.access import Claims
+from hub.domain.command import Fact
+from hub.domain.rules import House
+from hub.domain.shown import item
+from hub.journal.answer import Answer, AnsweredAlert
+from hub.journal.entry import Seq
+from hub.journal.watermark import Watermark
+from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked, Refused
+from protocol.answers import Alert, AnswerLine, EventAnswer
+from protocol.problems import Problem, problem
+
+SEES_SEQ = "feed:read"
+
+
+def refusal(id: str | None, told: Problem) -> EventAnswer:
+    """Nothing changed, and why."""
+    return EventAnswer(id=id, status="refused", problem=told)
+
+
+def may_see(house: House, claims: Claims, pool: str) -> bool:
+    """Whether the caller may see what a pool shows; an unknown pool nobody sees."""
+    index = house.pool_index.get(pool)
+    return index is not None and (house.pools[index].public or claims.may_pool(pool))
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """Who is told, and as of when."""
+
+    house: House
+    claims: Claims
+    ledger: Watermark
+    now_ms: int
+
+
+def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnswer, int]:
+    """What the sender of `fact` is told, and the HTTP status when it is told alone."""
+    claims = telling.claims
+    match outcome:
+        case Applied():
+            return _applied(fact, outcome, telling)
+        case Duplicate(seq=seq, first=first):
+            first = first or Answer()
+            answer = EventAnswer(
+                id=fact.id,
+                status="duplicate",
+                seq=_seq(seq, claims),
+                lines=tuple(AnswerLine(sku, quantity) for sku, quantity in first.lines),
+                alerts=_alerts(first.alerts),
+            )
+            return answer, 200 if telling.ledger.covers(seq) else 202
+        case Parked(seq=seq):
+            return EventAnswer(id=fact.id, status="parked", seq=_seq(seq, claims)), 202
+        case Conflict():
+            detail = "This id was used for another content; the first one stands. Give the new one a new id."
+            return refusal(fact.id, problem("conflict", detail)), 409
+        case Refused(why=why):
+            return refusal(fact.id, problem("malformed", f"The event was refused: {why}.")), 400
+    raise AssertionError(f"a fact ended as {outcome!r}")
+
+
+def _seq(seq: Seq, claims: Claims) -> str | None:
+    return str(seq) if claims.may(SEES_SEQ) else None
+
+
+def _alerts(alerts: Iterable[AnsweredAlert]) -> tuple[Alert, ...]:
+    return tuple(Alert(alert.type, alert.sku, alert.location, alert.quantity, alert.pool or None) for alert in alerts)
+
+
+def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswer, int]:
+    is_kept = telling.ledger.covers(outcome.seq)
+    answer = EventAnswer(
+        id=fact.id,
+        status="applied" if is_kept else "accepted",
+        seq=_seq(outcome.seq, telling.claims),
+        lines=tuple(AnswerLine(line.sku, line.quantity) for line in fact.lines),
+        alerts=_alerts(outcome.alerts),
+        availability=tuple(
+            item(shown.sku, shown.view, outcome.seq.epoch, now_ms=telling.now_ms, pool=shown.pool)
+            for shown in outcome.shown
+            if may_see(telling.house, telling.claims, shown.pool)
+        ),
+    )
+    return answer, 200 if is_kept else 202

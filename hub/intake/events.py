@@ -1,0 +1,120 @@
+"""`POST /v1/events`: one event or an array, in; booked or refused, one for one, out."""
+
+import asyncio
+from collections.abc import Sequence
+from time import time
+
+import msgspec
+from aiohttp import web
+
+from hub.access import Claims
+from hub.domain.command import Fact
+from hub.intake.answers import Telling, answer_to, refusal
+from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
+from hub.intake.facts import forbidden_name, to_fact
+from hub.intake.parts import Parts
+from hub.journal.entry import Seq
+from hub.stock.outcome import Applied, Duplicate, Outcome
+from protocol.answers import EventAnswer, epoch_ms
+from protocol.codec import Malformed, decode_event, split_array
+from protocol.identifiers import Time
+from protocol.problems import CONTENT_TYPE, Problem, problem
+
+SCOPE = "events:write"
+_decode_instant = msgspec.json.Decoder(Time).decode
+
+# An answer, and the HTTP status it has when it is alone.
+Answered = tuple[EventAnswer, int]
+
+
+class RefusedAlone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A refusal that is the whole answer: an answer for those who read answers, a problem for those who read problems.
+
+    RFC 9457 lets a reader pass over a `status` that is no number, and the number stands in `problem`.
+    """
+
+    type: str
+    title: str
+    detail: str
+    status: str
+    problem: Problem
+    path: str | None = None
+    id: str | None = None
+
+
+async def post_events(request: web.Request) -> web.Response:
+    """Book what was sent; see wire.md for the answers."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, SCOPE)
+    try:
+        clock_error_ms = _clock_error_ms(request)
+        body = await read_body(request, parts.limits.body_bytes_max)
+        items = split_array(body)
+    except Malformed as error:
+        return _refused_alone(error.as_problem(), error.id)
+    except Stopped as stopped:
+        return _refused_alone(stopped.problem, None)
+    # A client that hangs up must not tear a half-told answer out of the batch, so the work is shielded.
+    if items is None:
+        [(answer, status)] = await asyncio.shield(_book(parts, claims, [body], clock_error_ms))
+        return _alone(answer, status)
+    answered = await asyncio.shield(_book(parts, claims, items, clock_error_ms))
+    return json_response([answer for answer, _ in answered])
+
+
+def _clock_error_ms(request: web.Request) -> int:
+    """How far the sender's clock is behind ours, by `Hub-Sent-At`; 0 when it does not say."""
+    sent_at = request.headers.get("Hub-Sent-At")
+    if sent_at is None:
+        return 0
+    try:
+        return int(time() * 1000) - epoch_ms(_decode_instant(encode_json(sent_at)))
+    except msgspec.MsgspecError as error:
+        raise Malformed("`Hub-Sent-At` is not a time with an offset, like 2026-11-22T10:00:00+00:00.") from error
+
+
+async def _book(
+    parts: Parts, claims: Claims, raws: Sequence[bytes | msgspec.Raw], clock_error_ms: int
+) -> list[Answered]:
+    read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
+    facts = [fact for fact in read if isinstance(fact, Fact)]
+    outcomes = await parts.booking.book(facts)
+    await _wait_for_ledger(parts, outcomes)
+    telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
+    booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])
+    answered = [next(booked) if isinstance(item, Fact) else item for item in read]
+    for answer, _ in answered:
+        parts.metrics.events.labels(answer.status).inc()
+    return answered
+
+
+def _read(parts: Parts, claims: Claims, raw: bytes | msgspec.Raw, clock_error_ms: int) -> Fact | Answered:
+    try:
+        decoded = decode_event(raw)
+    except Malformed as error:
+        told = error.as_problem()
+        return refusal(error.id, told), told.status
+    forbidden = forbidden_name(decoded.event, claims)
+    if forbidden is not None:
+        return refusal(decoded.event.id, problem("forbidden", f"Refused: {forbidden}.")), 403
+    return to_fact(decoded, claims.source, parts.house, clock_error_ms)
+
+
+async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:
+    """Wait, within bounds, until what was booked is in the ledger; the newest is enough, it is gapless."""
+    seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate)]
+    if seqs:
+        await parts.watermark.wait(max(seqs), parts.limits.ledger_wait_ms / 1000)
+
+
+def _alone(answer: EventAnswer, status: int) -> web.Response:
+    if answer.problem is not None:
+        return _refused_alone(answer.problem, answer.id)
+    return json_response(answer, status)
+
+
+def _refused_alone(told: Problem, id: str | None) -> web.Response:
+    body = RefusedAlone(
+        type=told.type, title=told.title, detail=told.detail, status="refused", problem=told, path=told.path, id=id
+    )
+    return web.Response(body=encode_json(body), status=told.status, content_type=CONTENT_TYPE, headers=PRIVATE)

@@ -1,0 +1,157 @@
+"""What pools show and what lies where, over HTTP."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from hub.access import Claims
+from hub.intake.answers import may_see
+from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
+from hub.intake.parts import Parts
+from protocol.answers import AvailabilityAnswer, AvailabilityItem, PositionsAnswer
+from protocol.codec import Malformed, decode_body
+from protocol.identifiers import Name, Sku
+from protocol.limits import PAGE_ITEMS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
+from protocol.problems import problem
+
+PUBLIC = "public, max-age=1, stale-while-revalidate=5"
+
+
+class AvailabilityQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/availability/query`."""
+
+    pool: Name
+    skus: Annotated[tuple[Sku, ...], msgspec.Meta(min_length=1, max_length=SKUS_PER_QUERY_MAX)]
+
+
+class _Page(msgspec.Struct, array_like=True, frozen=True):
+    """Where the next page of a location's positions begins."""
+
+    # Of the scan of the location's SKUs.
+    scan: int
+    # The last SKU that was told of this stretch of the scan.
+    after: str
+    # Where the feed stood before the first page.
+    feed: str
+
+
+_decode_query = msgspec.json.Decoder(AvailabilityQuery)
+_decode_page = msgspec.json.Decoder(_Page).decode
+_encode = msgspec.json.Encoder().encode
+_to_sku = msgspec.json.Decoder(Sku).decode
+
+
+async def get_availability(request: web.Request) -> web.Response:
+    """`GET /v1/availability?pool=&sku=&sku=`."""
+    skus = request.query.getall("sku", [])
+    if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
+        raise Stopped(
+            problem("malformed", f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; more go to /v1/availability/query.")
+        )
+    return await _availability(request, _required(request, "pool"), [_sku(sku) for sku in skus])
+
+
+async def query_availability(request: web.Request) -> web.Response:
+    """`POST /v1/availability/query {"pool", "skus"}`."""
+    parts: Parts = request.app[Parts.KEY]
+    try:
+        query = decode_body(_decode_query, await read_body(request, parts.limits.body_bytes_max))
+    except Malformed as error:
+        raise Stopped(error.as_problem()) from error
+    return await _availability(request, query.pool, query.skus)
+
+
+async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -> web.Response:
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller(request, parts.access)
+    if not may_see(parts.house, claims, pool):
+        raise Stopped(problem("not_found", f"There is no pool {pool} that this caller may see."))
+    items = tuple(await parts.reads.read(pool, [parts.house.sku(sku) for sku in asked]))
+    if not parts.house.pools[parts.house.pool_index[pool]].public:
+        return json_response(AvailabilityAnswer(pool, items))
+    tag = _etag(items)
+    headers = {"ETag": tag, "Cache-Control": PUBLIC}
+    if tag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return json_response(AvailabilityAnswer(pool, items), headers=headers)
+
+
+def _etag(items: Sequence[AvailabilityItem]) -> str:
+    shown = _encode([(item.sku, item.rev) for item in items])
+    return f'W/"{blake2b(shown, digest_size=12).hexdigest()}"'
+
+
+async def get_positions(request: web.Request) -> web.Response:
+    """`GET /v1/positions?sku=` or `?location=`, scope positions:read."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, "positions:read")
+    sku, location = request.query.get("sku"), request.query.get("location")
+    if (sku is None) == (location is None):
+        raise Stopped(problem("malformed", "Name either a `sku` or a `location`."))
+    if location is None:
+        return await _positions_of(parts, claims, _sku(sku or ""))
+    return await _positions_at(request, parts, claims, location)
+
+
+async def _positions_of(parts: Parts, claims: Claims, sku: str) -> web.Response:
+    cursor = str(await parts.reads.last_seq())
+    positions = await parts.reads.positions_of(parts.house.sku(sku))
+    items = tuple(position for position in positions if claims.may_location(position.location))
+    return json_response(PositionsAnswer(items=items, next=None, feed_cursor=cursor))
+
+
+async def _positions_at(request: web.Request, parts: Parts, claims: Claims, location: str) -> web.Response:
+    limit = _limit(request)
+    page = _page(request) or _Page(0, "", str(await parts.reads.last_seq()))
+    if not claims.may_location(location):
+        return json_response(PositionsAnswer(items=(), next=None, feed_cursor=page.feed))
+    following, skus = await parts.reads.skus_at(location, page.scan, limit)
+    skus = [sku for sku in skus if sku > page.after]
+    told, left = skus[:limit], skus[limit:]
+    positions = await parts.reads.positions_among(location, told)
+    after: _Page | None = None
+    if left:
+        after = _Page(page.scan, told[-1], page.feed)
+    elif following:
+        after = _Page(following, "", page.feed)
+    answer = PositionsAnswer(
+        items=tuple(positions),
+        next=urlsafe_b64encode(_encode(after)).decode() if after else None,
+        feed_cursor=page.feed,
+    )
+    return json_response(answer)
+
+
+def _required(request: web.Request, name: str) -> str:
+    value = request.query.get(name)
+    if not value:
+        raise Stopped(problem("malformed", f"The parameter `{name}` is missing."))
+    return value
+
+
+def _sku(text: str) -> str:
+    try:
+        return _to_sku(_encode(text))
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        raise Stopped(problem("malformed", "A SKU has 1 to 128 characters and no control characters.")) from error
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(PAGE_ITEMS_MAX))
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= PAGE_ITEMS_MAX):
+        raise Stopped(problem("malformed", f"`limit` is a number from 1 to {PAGE_ITEMS_MAX}."))
+    return int(text)
+
+
+def _page(request: web.Request) -> _Page | None:
+    text = request.query.get("cursor")
+    if text is None:
+        return None
+    try:
+        return _decode_page(urlsafe_b64decode(text.encode("ascii")))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Stopped(problem("malformed", "This `cursor` was not made by this hub.")) from error

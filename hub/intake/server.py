@@ -1,0 +1,127 @@
+"""The HTTP door: its routes, its limits, and what every answer carries."""
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from hub.faults import Fault, Unavailable
+from hub.intake.events import post_events
+from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.parts import Parts
+from hub.intake.reads import get_availability, get_positions, query_availability
+from hub.intake.tokens import post_tokens
+from hub.stock.kernel import RulesChanged
+from protocol.problems import problem
+
+log = structlog.get_logger()
+
+# What a browser may send and read besides the plain headers.
+_ALLOWED = "Authorization, Content-Type, Content-Encoding, If-None-Match, Hub-Sent-At, Last-Event-ID"
+_EXPOSED = "ETag, Retry-After, WWW-Authenticate"
+_PREFLIGHT_SECONDS = "600"
+
+
+def http_app(parts: Parts) -> web.Application:
+    """The application of the HTTP door."""
+    # The body is read and unpacked in exchange.py, where both sizes are bounded.
+    app = web.Application(handler_args={"auto_decompress": False, "access_log": None})
+    app[Parts.KEY] = parts
+    app.router.add_post("/v1/events", _guarded(post_events))
+    app.router.add_get("/v1/availability", _guarded(get_availability))
+    app.router.add_post("/v1/availability/query", _guarded(query_availability))
+    app.router.add_get("/v1/positions", _guarded(get_positions))
+    app.router.add_post("/v1/tokens", _guarded(post_tokens))
+    app.router.add_get("/healthz", get_healthz)
+    app.router.add_get("/readyz", get_readyz)
+    app.router.add_options("/{path:.*}", _preflight)
+    app.router.add_route("*", "/{path:.*}", _guarded(_nowhere))
+    app.on_response_prepare.append(_allow_origin)
+    return app
+
+
+def _guarded(handler: Handler) -> Handler:
+    """Turn what a handler raises into problems; a wrapper, because a middleware costs every request more."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Stopped as stopped:
+            return _stopped(request, stopped)
+        except Unavailable as fault:
+            return _unavailable(fault, fault.retry_after_seconds)
+        except RulesChanged as fault:
+            return _unavailable(fault, 5)
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("A request met a defect.", path=request.path)
+            return problem_response(problem("internal", "The hub has a defect; send the same id again."))
+
+    return guarded
+
+
+def _stopped(request: web.Request, stopped: Stopped) -> web.Response:
+    if stopped.problem.status == web.HTTPUnauthorized.status_code:
+        request.app[Parts.KEY].metrics.unauthenticated.inc()
+    return stopped.response()
+
+
+def _unavailable(fault: Fault, retry_after_seconds: int) -> web.Response:
+    told = problem("unavailable", f"{fault}. Send the same id again.")
+    return problem_response(told, {"Retry-After": str(retry_after_seconds)})
+
+
+async def get_healthz(request: web.Request) -> web.Response:
+    """Alive: the process answers, whatever its stores do."""
+    return json_response({"status": "alive"})
+
+
+async def get_readyz(request: web.Request) -> web.Response:
+    """Ready: events would be taken now."""
+    parts: Parts = request.app[Parts.KEY]
+    reason = parts.not_ready()
+    if reason is None:
+        return json_response({"status": "ready", "ledger": parts.ledger_state()})
+    return problem_response(problem("unavailable", reason), {"Retry-After": "1"})
+
+
+async def _nowhere(request: web.Request) -> web.Response:
+    """Any other path, or a path that is there with another method."""
+    methods = sorted(
+        {
+            route.method
+            for resource in request.app.router.resources()
+            if resource.canonical == request.path
+            for route in resource
+        }
+    )
+    if methods:
+        told = problem("method_not_allowed", f"{request.path} takes {', '.join(methods)}.")
+        return problem_response(told, {"Allow": ", ".join(methods)})
+    return problem_response(problem("not_found", "There is nothing at this path."))
+
+
+async def _preflight(request: web.Request) -> web.Response:
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Headers": _ALLOWED,
+            "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
+        },
+    )
+
+
+async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """CORS for the configured origins; a caller from elsewhere gets an answer that its browser keeps to itself."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    response.headers["Vary"] = "Origin"
+    if origin in request.app[Parts.KEY].origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    elif request.method == "OPTIONS":
+        # Nothing is allowed to a stranger.
+        for name in ("Access-Control-Allow-Methods", "Access-Control-Allow-Headers"):
+            response.headers.popall(name, None)

@@ -1,0 +1,68 @@
+"""Logs, and every metric's name and unit. No log line per event: what happens often is counted."""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Upper bounds in seconds: from one fsync to the client's patience.
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+
+
+class Metrics:
+    """The hub's metrics, in a registry of their own so that two hubs can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter("hub_events_total", "Events answered, by status.", ["status"], registry=self.registry)
+        self.kernel_call_seconds = Histogram(
+            "hub_kernel_call_seconds", "One call of the kernel.", buckets=_SECONDS, registry=self.registry
+        )
+        self.kernel_batch_commands = Histogram(
+            "hub_kernel_batch_commands", "Commands per call.", buckets=_COUNTS, registry=self.registry
+        )
+        self.unauthenticated = Counter(
+            "hub_unauthenticated_total", "Requests and sockets with a bad token.", registry=self.registry
+        )
+        self.ledger_lag_entries = Gauge(
+            "hub_ledger_lag_entries", "Journal entries not yet in the ledger.", registry=self.registry
+        )
+        self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
+        self.live_frames = Gauge(
+            "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry
+        )
+        self.live_conflated = Gauge(
+            "hub_live_values_conflated",
+            "Values a slow reader never got, because a newer one replaced them.",
+            registry=self.registry,
+        )
+        self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
+
+    def kernel_called(self, commands: int, seconds: float) -> None:
+        """Note one call of the kernel."""
+        self.kernel_batch_commands.observe(commands)
+        self.kernel_call_seconds.observe(seconds)
+
+
+def set_up_logs(level: str = "info") -> None:
+    """Lines for people on a terminal, JSON lines elsewhere, both on standard error."""
+    shared: list[structlog.types.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s")

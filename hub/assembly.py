@@ -27,6 +27,7 @@ from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from hub.settings import Settings
 from hub.stores import Stores
+from hub.tasks import end
 from hub.telemetry import Metrics
 
 log = structlog.get_logger()
@@ -186,9 +187,7 @@ class Hub:
         self._tasks.append(asyncio.create_task(job, name=name))
 
     async def _end_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _let_ledger_catch_up(self) -> None:
         kernel = self._stores.kernel

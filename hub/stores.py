@@ -98,7 +98,7 @@ class Stores:
             Link(dsn, "writer"),
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
-            trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen),
+            trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
 
     async def tail_from_now(self) -> Tail:

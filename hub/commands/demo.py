@@ -17,6 +17,7 @@ from hub.credentials import signing_key, with_a_key
 from hub.demo import Demo, Mint
 from hub.faults import SettingsInvalid
 from hub.settings import HubSettings, Settings, load
+from hub.tasks import end
 
 
 async def run_demo(data_dir: Path | None, environ: Mapping[str, str], stop_signal: Callable[[], asyncio.Event]) -> None:
@@ -41,8 +42,7 @@ async def _move_until(told: asyncio.Event, demo: Demo, hub: Hub) -> None:
     try:
         await hub.wait(told)
     finally:
-        traffic.cancel()
-        await asyncio.wait([traffic])
+        await end([traffic])
 
 
 def _settings(folder: Path, environ: Mapping[str, str]) -> Settings:

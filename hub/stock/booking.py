@@ -17,8 +17,7 @@ from hub.stock.batcher import Batcher
 from hub.stock.kernel import DAY_MS, Command, Kernel, Refresh
 from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
 
-# As in the kernel: an id may be older than Redis's memory when its stated time is further away than this.
-REMEMBERED_MS = 7 * DAY_MS
+# As in the kernel: an id stated further ahead than this may have been booked before Redis's memory begins.
 AHEAD_MS = 5 * 60 * 1000
 # A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
 ROUNDS_MAX = 4
@@ -81,8 +80,9 @@ class Booking:
         return run.outcomes()
 
     def _is_far_off(self, fact: Fact) -> bool:
-        now = self._kernel.booked_at_ms
-        return not now - REMEMBERED_MS <= fact.stated_ms <= now + AHEAD_MS
+        """What the kernel would ask about anyway, so that a replay of old events costs one call of it, not two."""
+        first_ms = self._kernel.seen_from * DAY_MS
+        return not first_ms + AHEAD_MS <= fact.stated_ms <= self._kernel.booked_at_ms + AHEAD_MS
 
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
@@ -135,7 +135,8 @@ class _Run:
         if isinstance(outcome, Broken):
             raise Unavailable(f"Redis holds something unexpected: {outcome.why}")
         if isinstance(outcome, Stale):
-            self.stale.add(outcome.sku)
+            # The kernel names the first it met; the others of the fact are most likely as old.
+            self.stale.update(line.sku for line in self.facts[index].lines)
         if not isinstance(outcome, AskLedger | Stale):
             self.open.discard(index)
 

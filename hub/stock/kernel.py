@@ -73,9 +73,10 @@ class Kernel:
         # The number after the highest one this process was answered: a Redis behind it has lost entries.
         self.floor = 0
         self.booked_at_ms = 0
+        # The first day, counted from 1970, whose dedupe records Redis still has.
+        self.seen_from = 0
         # Why the last call was turned away; None when it was taken.
         self.closed_because: str | None = None
-        self._seen_from = 0
 
     async def open(self, hub: UUID, epoch: int, house: House, *, create: bool) -> None:
         """Bind this process to its partition and make the house's rules the current ones.
@@ -91,7 +92,7 @@ class Kernel:
         if word != "opened":
             raise ServerRefused(_REFUSALS[word])
         self.epoch = epoch
-        self.floor, self.rules_version, self._seen_from = int(reply[1]), int(reply[2]), int(reply[3])
+        self.floor, self.rules_version, self.seen_from = int(reply[1]), int(reply[2]), int(reply[3])
         seconds, micros = await self._client.time()
         self.booked_at_ms = seconds * 1000 + micros // 1000
 
@@ -105,28 +106,28 @@ class Kernel:
         reply = await self._call_once(commands, house)
         if reply.word == "stale_days":
             # It was another day for Redis; now both know which.
-            self._seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
+            self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
             reply = await self._call_once(commands, house)
         self.closed_because = _CLOSED.get(reply.word)
         if reply.word == "stale_rules":
             raise RulesChanged(_CLOSED[reply.word])
         if reply.word != "ok":
             raise Unavailable(_CLOSED.get(reply.word, reply.word) + (f": {reply.why}" if reply.why else ""), 5)
-        self._seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
+        self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
         self.floor = max(self.floor, reply.next)
         return [_outcome(answer, reply.epoch) for answer in reply.answers]
 
     async def _call_once(self, commands: Sequence[Command], house: House) -> Reply:
         today = self.booked_at_ms // DAY_MS
-        days = [keys.seen(day) for day in range(self._seen_from, today + 2)]
-        message = _Message(house, [keys.META, keys.JOURNAL, *days])
+        days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
+        message = _Message(house, [keys.META, keys.JOURNAL, keys.AHEAD, *days])
         listed = [message.command(command) for command in commands]
         body = _encode(
             (
                 self.epoch,
                 self.floor,
                 self.rules_version,
-                self._seen_from,
+                self.seen_from,
                 len(days),
                 message.profiles,
                 message.sights,
@@ -243,7 +244,7 @@ def _applied(answer: list[Any], epoch: int) -> Applied:
     return Applied(
         Seq(epoch, number),
         tuple(AnsweredAlert(kind, skus[sku], place, count, pool) for kind, sku, place, count, pool in alerts),
-        tuple(Shown(skus[sku], pool, View(*view)) for sku, pool, *view in shown),
+        tuple(Shown(skus[sku], pool, View(*view[:6])) for sku, pool, view in shown),
     )
 
 

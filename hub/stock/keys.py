@@ -5,6 +5,7 @@
                                      halted (present when a write failed half way)
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.journal.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
+    hub:{0}:ahead             set    source:<day> of ids stated after the end of the day they were booked on
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · v → msgpack {pool: View} · r → rules version of v
     hub:{0}:skus:<location>   set    the SKUs that have a position there
 
@@ -16,6 +17,7 @@ from hub.journal.entry import PARTITION
 PREFIX = f"hub:{{{PARTITION}}}:"
 META = PREFIX + "meta"
 JOURNAL = PREFIX + "journal"
+AHEAD = PREFIX + "ahead"
 
 RULES_FIELD = b"r"
 VIEWS_FIELD = b"v"

@@ -3,31 +3,34 @@
 -- A record is {kind, hash, epoch, number} under `source:id` in the hash of the day it was booked on; a conflict is
 -- kept once for each distinct content, under `source:id`, NUL and the content's hash.
 --
--- LAW  An unknown id whose stated time is far from now may have been booked so long ago that only the ledger
---      knows it: nothing is written until the ledger was asked.
+-- A record is dropped with the day it was booked on. An id that was booked then was stated at most 5 minutes after that
+-- day's end, or it was stated further ahead, and then `ahead` holds its `source:day`, the day being the stated one.
+--
+-- LAW  An unknown id whose record may have been dropped is known only to the ledger: nothing is written until the
+--      ledger was asked.
 
 local KIND, HASH, EPOCH, NUMBER = 1, 2, 3, 4
 local DAY_MS = 86400000
-local REMEMBERED_MS = 7 * DAY_MS
 local AHEAD_MS = 300000
 
 local seen = {}
+local fresh_ahead = {}
 
 local function field_of(command)
-  return command.source .. ':' .. command.id
+  return command[SOURCE] .. ':' .. command[ID]
 end
 
 -- Look up all ids of the call at once, in every live day.
 local function recall(call)
   local fields = {}
   for _, command in ipairs(call.commands) do
-    if type(command.source) == 'string' and type(command.id) == 'string' then
+    if type(command[SOURCE]) == 'string' and type(command[ID]) == 'string' then
       fields[#fields + 1] = field_of(command)
     end
   end
   if #fields == 0 then return end
   for day = 1, call.days do
-    local found = redis.call('HMGET', KEYS[2 + day], unpack(fields))
+    local found = redis.call('HMGET', KEYS[3 + day], unpack(fields))
     for i, field in ipairs(fields) do
       if found[i] then seen[field] = cmsgpack.unpack(found[i]) end
     end
@@ -37,7 +40,7 @@ end
 local function recall_one(call, field)
   if fresh_seen[field] then return fresh_seen[field] end
   for day = 1, call.days do
-    local found = redis.call('HGET', KEYS[2 + day], field)
+    local found = redis.call('HGET', KEYS[3 + day], field)
     if found then return cmsgpack.unpack(found) end
   end
 end
@@ -57,9 +60,23 @@ local function first_entry(call, record)
   return found[1] and cmsgpack.unpack(found[1][2][2]) or false
 end
 
-local function is_far_off(call, command)
-  local stated = command.stated_at
-  return stated < call.now - REMEMBERED_MS or stated > call.now + AHEAD_MS
+local function ahead_member(command)
+  return command[SOURCE] .. ':' .. string.format('%d', math.floor(command[STATED_AT] / DAY_MS))
+end
+
+-- Whether the id may have been booked and its record dropped since.
+local function may_be_forgotten(call, command)
+  local stated = command[STATED_AT]
+  if stated < call.seen_from * DAY_MS + AHEAD_MS or stated > call.now + AHEAD_MS then return true end
+  return call.has_ahead and redis.call('SISMEMBER', KEYS[3], ahead_member(command)) == 1
+end
+
+-- Remember a booked command; one stated far ahead outlives its record in `ahead`.
+local function remember_booked(call, command, kind, number)
+  remember(field_of(command), { kind, command[CONTENT], call.epoch, number })
+  if command[STATED_AT] >= (call.today + 1) * DAY_MS + AHEAD_MS then
+    fresh_ahead[#fresh_ahead + 1] = ahead_member(command)
+  end
 end
 
 -- nil when the command is new and may go on; else its answer, a list led by a word.
@@ -67,12 +84,12 @@ local function known(call, command)
   local field = field_of(command)
   local record = fresh_seen[field] or seen[field]
   if not record then
-    if is_far_off(call, command) and not command.ledger_checked then return { 'ask_ledger' } end
+    if command[LEDGER_CHECKED] ~= 1 and may_be_forgotten(call, command) then return { 'ask_ledger' } end
     return nil
   end
-  if record[HASH] ~= command.hash then return nil, 'conflict' end
+  if record[HASH] ~= command[CONTENT] then return nil, 'conflict' end
   if record[KIND] == 'parked' then
-    if command.verb ~= 'park' then return nil end
+    if command[VERB] ~= 'park' then return nil end
     return { 'parked', record[EPOCH], record[NUMBER] }
   end
   return { 'duplicate', record[EPOCH], record[NUMBER], first_entry(call, record) }

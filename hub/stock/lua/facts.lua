@@ -25,9 +25,9 @@ facts['return'] = {
 facts.sale = {
   low = 1,
   apply = function(change, place, line, command)
-    local left = take_own_fence(change, place, line[AMOUNT], command.pool, 'customer')
+    local left = take_own_fence(change, place, line[AMOUNT], command[OF_POOL], 'customer')
     left = take_free(change, place, left, 'customer')
-    left = break_fences(change, place, left, command.pool, 'customer')
+    left = break_fences(change, place, left, command[OF_POOL], 'customer')
     left = take_reserved(change, place, left, 'customer')
     owe(change, place, left, 'customer')
   end,
@@ -74,20 +74,19 @@ facts.adjustment = {
 facts.ring_fence = {
   low = 0,
   apply = function(change, place, line, command)
-    local fence = fence_of(place.after, command.pool)
-    if fence and fence[SET_AT] > command.time then return end
+    local fence = fence_of(place.after, command[OF_POOL])
+    if fence and fence[SET_AT] > command[TIME] then return end
     if not fence then
-      fence = { command.pool, 0, 0, 0, 0 }
-      local fences = place.after[FENCES]
-      fences[#fences + 1] = fence
+      fence = { command[OF_POOL], 0, 0, 0, 0 }
+      add_to(place.after, FENCES, fence)
     end
-    fence[TARGET], fence[STANDING], fence[SET_AT] = line[AMOUNT], command.standing, command.time
+    fence[TARGET], fence[STANDING], fence[SET_AT] = line[AMOUNT], command[IS_STANDING], command[TIME]
     local lacking = math.max(0, math.min(fence[TARGET] - fence[QUANTITY], place.after[FREE]))
     local surplus = math.max(0, fence[QUANTITY] - fence[TARGET])
     fence[QUANTITY] = fence[QUANTITY] + lacking - surplus
     place.after[FREE] = place.after[FREE] - lacking + surplus
-    record(change, place, 'free', 'ring_fenced:' .. command.pool, lacking)
-    record(change, place, 'ring_fenced:' .. command.pool, 'free', surplus)
+    record(change, place, 'free', 'ring_fenced:' .. command[OF_POOL], lacking)
+    record(change, place, 'ring_fenced:' .. command[OF_POOL], 'free', surplus)
   end,
 }
 
@@ -102,11 +101,11 @@ local function check_line(call, line, low)
 end
 
 local function apply_fact(call, command)
-  local fact = facts[command.verb]
+  local fact = facts[command[VERB]]
   if not fact then refuse('unknown verb') end
-  if #command.lines < 1 or #command.lines > LINES_MAX then refuse('a fact has 1 to 100 lines') end
+  if #command[LINES] < 1 or #command[LINES] > LINES_MAX then refuse('a fact has 1 to 100 lines') end
   local change = new_change()
-  for _, line in ipairs(command.lines) do
+  for _, line in ipairs(command[LINES]) do
     check_line(call, line, fact.low)
     local place = place_of(change, call, line)
     fact.apply(change, place, line, command, call)

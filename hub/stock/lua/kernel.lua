@@ -1,6 +1,6 @@
 -- One call: a batch of commands, each booked whole or not at all, with everything that it set.
 --
--- KEYS   1 meta · 2 journal · 3… the seen days, first to last · then SKU hashes and location sets, by index
+-- KEYS   1 meta · 2 journal · 3 ahead · 4… the seen days, first to last · then SKU hashes and location sets, by index
 -- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, commands}
 --          floor: the number after the highest one that any caller was answered
 --          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines}
@@ -14,22 +14,12 @@
 
 local ENTRY_FORMAT = 1
 
-local function named(command)
-  return {
-    verb = command[1], type = command[2], source = command[3], id = command[4], hash = command[5], time = command[6],
-    stated_at = command[7], ledger_checked = command[8] == 1, payload = command[9], pool = command[10],
-    standing = command[11], lines = command[12],
-  }
-end
-
 local function read_call()
   local sent = cmsgpack.unpack(ARGV[1])
-  local call = {
+  return {
     epoch = sent[1], floor = sent[2], rules = sent[3], first_day = sent[4], days = sent[5], profiles = sent[6],
-    sights = sent[7], statuses = sent[8], commands = {},
+    sights = sent[7], statuses = sent[8], commands = sent[9],
   }
-  for i, command in ipairs(sent[9]) do call.commands[i] = named(command) end
-  return call
 end
 
 -- Why this call may not write, or nil; fills in what the partition says of itself.
@@ -48,37 +38,38 @@ local function closed_because(call)
   if meta[5] then return 'halted' end
   if tonumber(meta[4]) ~= call.rules then return 'stale_rules' end
   if call.first_day > call.seen_from or call.first_day + call.days <= call.today then return 'stale_days' end
+  call.has_ahead = redis.call('EXISTS', KEYS[3]) == 1
   local kind = redis.call('TYPE', KEYS[2]).ok
   if kind ~= 'stream' and kind ~= 'none' then error('the journal key holds a ' .. kind) end
 end
 
 local function check_command(command)
-  if not (is_text(command.source, 64) and is_text(command.id, 1024) and is_text(command.hash, 64)) then
+  if not (is_text(command[SOURCE], 64) and is_text(command[ID], 1024) and is_text(command[CONTENT], 64)) then
     refuse('source, id or hash is missing')
   end
-  if not (is_whole(command.time, -INSTANT_MAX, INSTANT_MAX) and is_whole(command.stated_at, -INSTANT_MAX, INSTANT_MAX)) then
+  if not (is_whole(command[TIME], -INSTANT_MAX, INSTANT_MAX) and is_whole(command[STATED_AT], -INSTANT_MAX, INSTANT_MAX)) then
     refuse('time is not a whole number of milliseconds')
   end
-  if type(command.payload) ~= 'string' or type(command.type) ~= 'string' or type(command.pool) ~= 'string' then
+  if type(command[PAYLOAD]) ~= 'string' or type(command[TYPE]) ~= 'string' or type(command[OF_POOL]) ~= 'string' then
     refuse('payload, type or pool is not text')
   end
-  if command.standing ~= 0 and command.standing ~= 1 then refuse('standing is neither 0 nor 1') end
-  if type(command.lines) ~= 'table' then refuse('lines are missing') end
+  if command[IS_STANDING] ~= 0 and command[IS_STANDING] ~= 1 then refuse('standing is neither 0 nor 1') end
+  if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
 end
 
 local function append(call, kind, command, change, views)
   local positions = {}
   for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
   local packed = cmsgpack.pack({
-    ENTRY_FORMAT, kind, command.type, command.source, command.id, command.hash, math.min(command.time, call.now), call.now,
-    call.rules, command.payload, change.skus, change.lines, positions, views, change.movements, change.alerts,
+    ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT], command[VERB] == 'refresh' and call.now or math.min(command[TIME], call.now), call.now,
+    call.rules, command[PAYLOAD], change.skus, change.lines, positions, views, change.movements, change.alerts,
   })
   entries[#entries + 1] = { id = string.format('%d-%d', call.epoch, call.next), packed = packed }
   call.next = call.next + 1
   return call.next - 1
 end
 
--- What the pools that see the touched places show now: {sku index, pool, changes, at, available, status, capped, eta}.
+-- What the pools that see the touched places show now: {sku index, pool, view}.
 local function shown_now(change)
   local shown = {}
   for _, key in ipairs(change.keys) do
@@ -86,9 +77,7 @@ local function shown_now(change)
     for _, terms in ipairs(noted.terms) do
       local pool = terms[1]
       local view = noted.state.views[pool]
-      if view and (noted.seen[pool] or noted.pools[pool]) then
-        shown[#shown + 1] = { noted.sku, pool, view[1], view[2], view[3], view[4], view[5], view[6] }
-      end
+      if view and (noted.seen[pool] or noted.pools[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
     end
   end
   return shown
@@ -96,41 +85,39 @@ end
 
 local function book(call, command, change)
   local views = views_of(change, call.now)
-  local number = append(call, command.verb == 'refresh' and 'refresh' or 'fact', command, change, views)
+  local number = append(call, command[VERB] == 'refresh' and 'refresh' or 'fact', command, change, views)
   keep(change, views, call.rules)
-  if command.verb ~= 'refresh' then
-    remember(field_of(command), { 'fact', command.hash, call.epoch, number })
-  end
+  if command[VERB] ~= 'refresh' then remember_booked(call, command, 'fact', number) end
   return { 'applied', number, change.alerts, shown_now(change), change.skus }
 end
 
 local function conflict(call, command)
-  local field = field_of(command) .. '\0' .. command.hash
+  local field = field_of(command) .. '\0' .. command[CONTENT]
   local record = recall_one(call, field)
   if record then return { 'conflict', record[EPOCH], record[NUMBER] } end
   local number = append(call, 'conflict', command, new_change(), {})
-  remember(field, { 'conflict', command.hash, call.epoch, number })
+  remember(field, { 'conflict', command[CONTENT], call.epoch, number })
   return { 'conflict', call.epoch, number }
 end
 
 local function park(call, command)
   local number = append(call, 'parked', command, new_change(), {})
-  remember(field_of(command), { 'parked', command.hash, call.epoch, number })
+  remember_booked(call, command, 'parked', number)
   return { 'parked', call.epoch, number }
 end
 
 local function answer(call, command)
-  if command.verb == 'refresh' then
+  if command[VERB] == 'refresh' then
     local change = apply_refresh(call, command)
     return change and book(call, command, change) or { 'unchanged' }
   end
   check_command(command)
-  if command.verb == 'conflict' then return conflict(call, command) end  -- the ledger found it
+  if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
   local known_answer, is_conflict = known(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
-  if command.verb == 'park' then return park(call, command) end
-  command.time = math.min(command.time, call.now)
+  if command[VERB] == 'park' then return park(call, command) end
+  command[TIME] = math.min(command[TIME], call.now)
   return book(call, command, apply_fact(call, command))
 end
 
@@ -173,7 +160,8 @@ local function write(call)
     seen_today[#seen_today + 1] = field
     seen_today[#seen_today + 1] = cmsgpack.pack(fresh_seen[field])
   end
-  if #seen_today > 0 then redis.call('HSET', KEYS[3 + call.today - call.first_day], unpack(seen_today)) end
+  if #seen_today > 0 then redis.call('HSET', KEYS[4 + call.today - call.first_day], unpack(seen_today)) end
+  for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[3], member) end
   redis.call('HSET', KEYS[1], 'next', call.next, 'booked_at', call.now)
 end
 

@@ -17,7 +17,8 @@ if not is_new and meta[2] ~= epoch then return { 'other_epoch' } end
 if meta[7] then return { 'halted' } end
 
 local number, rules = tonumber(meta[3] or 0), tonumber(meta[5] or 0)
-local seen_from = tonumber(meta[8] or math.floor(now / 86400000))
+-- Nothing was booked before a partition was made, so an id of the last week need not be looked for elsewhere.
+local seen_from = tonumber(meta[8] or math.floor(now / 86400000) - 7)
 if meta[6] == house then return { 'opened', number, rules, seen_from } end
 
 rules = rules + 1

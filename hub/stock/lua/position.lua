@@ -8,13 +8,22 @@
 local FREE, RESERVED, DEFICIT, FENCES, ASIDE = 1, 2, 3, 4, 5
 local POOL, QUANTITY, TARGET, STANDING, SET_AT = 1, 2, 3, 4, 5
 
+local NONE = {}  -- most positions have no fence and nothing aside; whoever adds one makes a list of its own
+
+local function copies(list, width)
+  if #list == 0 then return NONE end
+  local copied = {}
+  for i, item in ipairs(list) do copied[i] = { unpack(item, 1, width) } end
+  return copied
+end
+
 local function copy_of(position)
-  local fences, aside = {}, {}
-  for i, fence in ipairs(position[FENCES]) do
-    fences[i] = { fence[POOL], fence[QUANTITY], fence[TARGET], fence[STANDING], fence[SET_AT] }
-  end
-  for i, held in ipairs(position[ASIDE]) do aside[i] = { held[1], held[2] } end
-  return { position[FREE], position[RESERVED], position[DEFICIT], fences, aside }
+  return { position[FREE], position[RESERVED], position[DEFICIT], copies(position[FENCES], 5), copies(position[ASIDE], 2) }
+end
+
+local function add_to(position, list, item)
+  if position[list] == NONE then position[list] = {} end
+  position[list][#position[list] + 1] = item
 end
 
 local function fence_of(position, pool)
@@ -85,7 +94,7 @@ local function put_aside(change, place, status, quantity, from)
       return
     end
   end
-  aside[#aside + 1] = { status, quantity }
+  add_to(place.after, ASIDE, { status, quantity })
 end
 
 -- Each take_… takes up to `quantity` units and returns how many are still to be found.

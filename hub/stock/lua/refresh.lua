@@ -21,7 +21,7 @@ end
 
 -- One line: {SKU key, SKU, 0, '', 0, profile, location → sight}.
 local function apply_refresh(call, command)
-  local line = command.lines[1]
+  local line = command[LINES][1]
   local key, terms, sights = KEYS[line[SKU_KEY]], call.profiles[line[PROFILE]], line[SIGHT]
   local state = state_of(key)
   if not state.rules or state.rules == call.rules then return nil end

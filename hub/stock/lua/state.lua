@@ -33,7 +33,7 @@ local function position_in(state, place_key, sku, location)
   if not found then
     -- Reading the index now finds a key of the wrong type before any write.
     redis.call('SISMEMBER', place_key, sku)
-    return { 0, 0, 0, {}, {} }, true
+    return { 0, 0, 0, NONE, NONE }, true
   end
   position = cmsgpack.unpack(found)
   state.positions[location] = position

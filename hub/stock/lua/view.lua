@@ -70,6 +70,15 @@ local function note_parts(change, place)
   end
 end
 
+-- Whether a stored view already has these parts; a refresh meets many that do.
+local function is_same(view, parts)
+  if not view or #view[PARTS] ~= #parts then return false end
+  for group, part in ipairs(parts) do
+    if view[PARTS][group] ~= part then return false end
+  end
+  return true
+end
+
 -- Turn the noted parts into views: a list of {sku, pool, view, changed} in configuration order.
 local function views_of(change, now)
   local set = {}
@@ -80,7 +89,9 @@ local function views_of(change, now)
       if parts then
         local view = noted.state.views[terms[1]] or never_shown(terms)
         local fresh, changed = view_with(view, terms, parts, now)
-        set[#set + 1] = { noted.sku, terms[1], fresh, changed and 1 or 0 }
+        if changed or not is_same(noted.state.views[terms[1]], parts) then
+          set[#set + 1] = { noted.sku, terms[1], fresh, changed and 1 or 0 }
+        end
       end
     end
   end

@@ -1,0 +1,249 @@
+"""The reference model of the hub: one fact in, one answer out, in plain Python that knows no Redis.
+
+It is the specification of the kernel: given the same facts and the same clock, the kernel's outcomes,
+journal, positions and views are the model's. It computes every view anew from all positions, where the kernel
+moves sums; it is not made to be fast.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from hub.domain import buckets
+from hub.domain.buckets import Change
+from hub.domain.command import Fact, Line
+from hub.domain.pools import Profile, View, parts_of, update_view
+from hub.domain.position import Position
+from hub.journal.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetPosition, SetView
+
+DAY_MS = 24 * 60 * 60 * 1000
+# Whole days that dedupe records outlive the day of their booking.
+REMEMBERED_DAYS = 7
+# How far ahead of the kernel's clock a stated time may be before the ledger is asked.
+AHEAD_MS = 5 * 60 * 1000
+
+
+class House(Protocol):
+    """The resolved configuration; `hub.domain.rules.House` is one."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that changes what is resolved."""
+
+    @property
+    def pool_index(self) -> Mapping[str, int]:
+        """Each pool's place in the configuration."""
+
+    @property
+    def statuses(self) -> Sequence[str]:
+        """All statuses of units that are not for sale, in order."""
+
+    def profile(self, sku: str) -> Profile:
+        """Resolve all rules for a SKU."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The answer to one fact.
+
+    A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
+    under which this content was kept. `ask_ledger` wrote nothing and has nothing.
+    """
+
+    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger"]
+    seq: Seq | None = None
+    # (SKU, quantity) of each line, in the event's order.
+    lines: tuple[tuple[str, int], ...] = ()
+    # Summed over the lines; `sku` is an index into the distinct SKUs of `lines`.
+    alerts: tuple[EntryAlert, ...] = ()
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is remembered of an id: its content and its first answer."""
+
+    hash: str
+    answer: Outcome
+
+
+class Model:
+    """The state of one partition and everything it wrote to its journal."""
+
+    def __init__(self, house: House, *, epoch: int = 1) -> None:
+        self.house = house
+        self.epoch = epoch
+        self.rules_version = 0
+        # UTC milliseconds of the last change; the clock never goes back.
+        self.booked_at_ms = 0
+        # By SKU, then location.
+        self.positions: dict[str, dict[str, Position]] = {}
+        # By SKU, then pool.
+        self.views: dict[str, dict[str, View]] = {}
+        # The rules each SKU's views were computed under.
+        self.computed_under: dict[str, int] = {}
+        # By source and id.
+        self.seen: dict[tuple[str, str], Seen] = {}
+        # By source, id and hash: where each other content of a known id was kept.
+        self.conflicts: dict[tuple[str, str, str], Seq] = {}
+        self.journal: list[Entry] = []
+        # The first day, counted from 1970, whose dedupe records are kept.
+        self.seen_from = 0
+        # (source, day): stated after the end of the day of booking, so that the id may outlive its record.
+        self.ahead: set[tuple[str, int]] = set()
+
+    def configure(self, house: House, *, booked_at_ms: int, payload: str = "") -> Seq:
+        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed."""
+        self.house = house
+        self.rules_version += 1
+        now = self._tick(booked_at_ms)
+        self.seen_from = self.seen_from or now // DAY_MS - REMEMBERED_DAYS
+        kind, content = "rules", house.digest
+        return self._write(Entry(FORMAT, kind, "", "", "", content, now, now, self.rules_version, payload=payload))
+
+    def apply(self, fact: Fact, booked_at_ms: int) -> Outcome:
+        """Book a fact once; the same id again gets the first answer, with other content it is a conflict."""
+        now = self._tick(booked_at_ms)
+        seen = self.seen.get((fact.source, fact.id))
+        if fact.verb == "conflict" or (seen is not None and seen.hash != fact.hash):
+            return self._conflict(fact, now)
+        if seen is not None and seen.answer.kind == "parked" and fact.verb == "park":
+            return seen.answer
+        if seen is not None and seen.answer.kind == "applied":
+            return msgspec.structs.replace(seen.answer, kind="duplicate")
+        if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
+            return Outcome("ask_ledger")
+        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
+        if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
+            self.ahead.add((fact.source, fact.stated_ms // DAY_MS))
+        return answer
+
+    def _may_be_forgotten(self, fact: Fact, now: int) -> bool:
+        """Whether the id may have been booked on a day whose records were dropped since."""
+        if not self.seen_from * DAY_MS + AHEAD_MS <= fact.stated_ms <= now + AHEAD_MS:
+            return True
+        return (fact.source, fact.stated_ms // DAY_MS) in self.ahead
+
+    def refresh(self, sku: str, booked_at_ms: int) -> Seq | None:
+        """Compute a SKU's views under the rules of now; None when they are already, or it is not known."""
+        if self.computed_under.get(sku, self.rules_version) == self.rules_version:
+            return None
+        now = self._tick(booked_at_ms)
+        views = tuple(self._show(0, sku, now))
+        rules = self.rules_version
+        return self._write(Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views))
+
+    def _tick(self, booked_at_ms: int) -> int:
+        self.booked_at_ms = max(self.booked_at_ms, booked_at_ms)
+        return self.booked_at_ms
+
+    def _write(self, entry: Entry) -> Seq:
+        self.journal.append(entry)
+        return Seq(self.epoch, len(self.journal) - 1)
+
+    def _conflict(self, fact: Fact, now: int) -> Outcome:
+        """Keep another content of a known id, once; it changes nothing."""
+        key = (fact.source, fact.id, fact.hash)
+        if key not in self.conflicts:
+            self.conflicts[key] = self._write(self._entry(fact, "conflict", now))
+        return Outcome("conflict", self.conflicts[key])
+
+    def _park(self, fact: Fact, now: int) -> Outcome:
+        """Keep a fact whole that names what nobody knows."""
+        return Outcome("parked", self._write(self._entry(fact, "parked", now)))
+
+    def _entry(self, fact: Fact, kind: str, now: int) -> Entry:
+        return Entry(
+            format=FORMAT,
+            kind=kind,
+            type=fact.type,
+            source=fact.source,
+            id=fact.id,
+            hash=fact.hash,
+            time_ms=min(fact.time_ms, now),
+            booked_at_ms=now,
+            rules_version=self.rules_version,
+            payload=fact.payload,
+        )
+
+    def _book(self, fact: Fact, now: int) -> Outcome:
+        """Apply the lines in order, each on what the ones before it left."""
+        skus = tuple(dict.fromkeys(line.sku for line in fact.lines))
+        for sku in skus:
+            self.refresh(sku, now)
+        movements: list[Movement] = []
+        alerts: dict[tuple[str, int, str, str], int] = {}
+        for line in fact.lines:
+            number = skus.index(line.sku)
+            change = self._changed(fact, line, now)
+            self.positions.setdefault(line.sku, {})[line.location] = change.position
+            movements += [
+                Movement(number, line.location, move.from_bucket, move.to_bucket, move.quantity)
+                for move in change.moves
+            ]
+            for alert in change.alerts:
+                key = (alert.type, number, line.location, alert.pool)
+                alerts[key] = alerts.get(key, 0) + alert.quantity
+        touched = dict.fromkeys((skus.index(line.sku), line.location) for line in fact.lines)
+        entry = msgspec.structs.replace(
+            self._entry(fact, "fact", now),
+            skus=skus,
+            lines=tuple((skus.index(line.sku), line.quantity) for line in fact.lines),
+            positions=tuple(SetPosition(n, where, self.positions[skus[n]][where]) for n, where in touched),
+            views=tuple(view for n, sku in enumerate(skus) for view in self._show(n, sku, now)),
+            movements=tuple(movements),
+            alerts=tuple(EntryAlert(type_, n, where, k, p) for (type_, n, where, p), k in alerts.items()),
+        )
+        return _applied(self._write(entry), entry)
+
+    def _changed(self, fact: Fact, line: Line, now: int) -> Change:
+        """What one line does to its position."""
+        position = self.positions.get(line.sku, {}).get(line.location, Position())
+        pools, statuses = list(self.house.pool_index), self.house.statuses
+        match fact.verb:
+            case "sale":
+                return buckets.sell(position, line.quantity, fact.pool, pools=pools)
+            case "ring_fence":
+                # Nothing happens later than it arrives, or one wrong clock would lock the fence for years.
+                standing, time_ms = fact.standing, min(fact.time_ms, now)
+                return buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms)
+            case "receipt":
+                return buckets.arrive(position, line.quantity, source=buckets.SUPPLIER, pools=pools)
+        if line.quantity < 0:
+            return buckets.remove(position, -line.quantity, line.bucket, pools=pools, statuses=statuses)
+        source = buckets.CUSTOMER if fact.verb == "return" else buckets.ADJUSTMENT
+        if line.bucket == buckets.FREE:
+            return buckets.arrive(position, line.quantity, source=source, pools=pools)
+        return buckets.put_aside(position, line.quantity, line.bucket, source=source)
+
+    def _show(self, number: int, sku: str, now: int) -> list[SetView]:
+        """Bring a SKU's views up to its positions and the rules, and give those that are not as before."""
+        profile, positions = self.house.profile(sku), self.positions.get(sku, {})
+        views = self.views.setdefault(sku, {})
+        self.computed_under[sku] = self.rules_version
+        written: list[SetView] = []
+        for pool_number, terms in enumerate(profile.terms):
+            parts = parts_of(positions, profile, pool_number)
+            old = views.get(terms.pool)
+            if old is None and not _concerns(positions, profile, pool_number):
+                continue
+            new = update_view(old, terms, parts, booked_at_ms=now)
+            if new != old:
+                views[terms.pool] = new
+                changed = int(new.changes > (old.changes if old else 0))
+                written.append(SetView(number, terms.pool, new, changed))
+        return written
+
+
+def _concerns(positions: Mapping[str, Position], profile: Profile, pool_number: int) -> bool:
+    """Whether a pool sees any place where the SKU has a position, or has units fenced at one."""
+    pool = profile.terms[pool_number].pool
+    return any(
+        profile.sight(location)[pool_number][0] > 0
+        or any(fence.pool == pool and fence.quantity for fence in position.fences)
+        for location, position in positions.items()
+    )
+
+
+def _applied(seq: Seq, entry: Entry) -> Outcome:
+    lines = tuple((entry.skus[number], quantity) for number, quantity in entry.lines)
+    return Outcome("applied", seq, lines, entry.alerts)

@@ -1,0 +1,82 @@
+"""Waiters are answered when the ledger has their entry, or when their time is up."""
+
+import asyncio
+
+from hub.journal.entry import Seq
+from hub.journal.watermark import Watermark
+
+
+async def test_what_is_committed_is_covered_at_once() -> None:
+    watermark = Watermark(Seq(1, 5))
+
+    assert watermark.covers(Seq(1, 5))
+    assert not watermark.covers(Seq(1, 6))
+    assert await watermark.wait(Seq(1, 4), 0)
+
+
+async def test_nothing_is_covered_before_the_first_commit() -> None:
+    assert not Watermark().covers(Seq(1, 0))
+
+
+async def test_a_later_epoch_covers_everything_of_an_earlier_one() -> None:
+    assert Watermark(Seq(2, 0)).covers(Seq(1, 10**9))
+
+
+async def test_an_advance_wakes_whoever_it_covers_and_nobody_else() -> None:
+    watermark = Watermark()
+    waits = [asyncio.create_task(watermark.wait(Seq(1, number), 5)) for number in (2, 0, 1)]
+    await asyncio.sleep(0)
+
+    watermark.advance(Seq(1, 1))
+    await asyncio.sleep(0)
+
+    assert [wait.done() for wait in waits] == [False, True, True]
+    watermark.advance(Seq(1, 2))
+    assert await asyncio.gather(*waits) == [True, True, True]
+
+
+async def test_the_watermark_never_goes_back() -> None:
+    watermark = Watermark(Seq(1, 5))
+
+    watermark.advance(Seq(1, 3))
+
+    assert watermark.at == Seq(1, 5)
+
+
+async def test_a_wait_ends_when_its_time_is_up() -> None:
+    watermark = Watermark(Seq(1, 0))
+
+    assert not await asyncio.wait_for(watermark.wait(Seq(1, 1), 0.01), 2)
+
+
+async def test_a_short_wait_is_not_held_up_by_a_long_one() -> None:
+    watermark = Watermark()
+    long = asyncio.create_task(watermark.wait(Seq(1, 0), 30))
+    await asyncio.sleep(0)
+
+    assert not await asyncio.wait_for(watermark.wait(Seq(1, 1), 0.01), 2)
+
+    assert not long.done()
+    watermark.advance(Seq(1, 0))
+    assert await long
+
+
+async def test_a_waiter_that_is_cancelled_does_not_disturb_the_others() -> None:
+    watermark = Watermark()
+    cancelled, kept = (asyncio.create_task(watermark.wait(Seq(1, 0), 5)) for _ in range(2))
+    await asyncio.sleep(0)
+
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    watermark.advance(Seq(1, 0))
+
+    assert await kept
+
+
+async def test_a_ledger_that_is_away_does_not_fill_the_memory() -> None:
+    watermark = Watermark()
+    for round_ in range(20):
+        waits = [watermark.wait(Seq(1, 100 * round_ + number), 0.001) for number in range(100)]
+        assert not any(await asyncio.gather(*waits))
+
+    assert watermark.waiting <= 100

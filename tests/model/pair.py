@@ -1,0 +1,272 @@
+"""The kernel on a real Redis and the reference model, told the same; every difference is an assertion.
+
+The model books each entry at the time the kernel booked it, since Redis keeps the clock.
+"""
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.catalogue import HouseSettings
+from hub.domain.command import Fact
+from hub.domain.model import Model
+from hub.domain.model import Outcome as Expected
+from hub.domain.pools import View, parts_of
+from hub.domain.position import Position
+from hub.journal.answer import AnsweredAlert, answer_of
+from hub.journal.entry import FIELD, Entry, EntryAlert, Seq, decode_entry
+from hub.stock import keys
+from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Shown, Stale, Unchanged
+from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
+
+HUB = UUID(int=7)
+EPOCH = 1
+
+decode_position = msgspec.msgpack.Decoder(Position).decode
+decode_views = msgspec.msgpack.Decoder(dict[str, View]).decode
+
+
+class Pair:
+    """One partition twice."""
+
+    def __init__(self, client: Redis, settings: HouseSettings) -> None:
+        self.client = client
+        self.kernel = Kernel(client)
+        self.house = house_of(settings)
+        self.model = Model(self.house, epoch=EPOCH)
+        # What was told, in order, so that it can be told again.
+        self.told: list[Fact] = []
+        self._checked = 0
+        self._started_ms = 0
+        # What the facts alone make of each position: units in minus units out.
+        self._sums: Counter[tuple[str, str]] = Counter()
+
+    async def open(self) -> None:
+        """Make the partition, whose journal begins with the house's rules."""
+        seconds, _ = await self.client.time()
+        self._started_ms = seconds * 1000
+        await self.kernel.open(HUB, EPOCH, self.house, create=True)
+        entry = (await self._new_entries())[0]
+        self.model.configure(self.house, booked_at_ms=entry.booked_at_ms, payload=entry.payload)
+        await self.check()
+
+    async def reconfigure(self, settings: HouseSettings) -> None:
+        """Give the house other rules; the same ones again change nothing."""
+        self.house = house_of(settings)
+        before = self.model.house.digest
+        await self.kernel.open(HUB, EPOCH, self.house, create=False)
+        for entry in await self._new_entries():
+            assert entry.hash != before
+            self.model.configure(self.house, booked_at_ms=entry.booked_at_ms, payload=entry.payload)
+        assert self.model.house.digest == self.house.digest
+        await self.check()
+
+    async def tell(self, batch: list[Telling | Repeat]) -> None:
+        """Tell both a batch in one call, and what the kernel wants refreshed first once more."""
+        left: list[Command] = [self._fact(item) for item in batch if isinstance(item, Telling) or self.told]
+        # The kernel names one stale SKU of a fact at a time.
+        for _ in range(1 + len(SKUS)):
+            outcomes = await self.kernel.call(left, self.house)
+            stale = await self._compare(left, outcomes)
+            if not stale:
+                break
+            # The facts that were not stale are told again too, which must change nothing.
+            left = [*map(Refresh, stale), *left]
+        assert not stale
+        await self.check()
+
+    async def expect(self, facts: list[Fact], outcomes: list[Outcome]) -> None:
+        """Compare with the model what the kernel was told directly: these facts and nothing else."""
+        assert await self._compare([*facts], outcomes) == []
+        await self.check()
+
+    def _fact(self, item: Telling | Repeat) -> Fact:
+        """Do what intake does: park what names a place or pool that the house does not have."""
+        if isinstance(item, Telling):
+            times = {
+                "time_ms": self._started_ms + item.time_ms,
+                "stated_ms": self._started_ms + item.stated_ms,
+            }
+            fact = msgspec.structs.replace(item.fact, **times)
+            self.told.append(fact)
+            if item.early:
+                return msgspec.structs.replace(fact, verb="park")
+        else:
+            fact = _again(self.told[max(-len(self.told), -1 - item.back)], item)
+        known = all(line.location in self.house.locations for line in fact.lines)
+        if not known or (fact.pool and fact.pool not in self.house.pool_index):
+            verb = fact.verb if fact.verb == "conflict" else "park"
+            return msgspec.structs.replace(fact, verb=verb)
+        return fact
+
+    async def _compare(self, commands: list[Command], outcomes: list[Outcome]) -> list[str]:
+        """Book in the model what the kernel booked; return the SKUs that the kernel wants refreshed."""
+        assert len(outcomes) == len(commands)
+        booked_at_ms = self.kernel.booked_at_ms
+        stale: list[str] = []
+        for command, outcome in zip(commands, outcomes, strict=True):
+            if isinstance(outcome, Stale):
+                assert self.model.computed_under[outcome.sku] != self.model.rules_version
+                stale.append(outcome.sku)
+            elif isinstance(command, Refresh):
+                written = self.model.refresh(command.sku, booked_at_ms)
+                assert outcome == Unchanged() if written is None else _seq(outcome) == written
+            else:
+                expected = self.model.apply(command, booked_at_ms)
+                assert outcome == self._wanted(expected), command
+                self._add_up(command, outcome)
+        return list(dict.fromkeys(stale))
+
+    def _wanted(self, expected: Expected) -> Outcome:
+        """Say the model's answer in the kernel's types."""
+        if expected.seq is None:
+            return AskLedger()
+        entry = self.model.journal[expected.seq.number]
+        match expected.kind:
+            case "applied":
+                return Applied(expected.seq, _alerts(expected.alerts, entry), self._shown(entry))
+            case "duplicate":
+                return Duplicate(expected.seq, answer_of(entry))
+            case "parked":
+                return Parked(expected.seq)
+        return Conflict(expected.seq)
+
+    def _shown(self, entry: Entry) -> tuple[Shown, ...]:
+        """What the pools show that see a touched place, or whose view was written."""
+        shown: list[Shown] = []
+        for number, sku in enumerate(entry.skus):
+            profile = self.house.profile(sku)
+            touched = [each.location for each in entry.positions if each.sku == number]
+            written = {each.pool for each in entry.views if each.sku == number}
+            for index, terms in enumerate(profile.terms):
+                seen = any(profile.sight(location)[index][0] for location in touched)
+                if seen or terms.pool in written:
+                    view = msgspec.structs.replace(self.model.views[sku][terms.pool], parts=())
+                    shown.append(Shown(sku, terms.pool, view))
+        return tuple(shown)
+
+    def _add_up(self, fact: Fact, outcome: Outcome) -> None:
+        if isinstance(outcome, Applied) and fact.verb != "ring_fence":
+            for line in fact.lines:
+                units = -line.quantity if fact.verb == "sale" else line.quantity
+                self._sums[line.sku, line.location] += units
+
+    async def _new_entries(self) -> list[Entry]:
+        found: Any = await self.client.xrange(keys.JOURNAL, f"{EPOCH}-{self._checked}")
+        for place, (stream_id, fields) in enumerate(found):
+            assert Seq.from_stream_id(stream_id) == Seq(EPOCH, self._checked + place)
+            assert set(fields) == {FIELD}
+        return [decode_entry(fields[FIELD]) for _, fields in found]
+
+    async def check(self) -> None:
+        """Compare the journals and all of Redis with the model, and check the invariants on Redis's own."""
+        entries = await self._new_entries()
+        assert entries == self.model.journal[self._checked :]
+        self._checked += len(entries)
+        meta = await self.client.hgetall(keys.META)
+        assert int(meta[b"next"]) == self._checked == self.kernel.floor
+        assert int(meta[b"booked_at"]) == self.model.journal[-1].booked_at_ms
+        assert b"halted" not in meta
+        positions, views = await self._read_all()
+        assert positions == self.model.positions
+        assert views == {sku: shown for sku, shown in self.model.views.items() if shown}
+        await self._check_places(positions)
+        self._check_sums(positions)
+        self._check_fold(positions, views)
+        self._check_parts(positions, views)
+
+    async def _read_all(self) -> tuple[dict[str, dict[str, Position]], dict[str, dict[str, View]]]:
+        positions: dict[str, dict[str, Position]] = {}
+        views: dict[str, dict[str, View]] = {}
+        key: Any
+        async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
+            sku = keys.sku_name(key)
+            fields: Any = await self.client.hgetall(key)
+            assert int(fields.pop(keys.RULES_FIELD)) == self.model.computed_under[sku]
+            if keys.VIEWS_FIELD in fields:
+                views[sku] = decode_views(fields.pop(keys.VIEWS_FIELD))
+            prefix = len(keys.POSITION_FIELD)
+            positions[sku] = {name[prefix:].decode(): decode_position(raw) for name, raw in fields.items()}
+        return positions, views
+
+    async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:
+        for location in PLACES:
+            found: Any = await self.client.smembers(keys.skus_at(location))
+            members = {sku.decode() for sku in found}
+            assert members == {sku for sku, places in positions.items() if location in places}
+
+    def _check_sums(self, positions: dict[str, dict[str, Position]]) -> None:
+        """No bucket is negative, and what is on hand less what is owed is the plain sum of the facts."""
+        for sku, places in positions.items():
+            for location, position in places.items():
+                units = [position.free, position.reserved, position.deficit]
+                units += [number for fence in position.fences for number in (fence.quantity, fence.target)]
+                assert min(units) >= 0
+                assert all(number > 0 for _, number in position.aside)
+                assert all(fence.quantity <= fence.target for fence in position.fences)
+                assert position.on_hand - position.deficit == self._sums[sku, location]
+
+    def _check_fold(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:
+        """The journal alone rebuilds Redis, and its movements alone fill the buckets."""
+        last_positions: dict[str, dict[str, Position]] = {}
+        last_views: dict[str, dict[str, View]] = {}
+        moved: Counter[tuple[str, str, str]] = Counter()
+        for entry in self.model.journal:
+            for each in entry.positions:
+                last_positions.setdefault(entry.skus[each.sku], {})[each.location] = each.position
+            for view in entry.views:
+                last_views.setdefault(entry.skus[view.sku], {})[view.pool] = view.view
+            for move in entry.movements:
+                sku = entry.skus[move.sku]
+                moved[sku, move.location, move.from_bucket] -= move.quantity
+                moved[sku, move.location, move.to_bucket] += move.quantity
+        assert last_positions == positions
+        assert last_views == views
+        outside = {"supplier", "customer", "adjustment"}
+        held = {place: units for place, units in moved.items() if units and place[2] not in outside}
+        assert held == _buckets(positions)
+
+    def _check_parts(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:
+        """The parts of every view are the plain sums over all positions of its SKU."""
+        for sku, places in positions.items():
+            if self.model.computed_under[sku] != self.model.rules_version:
+                continue
+            profile = self.house.profile(sku)
+            for index, terms in enumerate(profile.terms):
+                parts = parts_of(places, profile, index)
+                view = views.get(sku, {}).get(terms.pool)
+                assert parts == view.parts if view else not any(parts)
+
+
+def _again(fact: Fact, item: Repeat) -> Fact:
+    if item.other_hash:
+        fact = msgspec.structs.replace(fact, hash=item.other_hash)
+        if item.ledger == "knows":
+            fact = msgspec.structs.replace(fact, verb="conflict")
+    return msgspec.structs.replace(fact, ledger_checked=True) if item.ledger else fact
+
+
+def _seq(outcome: Outcome) -> Seq | None:
+    return outcome.seq if isinstance(outcome, Applied) else None
+
+
+def _alerts(alerts: tuple[EntryAlert, ...], entry: Entry) -> tuple[AnsweredAlert, ...]:
+    return tuple(
+        AnsweredAlert(alert.type, entry.skus[alert.sku], alert.location, alert.quantity, alert.pool) for alert in alerts
+    )
+
+
+def _buckets(positions: dict[str, dict[str, Position]]) -> dict[tuple[str, str, str], int]:
+    """Every bucket that is not empty; the deficit as the negative account it is."""
+    held: dict[tuple[str, str, str], int] = {}
+    for sku, places in positions.items():
+        for location, position in places.items():
+            buckets = {"free": position.free, "reserved": position.reserved, "deficit": -position.deficit}
+            buckets |= {f"ring_fenced:{fence.pool}": fence.quantity for fence in position.fences}
+            buckets |= {f"aside:{status}": units for status, units in position.aside}
+            held |= {(sku, location, bucket): units for bucket, units in buckets.items() if units}
+    return held

@@ -1,0 +1,27 @@
+"""The kernel on a real Redis does what the reference model says, whatever happens in whatever house."""
+
+from hypothesis import HealthCheck, given, settings
+from redis.asyncio import Redis
+
+from hub.domain.catalogue import HouseSettings
+from tests.model.pair import Pair
+from tests.model.worlds import Reconfigure, Step, stories
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(story=stories())
+async def test_the_kernel_does_what_the_model_says(
+    redis_client: Redis, story: tuple[HouseSettings, list[Step]]
+) -> None:
+    house, steps = story
+    await redis_client.flushall()
+    pair = Pair(redis_client, house)
+    await pair.open()
+    for step in steps:
+        if isinstance(step, Reconfigure):
+            await pair.reconfigure(step.house)
+        else:
+            await pair.tell(step)

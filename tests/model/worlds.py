@@ -1,0 +1,206 @@
+"""Small random houses and what happens in them: few SKUs, locations and pools, so that everything meets."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from hypothesis import strategies as st
+
+from hub.domain.catalogue import (
+    GroupSettings,
+    HouseSettings,
+    LocationSettings,
+    PoolSettings,
+    RuleSettings,
+    SkuSettings,
+    StatusSettings,
+)
+from hub.domain.command import Fact, Line, Verb
+from hub.domain.rules import House
+
+SKUS = ("BAG", "WATCH", "ÉTUI")
+LOCATIONS = (
+    LocationSettings("LON", "store", "GB"),
+    LocationSettings("PAR", "store", "FR"),
+    LocationSettings("LYON", "warehouse", "FR"),
+)
+POOLS = ("vip", "online", "store", "market")
+STATUSES = ("inspection", "damaged", "repair")
+SOURCES = ("till", "shop")
+PLACES = tuple(location.id for location in LOCATIONS)
+# Most happens in one place, where the fences, the deficit and what is aside meet.
+BUSY_SKUS = ("BAG",) * 5 + SKUS
+BUSY_PLACES = ("LON",) * 4 + PLACES
+# What a pool may see, mostly with the busy place in it.
+SEEN: tuple[tuple[str, ...], ...] = (PLACES, PLACES, PLACES[::-1], ("PAR", "LON"), ("LON",), ("LYON",), ())
+
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+small = st.integers(0, 3)
+yes_or_no = st.booleans()
+seldom = st.one_of(st.none(), st.none(), small)
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """A source tells the hub something, perhaps not for the first time."""
+
+    fact: Fact
+    # When it happened and what the source states, in milliseconds from the time of the test's start.
+    time_ms: int = 0
+    stated_ms: int = 0
+    # The house does not know one of its names yet; told again, it does.
+    early: bool = False
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """Something told before is told again."""
+
+    # Counted back from the last thing told; further back than the first is the first.
+    back: int
+    # Another content under the same id when not empty.
+    other_hash: str = ""
+    # As when the ledger was asked about the id: "knows" finds another content there.
+    ledger: str = ""
+
+
+class Reconfigure(msgspec.Struct, frozen=True):
+    """The house changes its rules."""
+
+    house: HouseSettings
+
+
+Step = list[Telling | Repeat] | Reconfigure
+
+
+def house_of(settings: HouseSettings) -> House:
+    return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
+
+
+@st.composite
+def pools(draw: st.DrawFn, id: str) -> PoolSettings:
+    seen = draw(st.sampled_from(SEEN))
+    split = draw(st.integers(0, len(seen)))
+    groups: list[GroupSettings] = []
+    for name, members in (("first", seen[:split]), ("second", seen[split + 1 :])):
+        if draw(yes_or_no) and members:
+            group = GroupSettings(name, locations=members, threshold=draw(small), safety=draw(seldom))
+            groups.append(group)
+    return PoolSettings(
+        id,
+        locations=seen,
+        show=draw(st.sampled_from(("number", "number", "status"))),
+        buffer=draw(seldom),
+        safety=draw(seldom),
+        threshold=draw(seldom),
+        low=draw(small),
+        cap=draw(seldom),
+        group=tuple(groups),
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> RuleSettings:
+    pool = draw(st.sampled_from((None, *POOLS)))
+    sku = draw(st.sampled_from((None, *SKUS)))
+    category = draw(st.sampled_from((None, "watches")))
+    if draw(st.booleans()):
+        location = draw(st.sampled_from((None, *PLACES)))
+        return RuleSettings(pool=pool, sku=sku, category=category, location=location, buffer=draw(small))
+    sell = draw(st.sampled_from((None, True, False)))
+    rule = RuleSettings(pool=pool, sku=sku, category=category, sell=sell)
+    return msgspec.structs.replace(rule, threshold=draw(seldom), low=draw(seldom), cap=draw(seldom))
+
+
+orders: st.SearchStrategy[list[str]] = st.permutations(POOLS)
+
+
+@st.composite
+def houses(draw: st.DrawFn) -> HouseSettings:
+    """A house that may lack a location or a pool, so that their facts are parked until another knows them."""
+    order = draw(orders)[: draw(st.sampled_from((4, 4, 4, 3)))]
+    known = LOCATIONS[: draw(st.sampled_from((3, 3, 3, 2)))]
+    names = {location.id for location in known}
+    listed = [draw(pools(id)) for id in order]
+    return HouseSettings(
+        locations=known,
+        pools=tuple(_within(pool, names) for pool in listed),
+        rules=tuple(draw(st.lists(rules(), max_size=3))),
+        skus=(SkuSettings("WATCH", category="watches"),),
+        statuses=(StatusSettings("repair"),) if draw(st.booleans()) else (),
+    )
+
+
+def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
+    """Leave out the places that the house does not have."""
+    groups = tuple(
+        msgspec.structs.replace(group, locations=tuple(id for id in group.locations if id in names))
+        for group in pool.group
+        if names & set(group.locations)
+    )
+    seen = tuple(id for id in pool.locations if id in names)
+    return msgspec.structs.replace(pool, locations=seen, group=groups)
+
+
+# Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
+offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
+verbs: st.SearchStrategy[Verb] = st.sampled_from(
+    ("receipt", "receipt", "sale", "sale", "return", "adjustment", "adjustment", "ring_fence", "ring_fence")
+)
+
+
+@st.composite
+def lines(draw: st.DrawFn, verb: Verb) -> Line:
+    sku, location = draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES))
+    quantity = draw(st.integers(0 if verb == "ring_fence" else 1, 5))
+    bucket = "free"
+    if verb in ("return", "adjustment"):
+        bucket = draw(st.sampled_from(("free", *STATUSES)))
+    if verb == "adjustment" and draw(st.booleans()):
+        quantity = -quantity
+    return Line(sku, location, quantity, bucket)
+
+
+@st.composite
+def tellings(draw: st.DrawFn, id: str) -> Telling:
+    verb = draw(verbs)
+    time_ms = draw(offsets)
+    fact = Fact(
+        verb=verb,
+        type=verb,
+        source=draw(st.sampled_from(SOURCES)),
+        id=id,
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=draw(st.sampled_from((False, False, False, True))),
+        payload=f'{{"id":"{id}"}}',
+        pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
+        standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
+        lines=tuple(draw(st.lists(lines(verb), min_size=1, max_size=4))),
+    )
+    return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
+
+
+repeats = st.builds(
+    Repeat,
+    back=st.integers(0, 6),
+    other_hash=st.sampled_from(("", "", "content-2", "content-3")),
+    ledger=st.sampled_from(("", "", "asked", "knows")),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+    """A house, and batches of facts, repeats and changes of rules that happen to it."""
+    steps: list[Step] = []
+    for number in range(draw(st.integers(1, 12))):
+        if draw(st.integers(0, 7)) == 7:
+            steps.append(Reconfigure(draw(houses())))
+            continue
+        steps.append(
+            [
+                draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(tellings(f"{number}-{place}"))
+                for place in range(draw(st.integers(1, 6)))
+            ]
+        )
+    return draw(houses()), steps

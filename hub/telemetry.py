@@ -2,9 +2,14 @@
 
 import logging
 import sys
+from collections import Counter as Counted
+from collections.abc import Iterable
+from typing import get_args
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from protocol.answers import EventStatus
 
 # Upper bounds in seconds: from one fsync to the client's patience.
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -16,7 +21,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.events = Counter("hub_events_total", "Events answered, by status.", ["status"], registry=self.registry)
+        events = Counter("hub_events_total", "Events answered, by status.", ["status"], registry=self.registry)
+        # Looking a label up costs more than counting, so it is done once.
+        self._events = {status: events.labels(status) for status in get_args(EventStatus)}
         self.kernel_call_seconds = Histogram(
             "hub_kernel_call_seconds", "One call of the kernel.", buckets=_SECONDS, registry=self.registry
         )
@@ -39,6 +46,11 @@ class Metrics:
             registry=self.registry,
         )
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
+
+    def answered(self, statuses: Iterable[str]) -> None:
+        """Count the answers of one request."""
+        for status, count in Counted(statuses).items():
+            self._events[status].inc(count)
 
     def kernel_called(self, commands: int, seconds: float) -> None:
         """Note one call of the kernel."""

@@ -1,6 +1,5 @@
 """`POST /v1/events`: one event or an array, in; booked or refused, one for one, out."""
 
-import asyncio
 from collections.abc import Sequence
 from time import time
 
@@ -54,11 +53,10 @@ async def post_events(request: web.Request) -> web.Response:
         return _refused_alone(error.as_problem(), error.id)
     except Stopped as stopped:
         return _refused_alone(stopped.problem, None)
-    # A client that hangs up must not tear a half-told answer out of the batch, so the work is shielded.
     if items is None:
-        [(answer, status)] = await asyncio.shield(_book(parts, claims, [body], clock_error_ms))
+        [(answer, status)] = await _book(parts, claims, [body], clock_error_ms)
         return _alone(answer, status)
-    answered = await asyncio.shield(_book(parts, claims, items, clock_error_ms))
+    answered = await _book(parts, claims, items, clock_error_ms)
     return json_response([answer for answer, _ in answered])
 
 
@@ -83,8 +81,7 @@ async def _book(
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
     booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])
     answered = [next(booked) if isinstance(item, Fact) else item for item in read]
-    for answer, _ in answered:
-        parts.metrics.events.labels(answer.status).inc()
+    parts.metrics.answered(answer.status for answer, _ in answered)
     return answered
 
 

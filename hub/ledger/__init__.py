@@ -1,0 +1,1 @@
+"""The ledger in Postgres: every entry, once, for ever."""

@@ -17,12 +17,12 @@ from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
+from hub.domain.entry import Seq
 from hub.domain.rules import House
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
 from hub.intake.server import http_app
-from hub.journal.entry import Seq
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from hub.settings import Settings

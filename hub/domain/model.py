@@ -13,9 +13,9 @@ import msgspec
 from hub.domain import buckets
 from hub.domain.buckets import Change
 from hub.domain.command import Fact, Line
+from hub.domain.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetPosition, SetView
 from hub.domain.pools import Profile, View, parts_of, update_view
 from hub.domain.position import Position
-from hub.journal.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetPosition, SetView
 
 DAY_MS = 24 * 60 * 60 * 1000
 # Whole days that dedupe records outlive the day of their booking.

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from hub.access import Claims
+from hub.domain.answer import Answer, AnsweredAlert
 from hub.domain.command import Fact
+from hub.domain.entry import Seq
 from hub.domain.rules import House
 from hub.domain.shown import item
-from hub.journal.answer import Answer, AnsweredAlert
-from hub.journal.entry import Seq
 from hub.journal.watermark import Watermark
 from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked, Refused
 from protocol.answers import Alert, AnswerLine, EventAnswer

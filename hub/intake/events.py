@@ -8,11 +8,11 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.command import Fact
+from hub.domain.entry import Seq
 from hub.intake.answers import Telling, answer_to, refusal
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
 from hub.intake.facts import forbidden_name, to_fact
 from hub.intake.parts import Parts
-from hub.journal.entry import Seq
 from hub.stock.outcome import Applied, Duplicate, Outcome
 from protocol.answers import EventAnswer, epoch_ms
 from protocol.codec import Malformed, decode_event, split_array

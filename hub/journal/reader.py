@@ -14,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.faults import Fault, Unavailable
-from hub.journal.entry import FIELD, Entry, Seq, decode_entry
 
 # The longest a read may block; `reading_client` gives up on a dead socket after as long again.
 BLOCK_MS_MAX = 5_000

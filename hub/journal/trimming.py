@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from hub.journal.entry import Seq
+from hub.domain.entry import Seq
 from hub.journal.reader import asked
 
 # Entries left behind the ledger's cursor, for readers that resume.

@@ -9,7 +9,7 @@ import asyncio
 from heapq import heappop, heappush
 from itertools import count
 
-from hub.journal.entry import Seq
+from hub.domain.entry import Seq
 
 _Waiter = asyncio.Future[bool]
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
+from hub.domain.answer import Answer
+from hub.domain.entry import PARTITION, Seq
 from hub.faults import Fault, Unavailable
-from hub.journal.answer import Answer
-from hub.journal.entry import PARTITION, Seq
 from hub.ledger.connection import Link
 from hub.ledger.rows import decode_answer
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from hub.journal.entry import PARTITION, Seq
+from hub.domain.entry import PARTITION, Seq
 from hub.ledger.connection import translated
 from hub.ledger.migration import migrate
 from hub.ledger.requirements import check_postgres

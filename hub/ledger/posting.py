@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 
+from hub.domain.entry import Seq
 from hub.faults import Fault
-from hub.journal.entry import Seq
 from hub.ledger.rows import (
     EVENT_COLUMNS,
     MOVEMENT_COLUMNS,

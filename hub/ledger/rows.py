@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from hub.journal.answer import Answer, answer_of
-from hub.journal.entry import Entry, Seq, decode_entry
+from hub.domain.answer import Answer, answer_of
+from hub.domain.entry import Entry, Seq, decode_entry
 
 FACT = "fact"
 # A fact whose (source, id) was booked before under another seq: it took effect twice.

@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 
 import structlog
 
+from hub.domain.entry import PARTITION, Seq
 from hub.faults import Fault, ServerRefused, Unavailable
-from hub.journal.entry import PARTITION, Seq
 from hub.journal.reader import JournalGap, Tail
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link

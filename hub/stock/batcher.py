@@ -59,16 +59,20 @@ class Batcher:
         self._on_call = on_call
         self._waiting: deque[tuple[Command, _Ticket, int]] = deque()
         self._arrived = asyncio.Event()
+        self._has_ended = False
 
     async def submit(self, commands: Sequence[Command]) -> list[Outcome]:
         """Book the commands in their order and return their outcomes.
 
         Raises:
-            Unavailable: too much is waiting (nothing was sent), or a call failed (the outcome is unknown).
+            Unavailable: too much is waiting or the hub stops (nothing was sent), or a call failed (the outcome is
+                unknown).
             RulesChanged: this process's rules are not the partition's.
         """
         if not commands:
             return []
+        if self._has_ended:
+            raise Unavailable("the hub is stopping")
         weight = sum(map(self._weight, commands))
         if self._waiting and self._waiting_weight + weight > self._waiting_weight_max:
             raise Unavailable("more events are waiting than the hub can take")
@@ -87,6 +91,7 @@ class Batcher:
                     await self._send(self._take())
                 self._arrived.clear()
         finally:
+            self._has_ended = True
             for _, ticket, _ in self._waiting:
                 ticket.fail(Unavailable("the hub is stopping"))
             self._waiting.clear()

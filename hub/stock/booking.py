@@ -9,10 +9,10 @@ from typing import Protocol
 
 import msgspec
 
+from hub.domain.answer import Answer
 from hub.domain.command import Fact
+from hub.domain.entry import Seq
 from hub.faults import Unavailable
-from hub.journal.answer import Answer
-from hub.journal.entry import Seq
 from hub.stock.batcher import Batcher
 from hub.stock.kernel import DAY_MS, Command, Kernel, Refresh
 from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale

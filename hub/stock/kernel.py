@@ -7,12 +7,12 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
+from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.command import Fact
+from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.rules import House, Profile
 from hub.faults import Fault, ServerRefused, Unavailable
-from hub.journal.answer import AnsweredAlert, answer_of
-from hub.journal.entry import Entry, Seq
 from hub.stock import keys
 from hub.stock.outcome import (
     Applied,

@@ -3,7 +3,7 @@
     hub:{0}:meta              hash   hub (uuid), epoch, next (number of the next entry), booked_at (ms of the last one),
                                      rules (version), house (digest of the configuration), seen_from (first live day),
                                      halted (present when a write failed half way)
-    hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.journal.entry.Entry
+    hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
     hub:{0}:ahead             set    source:<day> of ids stated after the end of the day they were booked on
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · v → msgpack {pool: View} · r → rules version of v
@@ -12,7 +12,7 @@
 `{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
 """
 
-from hub.journal.entry import PARTITION
+from hub.domain.entry import PARTITION
 
 PREFIX = f"hub:{{{PARTITION}}}:"
 META = PREFIX + "meta"

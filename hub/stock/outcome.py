@@ -2,9 +2,9 @@
 
 import msgspec
 
+from hub.domain.answer import Answer, AnsweredAlert
+from hub.domain.entry import Seq
 from hub.domain.pools import View
-from hub.journal.answer import Answer, AnsweredAlert
-from hub.journal.entry import Seq
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -11,11 +11,11 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from hub.domain.entry import Seq
 from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.shown import item, position_item
 from hub.faults import Unavailable
-from hub.journal.entry import Seq
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.kernel import Kernel, Refresh

@@ -7,11 +7,11 @@ import pytest
 
 from hub.domain.catalogue import GroupSettings, HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import Fact, Line, Verb
+from hub.domain.entry import EntryAlert, Movement, Seq
 from hub.domain.model import AHEAD_MS, DAY_MS, REMEMBERED_DAYS, Model, Outcome
 from hub.domain.pools import Status
 from hub.domain.position import Position
 from hub.domain.rules import House
-from hub.journal.entry import EntryAlert, Movement, Seq
 
 NOW_MS = 1_795_000_000_000
 BAG, WATCH = "BAG-NOIR", "WATCH-1"

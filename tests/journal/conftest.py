@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from hub.journal.entry import FIELD, FORMAT, Entry, encode_entry
+from hub.domain.entry import FIELD, FORMAT, Entry, encode_entry
 
 KEY = "hub:{0}:journal"
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.entry import FIELD, Seq
 from hub.faults import Unavailable
-from hub.journal.entry import FIELD, Seq
 from hub.journal.reader import EntryUnreadable, JournalGap, Tail, last_seq, reading_client
 
 Append = Callable[..., Awaitable[None]]

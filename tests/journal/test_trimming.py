@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.asyncio import Redis
 
-from hub.journal.entry import Seq
+from hub.domain.entry import Seq
 from hub.journal.trimming import DAY_MS, SEEN_DAYS, Trimmer, drop_seen_days, trim
 
 Append = Callable[..., Awaitable[None]]

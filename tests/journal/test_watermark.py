@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hub.journal.entry import Seq
+from hub.domain.entry import Seq
 from hub.journal.watermark import Watermark
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from hub.journal.entry import FIELD, FORMAT, Entry, EntryAlert, Movement, Seq, encode_entry
+from hub.domain.entry import FIELD, FORMAT, Entry, EntryAlert, Movement, Seq, encode_entry
 from hub.journal.reader import Tail, reading_client
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 from redis.asyncio import Redis
 
-from hub.journal.entry import Entry, Seq
+from hub.domain.entry import Entry, Seq
 
 MakeSale = Callable[..., Entry]
 Write = Callable[..., Awaitable[None]]

@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from hub.domain.answer import AnsweredAlert
+from hub.domain.entry import EntryAlert, Seq
 from hub.faults import Unavailable
-from hub.journal.answer import AnsweredAlert
-from hub.journal.entry import EntryAlert, Seq
 from hub.ledger.connection import Link
 from hub.ledger.lookup import IDS_PER_SELECT_MAX, Lookup
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from hub.domain.entry import Seq
 from hub.faults import ServerRefused
-from hub.journal.entry import Seq
 from hub.ledger.migration import migrate, migrations
 from hub.ledger.opening import open_ledger
 

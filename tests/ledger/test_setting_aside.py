@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from hub.journal.entry import Entry, encode_entry
+from hub.domain.entry import Entry, encode_entry
 
 MakeSale = Callable[..., Entry]
 Write = Callable[..., Awaitable[None]]

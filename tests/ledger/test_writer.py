@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.entry import Entry, Seq, encode_entry
 from hub.faults import Unavailable
-from hub.journal.entry import Entry, Seq, encode_entry
 from hub.journal.trimming import Trimmer
 from hub.ledger import writer as writer_module
 

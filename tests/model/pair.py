@@ -10,14 +10,14 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
+from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact
+from hub.domain.entry import FIELD, Entry, EntryAlert, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.model import Outcome as Expected
 from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
-from hub.journal.answer import AnsweredAlert, answer_of
-from hub.journal.entry import FIELD, Entry, EntryAlert, Seq, decode_entry
 from hub.stock import keys
 from hub.stock.kernel import Command, Kernel, Refresh
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Shown, Stale, Unchanged

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hub.journal.entry import Entry
+from hub.domain.entry import Entry
 
 
 class AnsweredAlert(msgspec.Struct, frozen=True):

@@ -1,0 +1,167 @@
+"""The WebSocket door `/v1/live`: who may connect, and what runs while it is open.
+
+Compression is off: it costs 50 KiB a connection, invites bombs, and a frame could not be built once for all.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Origin, Subprotocol
+
+from hub.live.connection import LiveConnection
+from hub.live.conversation import Conversations
+from hub.live.fanout import Counters
+from hub.live.limits import LiveLimits
+from hub.live.needs import Authenticate, CurrentHouse, OpenTail, StockReader, WallClock
+from hub.live.session import Terms
+from hub.live.upkeep import Kept, Upkeep
+from protocol.frames import PATH, SUBPROTOCOL
+
+# Frames of one connection that wait to be read; more stay in the kernel.
+INBOUND_FRAMES_MAX = 4
+
+
+class LiveDoor:
+    """The WebSocket server of this process. Call `start` once, then `stop` once."""
+
+    def __init__(
+        self,
+        *,
+        house: CurrentHouse,
+        authenticate: Authenticate,
+        stock: StockReader,
+        open_tail: OpenTail,
+        clock: WallClock,
+        origins: Sequence[str] = (),
+        limits: LiveLimits | None = None,
+    ) -> None:
+        self._limits = limits or LiveLimits()
+        self._origins = tuple(origins)
+        self.counters = Counters()
+        self._upkeep = Upkeep(self._limits, self.counters)
+        terms = Terms(house, authenticate, self._limits)
+        self._conversations = Conversations(terms, stock, open_tail, self.counters, clock)
+        self._server: Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the journal is being followed; part of readiness."""
+        return self._conversations.follower.is_following
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Follow the journal and accept connections; port 0 takes a free one.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._server = await self._listen(host, port)
+        self._tasks = [
+            asyncio.create_task(self._conversations.follower.run(), name="live follower"),
+            asyncio.create_task(self._upkeep.run(), name="live upkeep"),
+        ]
+
+    async def failed(self) -> None:
+        """Wait until a task of the door ends, which only a defect makes it do, and raise what ended it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+    async def stop(self) -> None:
+        """Stop following, accept nobody and say goodbye (1001); bounded by thrice `closing_seconds`."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._limits.closing_seconds)
+        if self._server is None:
+            return
+        # Closing waits for what is unsent; who takes nothing would make everybody wait.
+        self._drop(connection for connection in self._upkeep.connections() if connection.unsent_bytes)
+        self._server.close()
+        if not await self._is_closed_in_time(self._server):
+            self._drop(self._upkeep.connections())
+            await self._is_closed_in_time(self._server)
+
+    @staticmethod
+    def _drop(connections: Iterable[Kept]) -> None:
+        for connection in connections:
+            connection.drop()
+
+    async def _is_closed_in_time(self, server: Server) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.closing_seconds):
+                await server.wait_closed()
+        except TimeoutError:
+            return False
+        return True
+
+    def recheck(self) -> None:
+        """Drop what clients may not watch any more; call it when the house has changed."""
+        self._conversations.recheck()
+
+    async def refresh(self) -> None:
+        """Read all that is watched again; call it when Redis was healed without an entry in the journal.
+
+        Raises:
+            Unavailable: the state cannot be read.
+        """
+        await self._conversations.refresh()
+
+    async def _listen(self, host: str, port: int) -> Server:
+        limits = self._limits
+        # The library's own pings are off: a task for each connection would cost 3 KiB and a timer.
+        return await serve(
+            self._welcome,
+            host,
+            port,
+            origins=[*map(Origin, self._origins), None],
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,
+            process_request=self._admit,
+            server_header=None,
+            open_timeout=limits.opening_seconds,
+            ping_interval=None,
+            close_timeout=limits.closing_seconds,
+            max_size=limits.message_bytes_max,
+            max_queue=INBOUND_FRAMES_MAX,
+            write_limit=(limits.slow_bytes, limits.slow_bytes // 4),
+            logger=logging.getLogger("hub.live"),
+            create_connection=self._connection_factory(),
+            backlog=1_024,
+        )
+
+    def _connection_factory(self) -> Any:
+        return partial(LiveConnection, upkeep=self._upkeep)
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse what is not meant for this door; origin and subprotocol are the library's check."""
+        path, _, _ = request.path.partition("?")
+        if path != PATH:
+            return connection.respond(HTTPStatus.NOT_FOUND, f"The live door is {PATH}.\n")
+        if self.counters.connections >= self._limits.connections_max:
+            refused = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.\n")
+            refused.headers["Retry-After"] = "5"
+            return refused
+        return None
+
+    async def _welcome(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, LiveConnection)
+        connection.forget_handshake()
+        slot = self._upkeep.add(connection)
+        try:
+            await self._conversations.hold(connection)
+        finally:
+            self._upkeep.remove(connection, slot)

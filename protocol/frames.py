@@ -134,12 +134,11 @@ Frame = Authorized | Subscribed | Update | Unsubscribed | LiveError | Heartbeat
 # Code of a `LiveError` -> what it means.
 LIVE_ERRORS: Final = {
     "malformed": "The message cannot be read.",
-    "unauthenticated": "The token is not valid; what was allowed before is unchanged.",
+    "unauthenticated": "The token is not valid; the connection is closed with 4401.",
     "forbidden": "The token lacks the scope.",
     "unknown_pool": "No such pool, or not for this token.",
     "unknown_location": "No such location, or not for this token.",
     "too_many": f"More than {SKUS_PER_CONNECTION_MAX} SKUs on one connection.",
-    "unavailable": "The state cannot be read now; subscribe again in a while.",
 }
 
 

@@ -21,6 +21,7 @@ from hub.live.limits import LiveLimits
 from hub.live.needs import Authenticate, CurrentHouse, OpenTail, StockReader, WallClock
 from hub.live.session import Terms
 from hub.live.upkeep import Kept, Upkeep
+from hub.tasks import end
 from protocol.frames import PATH, SUBPROTOCOL
 
 # Frames of one connection that wait to be read; more stay in the kernel.
@@ -81,11 +82,8 @@ class LiveDoor:
                 task.result()
 
     async def stop(self) -> None:
-        """Stop following, accept nobody and say goodbye (1001); bounded by thrice `closing_seconds`."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.closing_seconds)
+        """Stop following, accept nobody and say goodbye (1001); bounded by twice `closing_seconds`."""
+        await end(self._tasks)
         if self._server is None:
             return
         # Closing waits for what is unsent; who takes nothing would make everybody wait.

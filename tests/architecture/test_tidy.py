@@ -1,0 +1,149 @@
+"""The house style as tests: sizes, who may import what, what stays pure, and the shape of the Lua."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("protocol", "adapters", "hub")
+FUNCTION_LINES_MAX, MODULE_LINES_MAX, LUA_LINES_MAX = 50, 300, 200
+BANNED_NAMES = {"utils", "helpers", "common", "misc", "base", "manager", "handler", "service", "core"}
+
+# Who may import which parts of this repository besides itself; a part that is not listed has no place yet.
+LEAVES = {"protocol", "hub.faults", "hub.claims", "hub.credentials", "hub.access", "hub.settings", "hub.telemetry"}
+LEAVES |= {"hub.domain", "hub.tasks"}
+IMPORTS = {
+    **dict.fromkeys(LEAVES, LEAVES),
+    "protocol": set(),
+    "adapters": {"protocol"},
+    "hub.domain": {"protocol"},
+    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay"], LEAVES),
+    **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
+    "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
+    "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
+    "hub.demo": LEAVES | {"hub.console"},
+    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
+}
+PURE = {"protocol", "adapters", "hub.domain"}
+# These put the parts together, so they may import all of them.
+ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
+THIRD_PARTY = {
+    "aiohttp": {"hub.intake", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
+    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded"},
+    "asyncpg": {"hub.ledger"},
+    "websockets": {"hub.live"},
+    "click": {"hub.__main__", "hub.commands"},
+    "rich": {"hub.replay"},
+    "jwt": {"hub.access"},
+    "cryptography": {"hub.access"},
+    "prometheus_client": {"hub.telemetry", "hub.console"},
+    "structlog": {*IMPORTS, *ASSEMBLING} - PURE,
+    "msgspec": {*IMPORTS, *ASSEMBLING},
+}
+IMPURE_MODULES = {"asyncio", "time", "random", "secrets", "os", "socket", "subprocess", "threading", "io", "tempfile"}
+IMPURE_NAMES = {"now", "utcnow", "today", "open", "read_text", "read_bytes", "write_text", "write_bytes"}
+# `hub.embedded` hands its servers the few variables that they may see.
+READS_ENVIRONMENT = {"hub.__main__", "hub.settings", "hub.credentials", "hub.embedded"}
+
+LUA = sorted((ROOT / "hub" / "stock" / "lua").glob("*.lua"))
+WHOLE_SCRIPTS = {"kernel", "open"}
+LUA_WRITES = re.compile(r"redis\.call\('(XADD|XTRIM|HSET|HDEL|HINCRBY|SET|SADD|SREM|DEL|UNLINK|INCR|EXPIRE)\b")
+
+# Written in two halves, so that this file does not hold what it looks for.
+ELSEWHERE = ["/work" + "/", "/tmp/" + "contracts", "shared/" + "design", "shared/" + "research", "pypi" + ".org"]
+ELSEWHERE += ["python" + "hosted.org", "docker" + ".io/", "ghcr" + ".io/", "npmjs" + ".org"]
+NO_TEXT = {".png", ".jpg", ".gz", ".pyc", ".lock"}
+
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def part_of(path: Path) -> str:
+    """`hub/stock/batcher.py` is of `hub.stock`, `protocol/codec.py` of `protocol`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:2]) if parts[0] == "hub" else parts[0]
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text("utf-8")))
+
+
+def imported(path: Path) -> set[str]:
+    names = {alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module or "" for node in nodes(path) if isinstance(node, ast.ImportFrom)}
+
+
+def test_functions_and_modules_are_short_and_named_for_their_job() -> None:
+    assert not [path for path in SOURCES if len(path.read_text("utf-8").splitlines()) > MODULE_LINES_MAX]
+    assert not [path for path in SOURCES if BANNED_NAMES & {path.stem, path.parent.name}]
+    for path in SOURCES:
+        functions = [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        lengths = {found.name: (found.end_lineno or 0) - found.lineno + 1 for found in functions}
+        assert not {name for name, length in lengths.items() if length > FUNCTION_LINES_MAX}, path
+
+
+def test_imports_go_one_way_and_every_library_has_its_home() -> None:
+    wrong = []
+    for path in SOURCES:
+        part = part_of(path)
+        for name in imported(path):
+            top = name.partition(".")[0]
+            if top in PACKAGES:
+                target = ".".join(name.split(".")[:2]) if top == "hub" else top
+                is_allowed = part in ASSEMBLING or target in IMPORTS[part] | {part}
+            else:
+                is_allowed = top in sys.stdlib_module_names or part in THIRD_PARTY.get(top, set())
+            wrong += [] if is_allowed else [f"{path} imports {name}"]
+    assert not wrong
+
+
+def test_what_decides_has_no_await_no_clock_and_no_io() -> None:
+    for path in [path for path in SOURCES if part_of(path) in PURE]:
+        assert not imported(path) & IMPURE_MODULES, path
+        for node in nodes(path):
+            assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), path
+            assert not (isinstance(node, ast.Attribute) and node.attr in IMPURE_NAMES), f"{path}:{node.lineno}"
+
+
+def test_nothing_prints_and_the_environment_is_read_in_few_places() -> None:
+    for path in SOURCES:
+        for node in nodes(path):
+            assert not (isinstance(node, ast.Name) and node.id == "print"), path
+            reads = isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+            assert not reads or part_of(path) in READS_ENVIRONMENT, path
+
+
+@pytest.mark.parametrize("script", LUA, ids=lambda path: path.stem)
+def test_lua_says_what_it_is_and_refuses_nothing_once_it_writes(script: Path) -> None:
+    text = script.read_text("utf-8")
+    header = text.partition("\n\n")[0]
+    assert text.startswith("-- ")
+    assert "-- LAW" in header
+    assert len(text.splitlines()) <= LUA_LINES_MAX
+    if script.stem not in WHOLE_SCRIPTS:
+        assert "Writes begin" not in text
+        assert not LUA_WRITES.search(text), "only the two whole scripts write"
+        return
+    keys, argv, reply = (header.index(f"-- {word}") for word in ("KEYS", "ARGV", "REPLY"))
+    assert keys < argv < reply
+    assert set(re.findall(r"KEYS\[(\d+)", text)) <= set(re.findall(r"\d+", header[keys:argv]))
+    assert text.count("-- Writes begin.\n") == 1
+    assert not re.search(r"\b(refuse|error)\(", text.partition("-- Writes begin.\n")[2])
+
+
+def test_no_text_names_a_workplace_or_a_registry() -> None:
+    places = [*PACKAGES, "tests", "docs", "deploy", ".ci"]
+    files = [path for path in ROOT.iterdir() if path.is_file()]
+    files += [path for place in places for path in (ROOT / place).rglob("*") if path.is_file()]
+    for path in [path for path in files if path.suffix not in NO_TEXT]:
+        assert not [word for word in ELSEWHERE if word in path.read_text("utf-8")], path
+
+
+@pytest.mark.parametrize("tool", ["ruff check", "ruff format --check", "mypy"])
+def test_the_tools_find_nothing(tool: str) -> None:
+    found = subprocess.run([sys.executable, "-m", *tool.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr

@@ -62,6 +62,7 @@ def serve(config: Path | None, log_level: str) -> None:
         async with running(settings) as hub:
             doors = hub.doors()
             click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
             await hub.wait(_stop_signal())
 
     _run(serve_until_stopped())
@@ -78,7 +79,8 @@ def check_file(file: Path) -> None:
         sys.exit(2)
     settings = load(file, os.environ)
     house = settings.house
-    click.echo(f"{file}: good · {len(house.locations)} locations · {len(house.pools)} pools · {len(house.skus)} SKUs")
+    counts = (f"{len(house.locations)} location", f"{len(house.pools)} pool", f"{len(house.skus)} SKU")
+    click.echo(" · ".join([f"{file}: good", *(text + "s" * (not text.startswith("1 ")) for text in counts)]))
 
 
 @main.command()
@@ -151,12 +153,14 @@ def _stop_signal() -> asyncio.Event:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def stop(number: int) -> None:
+    def stop() -> None:
         told.set()
-        loop.remove_signal_handler(number)
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
     return told
 
 

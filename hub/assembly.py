@@ -105,11 +105,13 @@ class Hub:
         finally:
             stop.cancel()
 
+    def note_reload_asked(self) -> None:
+        """SIGHUP asks for the changed file; a closed terminal sends it too, and must not end a hub half way."""
+        log.warning("a changed file is taken only at a restart; nothing was reloaded")
+
     def not_ready(self) -> str | None:
-        """Why events cannot be taken now; None when they can."""
-        if not self._is_open:
-            return "the hub is starting or stopping"
-        return self._stores.kernel.closed_because
+        """Why this process takes no events, whatever its stores do; None when it does."""
+        return None if self._is_open else "the hub is starting or stopping"
 
     async def _servers(self, exits: AsyncExitStack) -> tuple[str, str]:
         """The addresses of both stores; those that are not configured are private ones, started here."""
@@ -168,11 +170,13 @@ class Hub:
         add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
 
         def take_readings() -> None:
-            self._metrics.ledger_lag_entries.set(self._stores.writer.lag_entries)
+            self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
+            self._metrics.ledger_following.set(self._stores.writer.state == "following")
+            self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
-            self._metrics.ready.set(self.not_ready() is None)
+            self._metrics.ready.set(self._is_open and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)
         return app

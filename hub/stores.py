@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -16,7 +16,6 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
-from hub.ledger.requirements import check_postgres
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys
@@ -28,6 +27,9 @@ from hub.stock.requirements import check_redis
 from hub.telemetry import Metrics
 
 log = structlog.get_logger()
+
+# Of one client; Redis answers in turn anyway.
+REDIS_CONNECTIONS_MAX = 16
 
 
 class Stores:
@@ -72,13 +74,17 @@ class Stores:
         exits.push_async_callback(self._live_client.aclose)
 
     def _client(self, exits: AsyncExitStack, url: str) -> Redis:
-        # A retry by the client would sell twice: after a timeout the script may have run.
-        client = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
+            # Reads beyond so many at once wait for a connection; the usual pool would refuse them.
+            max_connections=REDIS_CONNECTIONS_MAX,
+            timeout=self._limits.redis_timeout_seconds,
             socket_timeout=self._limits.redis_timeout_seconds,
             socket_connect_timeout=2.0,
+            # A retry by the client would sell twice: after a timeout the script may have run.
             retry=Retry(NoBackoff(), 0),
         )
+        client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)
         return client
 
@@ -86,8 +92,9 @@ class Stores:
         link = Link(dsn, "opening")
         try:
             async with link.use("The ledger cannot be opened") as connection:
-                log.info("ledger", server=await check_postgres(connection))
-                return await open_ledger(connection)
+                state = await open_ledger(connection)
+                log.info("ledger", server=state.server)
+                return state
         finally:
             await link.aclose()
 
@@ -98,8 +105,14 @@ class Stores:
             Link(dsn, "writer"),
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
+            entries_per_batch_max=self._limits.ledger_batch_max,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def ledger_lag(self) -> int:
+        """Entries that this process was answered and the ledger does not have yet."""
+        at = self.watermark.at
+        return self.kernel.floor - (at.number + 1 if at is not None and at.epoch == self.kernel.epoch else 0)
 
     async def tail_from_now(self) -> Tail:
         """A tail for screens, from the journal's present end."""

@@ -31,10 +31,20 @@ class Metrics:
             "hub_kernel_batch_commands", "Commands per call.", buckets=_COUNTS, registry=self.registry
         )
         self.unauthenticated = Counter(
-            "hub_unauthenticated_total", "Requests and sockets with a bad token.", registry=self.registry
+            "hub_unauthenticated_total", "HTTP requests with a bad token.", registry=self.registry
         )
         self.ledger_lag_entries = Gauge(
             "hub_ledger_lag_entries", "Journal entries not yet in the ledger.", registry=self.registry
+        )
+        self.ledger_following = Gauge(
+            "hub_ledger_following",
+            "1 while the ledger follows the journal; 0 while it is away or halted.",
+            registry=self.registry,
+        )
+        self.ledger_set_aside = Gauge(
+            "hub_ledger_entries_set_aside",
+            "Entries since the start that were unreadable or applied twice.",
+            registry=self.registry,
         )
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(

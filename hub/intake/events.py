@@ -67,7 +67,7 @@ def _clock_error_ms(request: web.Request) -> int:
         return 0
     try:
         return int(time() * 1000) - epoch_ms(_decode_instant(encode_json(sent_at)))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:  # a header may hold what is no text
         raise Malformed("`Hub-Sent-At` is not a time with an offset, like 2026-11-22T10:00:00+00:00.") from error
 
 

@@ -89,13 +89,16 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
             sent += await request.content.read(bytes_max + 1 - len(sent))
     except web.RequestPayloadError as error:
         raise Stopped(problem("malformed", "The body is not what its headers say.")) from error
+    except ConnectionResetError as error:
+        raise Stopped(problem("malformed", "The sender went away before the body's end.")) from error
     if len(sent) > bytes_max:
         raise Stopped(_too_large(bytes_max))
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding == "identity":
         return sent
     if encoding != "gzip":
-        raise Stopped(problem("unsupported_media", f"The encoding {encoding} is not taken; send gzip or none."))
+        # It is not quoted: a header may hold what is no text.
+        raise Stopped(problem("unsupported_media", "Of encodings only gzip is taken; send gzip or none."))
     return _unpacked(sent, bytes_max)
 
 

@@ -4,12 +4,16 @@ An event that names what this house does not know (yet), or is of a type it cann
 the verb `park`: it is kept whole, because a fact must not be lost to configuration.
 """
 
+from datetime import UTC, datetime
+
 from hub.access import Claims
 from hub.domain.command import Fact, Line
 from hub.domain.rules import House
 from protocol import events
 from protocol.answers import epoch_ms
 from protocol.codec import DecodedEvent
+
+_EARLIEST_MS = epoch_ms(datetime.min.replace(tzinfo=UTC))
 
 Bookable = events.Sale | events.Receipt | events.Return | events.Adjustment | events.RingFence
 
@@ -80,7 +84,8 @@ def to_fact(decoded: DecodedEvent, source: str, house: House, clock_error_ms: in
         source=source,
         id=event.id,
         hash=decoded.hash,
-        time_ms=stated_ms + clock_error_ms,
+        # A wrong clock may not push it to where there is no date; too late a time the kernel cuts itself.
+        time_ms=max(_EARLIEST_MS, stated_ms + clock_error_ms),
         stated_ms=stated_ms,
         payload=decoded.canonical.decode(),
         lines=lines or (),

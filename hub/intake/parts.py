@@ -28,7 +28,7 @@ class Parts(msgspec.Struct, frozen=True):
     watermark: Watermark
     metrics: Metrics
     limits: LimitsSettings
-    # Why the hub cannot take events now; None when it can.
+    # Why this process takes no events, whatever its stores do; None when it does.
     not_ready: Callable[[], str | None]
     # How the ledger is, for people: "current", "behind", …
     ledger_state: Callable[[], str]

@@ -18,6 +18,7 @@ from protocol.identifiers import Name, Sku
 from protocol.limits import PAGE_ITEMS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
 from protocol.problems import problem
 
+_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 PUBLIC = "public, max-age=1, stale-while-revalidate=5"
 
 
@@ -152,6 +153,9 @@ def _page(request: web.Request) -> _Page | None:
     if text is None:
         return None
     try:
-        return _decode_page(urlsafe_b64decode(text.encode("ascii")))
+        page = _decode_page(urlsafe_b64decode(text.encode("ascii")))
     except (msgspec.MsgspecError, ValueError) as error:
-        raise Stopped(problem("malformed", "This `cursor` was not made by this hub.")) from error
+        raise Stopped(problem("malformed", _FOREIGN_CURSOR)) from error
+    if not 0 <= page.scan < 2**64:  # what Redis takes
+        raise Stopped(problem("malformed", _FOREIGN_CURSOR))
+    return page

@@ -79,7 +79,7 @@ async def get_healthz(request: web.Request) -> web.Response:
 async def get_readyz(request: web.Request) -> web.Response:
     """Ready: events would be taken now."""
     parts: Parts = request.app[Parts.KEY]
-    reason = parts.not_ready()
+    reason = parts.not_ready() or await parts.reads.closed_because()
     if reason is None:
         return json_response({"status": "ready", "ledger": parts.ledger_state()})
     return problem_response(problem("unavailable", reason), {"Retry-After": "1"})
@@ -114,10 +114,11 @@ async def _preflight(request: web.Request) -> web.Response:
 
 async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
     """CORS for the configured origins; a caller from elsewhere gets an answer that its browser keeps to itself."""
+    # Also without an origin: a cache must not give this answer to a browser that sends one.
+    response.headers["Vary"] = "Origin"
     origin = request.headers.get("Origin")
     if origin is None:
         return
-    response.headers["Vary"] = "Origin"
     if origin in request.app[Parts.KEY].origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

@@ -22,6 +22,8 @@ class LedgerState(msgspec.Struct, frozen=True):
     cursor: Seq | None
     # Nothing was ever written here.
     empty: bool
+    # What keeps it, such as "PostgreSQL 18.6".
+    server: str
 
 
 async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTITION) -> LedgerState:
@@ -32,7 +34,7 @@ async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTIT
         Unavailable: Postgres does not answer.
     """
     with translated("The ledger's server cannot be checked"):
-        await check_postgres(connection)
+        server = await check_postgres(connection)
     await migrate(connection)
     with translated("The ledger cannot be opened"):
         await connection.execute(
@@ -47,7 +49,7 @@ async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTIT
                FROM hub.hub_state WHERE partition = $1""",
             partition,
         )
-    return LedgerState(UUID(str(row["hub"])), row["epoch"], cursor_of(row, partition), row["empty"])
+    return LedgerState(UUID(str(row["hub"])), row["epoch"], cursor_of(row, partition), row["empty"], server)
 
 
 def cursor_of(row: asyncpg.Record, partition: int) -> Seq | None:

@@ -57,12 +57,14 @@ class LedgerWriter:
         watermark: Watermark,
         *,
         trim: Trims | None = None,
+        entries_per_batch_max: int = ENTRIES_PER_BATCH_MAX,
         partition: int = PARTITION,
     ) -> None:
         self._link = link
         self._open_tail = open_tail
         self._watermark = watermark
         self._trim = trim
+        self._entries_per_batch_max = entries_per_batch_max
         self._partition = partition
         self._months = Months()
         self._epoch = 0
@@ -117,7 +119,7 @@ class LedgerWriter:
     @property
     def _batch_max(self) -> int:
         """After a failure smaller, should it have been the size that took too long."""
-        return max(1, ENTRIES_PER_BATCH_MAX >> self._failures)
+        return max(1, self._entries_per_batch_max >> self._failures)
 
     async def _read(self, tail: Tail) -> list[Booking]:
         return [booking_of(seq, raw) for seq, raw in await tail.read_raw(self._batch_max, BLOCK_MS)]

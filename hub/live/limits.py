@@ -17,8 +17,8 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: float = limits.HEARTBEAT_SECONDS
     # A connection that takes nothing of what waits for it is closed with 1013 after this.
     stalled_seconds: float = limits.STALLED_SECONDS
-    # Open connections; at 8.5 KiB each while idle the default is 0.4 GiB. One more is answered 503.
-    connections_max: int = 50_000
+    # Open connections; at 8.5 KiB each while idle the default is 85 MB. One more is answered 503.
+    connections_max: int = 10_000
     # A connection with more unsent bytes is slow: its values are kept, newest only, until it has taken most.
     slow_bytes: int = 64 * 1024
     # Unsent bytes at which a connection is dropped: an answer for all SKUs it may watch fits, a flood of pongs

@@ -95,7 +95,7 @@ class LimitsSettings(Table, frozen=True):
     redis_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     # Journal entries in one transaction of the ledger: more fsyncs below, longer waits for a 200 above.
     ledger_batch_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    # WebSockets on one process; the next is told to try later (1013). One costs about 30 KiB.
+    # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
     stop_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0

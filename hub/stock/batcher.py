@@ -108,6 +108,10 @@ class Batcher:
             batch.append(self._waiting.popleft())
         return batch
 
+    def refreshes_per_call(self) -> int:
+        """How many refreshes fill one call; whoever has more of them sends them in turn, and lets sales in between."""
+        return max(1, self._weight_max // self._weight(Refresh("")))
+
     def _weight(self, command: Command) -> int:
         lines = len(self.house.locations) if isinstance(command, Refresh) else len(command.lines)
         return max(1, lines) * max(1, len(self.house.pools))

@@ -108,11 +108,11 @@ class Kernel:
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
             reply = await self._call_once(commands, house)
-        self.closed_because = _CLOSED.get(reply.word)
+        self.closed_because = CLOSED.get(reply.word)
         if reply.word == "stale_rules":
-            raise RulesChanged(_CLOSED[reply.word])
+            raise RulesChanged(CLOSED[reply.word])
         if reply.word != "ok":
-            raise Unavailable(_CLOSED.get(reply.word, reply.word) + (f": {reply.why}" if reply.why else ""), 5)
+            raise Unavailable(CLOSED.get(reply.word, reply.word) + (f": {reply.why}" if reply.why else ""), 5)
         self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
         self.floor = max(self.floor, reply.next)
         return [_outcome(answer, reply.epoch) for answer in reply.answers]
@@ -135,7 +135,11 @@ class Kernel:
                 listed,
             )
         )
-        reply = await self._kernel.call(self._client, message.keys, body)
+        try:
+            reply = await self._kernel.call(self._client, message.keys, body)
+        except Unavailable as fault:
+            self.closed_because = str(fault)
+            raise
         if not isinstance(reply, bytes):
             raise Unavailable("the kernel's script returned something else than its reply")
         return _decode_reply(reply)
@@ -229,7 +233,8 @@ _REFUSALS = {
     "halted": "the partition is halted, because a write failed half way; verify it and repair it first",
 }
 
-_CLOSED = {
+# A word of the script's → why it takes nothing.
+CLOSED = {
     "closed": "Redis has lost the hub's stock",
     "fenced": "Redis is of another epoch than this process",
     "behind": "Redis is behind what was already answered",

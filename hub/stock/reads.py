@@ -3,11 +3,13 @@
 Reads use a connection of their own, so a long list never waits behind a sale or makes one wait.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from time import time
 from typing import Any
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -18,8 +20,15 @@ from hub.domain.shown import item, position_item
 from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import Kernel, Refresh
+from hub.stock.kernel import CLOSED, Kernel, Refresh, RulesChanged
 from protocol.answers import AvailabilityItem, PositionItem
+
+log = structlog.get_logger()
+
+# How long the sweep waits for a store that is away or busy.
+SWEEP_PAUSE_SECONDS = 1.0
+# The sweep's share of the time, so that sales do not feel it.
+SWEEP_SHARE = 0.2
 
 _decode_views = msgspec.msgpack.Decoder(dict[str, View] | list[object]).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
@@ -45,7 +54,7 @@ class Reads:
         rows = await self._rows(skus)
         stale = [sku for sku, (rules, _) in zip(skus, rows, strict=True) if self._is_stale(rules)]
         if stale:
-            await self._batcher.submit([Refresh(sku) for sku in dict.fromkeys(stale)])
+            await self._refresh(list(dict.fromkeys(stale)))
             rows = await self._rows(skus)
         house = self._batcher.house
         never_shown = View(available=-1) if house.pools[house.pool_index[pool]].show_status else View()
@@ -64,6 +73,7 @@ class Reads:
 
     async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
         """Several fields of several hashes in one round trip, and the proof that this is our Redis."""
+        floor = self._kernel.floor
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.hmget(keys.META, ["epoch", "next"])
@@ -72,12 +82,13 @@ class Reads:
                 meta, *rows = await pipeline.execute()
         except RedisError as error:
             raise Unavailable("Redis did not answer a read") from error
-        self._check(meta)
+        self._check(meta, floor)
         return rows
 
-    def _check(self, meta: Sequence[bytes | None]) -> None:
+    def _check(self, meta: Sequence[bytes | None], floor: int) -> None:
+        """Refuse a Redis that lacks what was answered before it was asked; what came meanwhile it need not have."""
         epoch, following = meta
-        if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < self._kernel.floor:
+        if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < floor:
             raise Unavailable("Redis has lost stock that was already answered", 5)
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
@@ -125,30 +136,74 @@ class Reads:
             if row[0] is not None
         ]
 
+    async def closed_because(self) -> str | None:
+        """Why an event would not be taken now; None when it would. Asks Redis, because nobody else may be asking."""
+        floor = self._kernel.floor
+        try:
+            meta: Any = await self._client.hmget(keys.META, ["epoch", "next", "rules", "halted"])
+            self._check(meta[:2], floor)
+        except RedisError:
+            return "Redis does not answer"
+        except Unavailable as fault:
+            return str(fault)
+        if meta[3] is not None:
+            return CLOSED["halted"]
+        return CLOSED["stale_rules"] if self._is_stale(meta[2]) else None
+
     async def last_seq(self) -> Seq:
         """The newest change of the partition."""
+        floor = self._kernel.floor
         try:
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
         except RedisError as error:
             raise Unavailable("Redis did not answer a read") from error
-        self._check(meta)
+        self._check(meta, floor)
         return Seq(int(meta[0]), int(meta[1]) - 1)
 
     async def sweep(self, on_progress: Callable[[int], None] = lambda count: None) -> None:
-        """Recompute every SKU whose views are of older rules; a SKU in between is recomputed when touched."""
+        """Recompute every SKU whose views are of older rules; a SKU in between is recomputed when touched.
+
+        A store that is away or busy is waited for. It ends early when another process changes the rules, which
+        then sweeps by its own.
+        """
+        while True:
+            try:
+                await self._sweep(on_progress)
+                return
+            except Unavailable as fault:
+                log.warning("the sweep begins again", reason=str(fault))
+            except RulesChanged as fault:
+                log.warning("the sweep ends", reason=str(fault))
+                return
+            await asyncio.sleep(SWEEP_PAUSE_SECONDS)
+
+    async def _sweep(self, on_progress: Callable[[int], None]) -> None:
         batch: list[str] = []
-        async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
-            batch.append(keys.sku_name(key))
-            if len(batch) >= 200:
-                on_progress(await self._refresh_stale(batch))
-                batch = []
+        try:
+            async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
+                batch.append(keys.sku_name(key))
+                if len(batch) >= 200:
+                    on_progress(await self._refresh_stale(batch))
+                    batch = []
+        except RedisError as error:
+            raise Unavailable("Redis did not answer a read") from error
         on_progress(await self._refresh_stale(batch))
 
     async def _refresh_stale(self, skus: list[str]) -> int:
         rows = await self._hashes([(keys.sku(sku), (keys.RULES_FIELD,)) for sku in skus])
-        stale = [Refresh(sku) for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
-        await self._batcher.submit(stale)
+        stale = [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
+        await self._refresh(stale, share=SWEEP_SHARE)
         return len(stale)
+
+    async def _refresh(self, skus: Sequence[str], share: float = 1) -> None:
+        """Recompute the SKUs, one call of the kernel after the other, in the given share of the time."""
+        clock = asyncio.get_running_loop().time
+        size = self._batcher.refreshes_per_call()
+        for start in range(0, len(skus), size):
+            began = clock()
+            await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
+            if share < 1:
+                await asyncio.sleep((clock() - began) * (1 / share - 1))
 
 
 def _view(packed: bytes | None, pool: str) -> View | None:

@@ -31,6 +31,9 @@ class _Commands(click.Group):
             sys.exit(super().main(*args, **extra) or 0)
         except click.Abort:
             sys.exit(130)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         except click.ClickException as error:
             _fail(error.format_message())
         except Fault as fault:

@@ -73,6 +73,8 @@ class Hub:
             Fault: a part cannot start.
         """
         http, admin = _bind(exits, self._settings.hub.http), _bind(exits, self._settings.hub.admin)
+        # The live door takes its own address later; whether it is free shall be known now.
+        _bind(exits, self._settings.hub.live).close()
         redis_url, dsn = await self._servers(exits)
         await self._stores.open(exits, redis_url, dsn)
         exits.push_async_callback(self._end_tasks)

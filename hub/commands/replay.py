@@ -7,11 +7,12 @@ from time import time
 import click
 
 from hub.commands.token import make_token
+from hub.replay.file import open_history
 from hub.replay.house import house_toml
 from hub.replay.options import ReplayOptions, parse_columns, parse_speed
 from hub.replay.progress import ProgressBar
 from hub.replay.replay import replay
-from hub.settings import load
+from hub.settings import Settings, load
 
 
 async def run_replay(  # noqa: PLR0913 - one keyword for each option of the command
@@ -42,24 +43,30 @@ async def run_replay(  # noqa: PLR0913 - one keyword for each option of the comm
     options = ReplayOptions(
         file=file,
         url=url or f"http://{settings.hub.http}",
-        token=bearer
-        or make_token(
-            settings,
-            sub="replay",
-            source=source,
-            scope=("events:write",),
-            pool=(),
-            location=(),
-            ttl="7d",
-            now=time(),
-        ),
+        token=bearer or _token(settings, source),
         columns=mapped,
         timezone=timezone,
         location=location,
         pool=pool,
         speed=parse_speed(speed),
     )
+    with open_history(file):
+        pass  # No bar for a file that is not there.
     with ProgressBar() as bar:
         summary = await replay(options, bar)
     click.echo(summary.text())
     return summary.exit_code
+
+
+def _token(settings: Settings, source: str) -> str:
+    """A token of this hub's own, for as long as the longest history takes."""
+    return make_token(
+        settings,
+        sub="replay",
+        source=source,
+        scope=("events:write",),
+        pool=(),
+        location=(),
+        ttl="7d",
+        now=time(),
+    )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from hub.access import ALL, mint
+from hub.claims import granted
 from hub.credentials import new_opaque_key, signing_key, with_a_key
 from hub.faults import SettingsInvalid
 from hub.settings import Settings
@@ -60,7 +61,12 @@ def make_token(  # noqa: PLR0913 - one keyword for each option of the command
 def make_key(
     *, sub: str, source: str | None, scope: Sequence[str], pool: Sequence[str], location: Sequence[str]
 ) -> tuple[str, str]:
-    """An opaque key's text, to be shown once, and the `[[key]]` table that lets a hub know it by its hash."""
+    """An opaque key's text, to be shown once, and the `[[key]]` table that lets a hub know it by its hash.
+
+    Raises:
+        SettingsInvalid: a claim is wrong; the hub would not start with such a key.
+    """
+    granted("the key", sub, source, scope, pool, location)
     text, hashed = new_opaque_key()
     entries: dict[str, object] = {
         "id": sub,

@@ -54,7 +54,10 @@ class Reads:
         rows = await self._rows(skus)
         stale = [sku for sku, (rules, _) in zip(skus, rows, strict=True) if self._is_stale(rules)]
         if stale:
-            await self._refresh(list(dict.fromkeys(stale)))
+            try:
+                await self._refresh(list(dict.fromkeys(stale)))
+            except RulesChanged as fault:
+                raise Unavailable(str(fault), 5) from fault
             rows = await self._rows(skus)
         house = self._batcher.house
         never_shown = View(available=-1) if house.pools[house.pool_index[pool]].show_status else View()

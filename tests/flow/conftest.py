@@ -1,0 +1,45 @@
+"""Whole hubs: one for a module's stories on servers of its own, so that a story may stop them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from hub.embedded.servers import EmbeddedServers, start
+from tests.intake.door import Door, open_door, settings_in
+
+PATIENCE_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+async def own_servers(
+    tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None
+) -> AsyncIterator[EmbeddedServers]:
+    started = await start(tmp_path_factory.mktemp("own"), redis=True, postgres=True, redis_binary=redis_binary)
+    yield started
+    await started.stop()
+
+
+@pytest.fixture(scope="module")
+async def door(own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+    settings = settings_in(
+        tmp_path_factory.mktemp("hub"),
+        redis_url=own_servers.redis_url,
+        dsn=own_servers.postgres_dsn,
+        extra="[limits]\nredis_timeout_seconds = 0.5\nledger_wait_ms = 250\n",
+    )
+    async with open_door(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Wait until a claim holds about something that tells nobody."""
+
+    async def wait(claim: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await claim():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    return wait

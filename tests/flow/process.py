@@ -1,0 +1,113 @@
+"""A hub as its users run it: `python -m hub serve` in a process of its own, with private servers."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import time
+from typing import Any
+
+import aiohttp
+from redis.asyncio import Redis
+
+from hub.commands.token import make_token
+from hub.settings import load
+from tests.intake.door import ALL_SCOPES, settings_in
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+_READY = re.compile(r"hub: ready · events (\S+) · live (\S+) · admin (\S+)")
+
+
+class HubProcess:
+    """A hub in a folder; started and ended as often as a test likes."""
+
+    def __init__(self, folder: Path) -> None:
+        settings_in(folder)
+        self.folder = folder
+        self.config = folder / "hub.toml"
+        self.data = folder / "data"
+        self.url = ""
+        self.process: asyncio.subprocess.Process
+        self._log = folder / "stderr.txt"
+        self._token = ""
+
+    async def spawn(self, **more: Any) -> None:
+        """Start the process and wait for nothing."""
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "hub", "serve", "--config", str(self.config)),
+                **{"cwd": ROOT, "stdout": asyncio.subprocess.PIPE, "stderr": log, **more},
+            )
+
+    async def start(self, **more: Any) -> None:
+        """Start the process and come back when it says that it is ready."""
+        await self.spawn(**more)
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            said = (await self.process.stdout.readline()).decode()
+        ready = _READY.match(said)
+        assert ready, said + self.log()
+        self.url = ready[1]
+
+    async def ended(self, seconds: float = 10) -> int:
+        """The exit code, soon."""
+        async with asyncio.timeout(seconds):
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    def stop_listening(self) -> None:
+        """Close the reading end of its output, as `head` does when it has enough."""
+        output: Any = self.process._transport  # type: ignore[attr-defined]
+        output.get_pipe_transport(1).close()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def token(self) -> str:
+        if not self._token:
+            self._token = make_token(
+                load(self.config, {}),
+                sub="till-7",
+                source=None,
+                scope=ALL_SCOPES,
+                pool=(),
+                location=(),
+                ttl="1h",
+                now=time(),
+            )
+        return self._token
+
+    async def server_pids(self) -> list[int]:
+        async with Redis.from_url(f"unix://{self.data}/run/redis.sock") as client:
+            redis = int((await client.info("server"))["process_id"])
+        return [redis, int((self.data / "postgres/postmaster.pid").read_text().split()[0])]
+
+    async def send(self, session: aiohttp.ClientSession, events: Sequence[Any]) -> list[dict[str, Any]] | None:
+        """Send an array; None when the hub gave no answer, or one that says it is not available."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        try:
+            async with session.post(f"{self.url}/v1/events", json=events, headers=headers) as response:
+                if response.status == 503:
+                    return None
+                assert response.status == 200, await response.text()
+                answers: list[dict[str, Any]] = await response.json()
+                return answers
+        except aiohttp.ClientError:
+            return None
+
+    async def position(self, sku: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{self.url}/v1/positions", params={"sku": sku}) as response,
+        ):
+            assert response.status == 200
+            [found] = (await response.json())["items"]
+            position: dict[str, Any] = found
+            return position

@@ -1,0 +1,52 @@
+"""One hub for each module of tests, on the session's servers, with the house of door.py."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from hub.embedded.servers import EmbeddedServers
+from tests.intake.door import Door, opaque_key, open_door, settings_in
+
+KEY_TEXT, KEY_TABLE = opaque_key()
+
+
+@pytest.fixture(scope="module")
+async def store(servers: EmbeddedServers) -> AsyncIterator[Redis]:
+    """The session's Redis, empty when the module begins; nothing in the module may ask for `redis_client`."""
+    assert servers.redis_url is not None
+    async with Redis.from_url(servers.redis_url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def database(servers: EmbeddedServers) -> AsyncIterator[str]:
+    assert servers.postgres_dsn is not None
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(servers.postgres_dsn)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        yield urlunsplit(urlsplit(servers.postgres_dsn)._replace(path=f"/{name}"))
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def door(
+    store: Redis, database: str, servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Door]:
+    folder = tmp_path_factory.mktemp("hub")
+    settings = settings_in(folder, redis_url=servers.redis_url, dsn=database, extra=KEY_TABLE)
+    async with open_door(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def key() -> str:
+    """The text of an opaque key that the hub knows."""
+    return KEY_TEXT

@@ -1,0 +1,249 @@
+"""Who may do what at the door, and that refusing tells nothing."""
+
+import base64
+from time import time
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from hub.credentials import load_or_make_key
+from tests.intake.door import Door, line
+from tests.stock.partition import everything
+
+WRITE = ("events:write",)
+
+
+def signed(door: Door, secret: str | None = None, **changes: Any) -> str:
+    """A token made by hand."""
+    key = load_or_make_key(door.settings.hub.data_dir)
+    assert key.secret is not None
+    payload = {"sub": "till-7", "exp": time() + 60, "scope": "events:write", "pools": ["*"], "locations": ["*"]}
+    header = {"kid": changes.pop("kid", key.kid)}
+    return jwt.encode({**payload, **changes}, secret or key.secret.reveal(), algorithm="HS256", headers=header)
+
+
+def without_signature(door: Door) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","kid":"local"}').rstrip(b"=").decode()
+    return f"{header}.{signed(door).split('.')[1]}."
+
+
+async def unauthenticated(door: Door, store: Redis, headers: dict[str, str]) -> None:
+    before = await everything(store)
+
+    reply = await door.send(door.receipt(), token=None, headers=headers)
+
+    assert (reply.status, reply.problem) == (401, "unauthenticated")
+    assert reply.headers["WWW-Authenticate"] == "Bearer"
+    assert "no-store" in reply.headers["Cache-Control"]
+    assert await everything(store) == before
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer ", "Basic dGlsbDp0aWxs", "Bearer nonsense", "Bearer a.b.c", "Bearer " + "x" * 7_000],
+)
+async def test_without_a_token_that_is_one_nothing_is_taken(door: Door, store: Redis, header: str | None) -> None:
+    await unauthenticated(door, store, {} if header is None else {"Authorization": header})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": time() - 120},
+        {"nbf": time() + 3_600},
+        {"secret": "another-secret-of-thirty-two-bytes!!"},
+        {"kid": "unknown"},
+        {"sub": None},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": float("inf")},
+        {"aud": "elsewhere"},
+    ],
+    ids=repr,
+)
+async def test_a_token_that_does_not_hold_is_refused(door: Door, store: Redis, changes: dict[str, Any]) -> None:
+    await unauthenticated(door, store, {"Authorization": f"Bearer {signed(door, **changes)}"})
+
+
+async def test_a_token_without_a_signature_is_refused(door: Door, store: Redis) -> None:
+    await unauthenticated(door, store, {"Authorization": f"Bearer {without_signature(door)}"})
+
+
+async def test_a_token_a_little_past_its_end_still_holds(door: Door) -> None:
+    reply = await door.send(door.receipt(), token=signed(door, exp=time() - 30))
+
+    assert reply.status == 200
+
+
+async def test_an_opaque_key_holds_without_an_end_and_for_its_own_scope_only(door: Door, key: str) -> None:
+    sold = await door.send(door.receipt(), token=key)
+    read = await door.get("/v1/positions", token=key, sku="BAG-NOIR")
+    other = await door.send(door.receipt(), token=key[:-1] + ("x" if key[-1] != "x" else "y"))
+
+    assert (sold.status, read.status, other.status) == (200, 403, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/v1/events", "events:write"),
+        ("GET", "/v1/positions?sku=BAG-NOIR", "positions:read"),
+        ("POST", "/v1/tokens", "tokens:write"),
+    ],
+)
+async def test_a_missing_scope_is_named(door: Door, store: Redis, method: str, path: str, scope: str) -> None:
+    others = [each for each in ("events:write", "positions:read", "feed:read", "tokens:write") if each != scope]
+    before = await everything(store)
+
+    reply = await door.ask(method, path, token=door.token(others), body=door.receipt() if method == "POST" else None)
+
+    assert (reply.status, reply.problem) == (403, "forbidden")
+    assert scope in reply.json()["detail"]
+    assert await everything(store) == before
+
+
+async def test_another_tokens_location_or_pool_is_refused_alike_whether_it_exists_or_not(
+    door: Door, store: Redis
+) -> None:
+    narrow = door.token(WRITE, pools=["store"], locations=["LON-KNB"])
+    before = await everything(store)
+    refused = {}
+    for name, event in {
+        "DC-LYON": door.receipt(location="DC-LYON"),
+        "NOWHERE": door.receipt(location="NOWHERE"),
+        "vip": door.sale(pool="vip"),
+        "nobody": door.sale(pool="nobody"),
+    }.items():
+        reply = await door.send(event, token=narrow)
+        assert (reply.status, reply.problem, reply.json()["status"]) == (403, "forbidden", "refused")
+        assert reply.json()["id"] == event["id"]
+        refused[name] = reply.body.replace(name.encode(), b"?").replace(event["id"].encode(), b"?")
+
+    assert refused["DC-LYON"] == refused["NOWHERE"]
+    assert refused["vip"] == refused["nobody"]
+    assert await everything(store) == before
+
+
+async def test_every_place_that_an_event_names_must_be_allowed(door: Door, store: Redis) -> None:
+    narrow = door.token(WRITE, pools=["online"], locations=["LON-KNB"])
+    before = await everything(store)
+    order = {"order": "o-1", "pool": "online", "location": ...}
+    events = [
+        door.event("transfer.dispatched", transfer="t", **{"from": "LON-KNB", "to": "DC-LYON", "location": ...}),
+        door.event("transfer.dispatched", transfer="t", **{"from": "DC-LYON", "to": "LON-KNB", "location": ...}),
+        door.event("order.placed", line(location="DC-LYON"), **order),
+        door.event("order.placed", locations=["LON-KNB", "DC-LYON"], **order),
+        door.event("order.placed", prefer=["DC-LYON"], **order),
+        door.event("order.changed", line(location="DC-LYON"), order="o-1", location=...),
+        door.event("order.fulfilled", order="o-1", location="DC-LYON"),
+        door.event("expected", purchase_order="p", eta="2026-12-01T00:00:00Z", location="DC-LYON"),
+        door.event("count", counted_at="2026-11-22T00:00:00Z", location="DC-LYON"),
+    ]
+
+    replies = [await door.send(event, token=narrow) for event in events]
+
+    assert [reply.status for reply in replies] == [403] * len(events)
+    assert await everything(store) == before
+
+
+async def test_a_token_without_pools_or_locations_may_touch_none(door: Door) -> None:
+    bare = signed(door, pools=[], locations=[])
+
+    reply = await door.send(door.receipt(), token=bare)
+
+    assert (reply.status, reply.problem) == (403, "forbidden")
+
+
+async def test_bad_tokens_are_counted(door: Door) -> None:
+    async def count() -> float:
+        text = (await door.get(door.admin + "/metrics")).body.decode()
+        [row] = [row for row in text.splitlines() if row.startswith("hub_unauthenticated_total")]
+        return float(row.split()[1])
+
+    before = await count()
+    await door.send(door.receipt(), token="nonsense")
+
+    assert await count() == before + 1
+
+
+TOKEN = {"sub": "page", "ttl_seconds": 60, "scope": ["positions:read"], "pools": ["vip"], "locations": ["LON-KNB"]}
+
+
+async def test_a_token_is_made_for_a_page_and_holds_what_was_asked(door: Door) -> None:
+    await door.send(door.receipt(line("PAGE", 1)))
+    server = door.token(("tokens:write", "positions:read"), sub="shop", pools=["vip", "store"], locations=["LON-KNB"])
+
+    reply = await door.post("/v1/tokens", TOKEN, token=server)
+
+    assert reply.status == 201
+    assert "no-store" in reply.headers["Cache-Control"]
+    page = reply.json()["token"]
+    claims = jwt.decode(page, options={"verify_signature": False})
+    assert (claims["sub"], claims["source"], claims["scope"]) == ("page", "shop", "positions:read")
+    assert claims["exp"] - time() < 61
+    assert [item["available"] for item in await door.shown("vip", "PAGE", token=page)] == [1]
+    assert (await door.get("/v1/availability", token=page, pool="store", sku="PAGE")).status == 404
+    assert (await door.send(door.receipt(), token=page)).status == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scope": ["events:write"]},
+        {"scope": ["tokens:write", "admin"]},
+        {"scope": ["unheard:of"]},
+        {"pools": ["*"]},
+        {"pools": ["vip", "online"]},
+        {"locations": ["*"]},
+        {"locations": ["DC-LYON"]},
+    ],
+    ids=repr,
+)
+async def test_a_token_is_never_wider_than_its_maker(door: Door, changes: dict[str, Any]) -> None:
+    server = door.token(("tokens:write", "positions:read"), sub="shop", pools=["vip"], locations=["LON-KNB"])
+
+    reply = await door.post("/v1/tokens", {**TOKEN, **changes}, token=server)
+
+    assert (reply.status, reply.problem) == (403, "forbidden")
+
+
+async def test_a_token_ends_no_later_than_its_makers(door: Door) -> None:
+    server = door.token(("tokens:write", "positions:read"), ttl="90s")
+
+    reply = await door.post("/v1/tokens", {**TOKEN, "ttl_seconds": 3_600}, token=server)
+
+    assert jwt.decode(reply.json()["token"], options={"verify_signature": False})["exp"] <= time() + 91
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ttl_seconds": 0},
+        {"ttl_seconds": -1},
+        {"ttl_seconds": 86_401},
+        {"ttl_seconds": "60"},
+        {"ttl_seconds": 1.5},
+        {"sub": ""},
+        {"sub": "a b"},
+        {"colour": "noir"},
+        {"pools": "vip"},
+        {"scope": [7]},
+    ],
+    ids=repr,
+)
+async def test_a_request_for_a_token_that_cannot_be_read_is_refused(door: Door, changes: dict[str, Any]) -> None:
+    reply = await door.post("/v1/tokens", {**TOKEN, **changes}, token=door.till)
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+    assert reply.json()["path"].startswith("$")
+
+
+async def test_a_key_twice_in_a_request_for_a_token_is_refused(door: Door) -> None:
+    body = msgspec.json.encode(TOKEN)[:-1] + b',"pools":["*"]}'
+
+    reply = await door.post("/v1/tokens", body, token=door.till)
+
+    assert (reply.status, reply.problem) == (400, "malformed")

@@ -1,0 +1,68 @@
+"""The floors: servers that do nothing but take a request or a message with the same libraries.
+
+Run as a program with `http` or `websocket`; it prints its port when it is ready.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from processes import first_line, python
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from protocol.events import Event
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+@dataclass(frozen=True)
+class BareServer:
+    """A floor in a process of its own."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def bare_server(kind: str) -> Iterator[BareServer]:
+    """The `http` or the `websocket` floor, ended at the end of the block."""
+    with python([str(Path(__file__)), kind]) as process:
+        yield BareServer(process.pid, int(first_line(process)))
+
+
+async def _take(request: web.Request) -> web.Response:
+    _decode(await request.read())
+    return web.Response(body=b'{"status":"applied"}', content_type="application/json")
+
+
+async def _serve_http() -> None:
+    app = web.Application()
+    app.router.add_post("/v1/events", _take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+async def _echo(connection: ServerConnection) -> None:
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            await connection.send(message)
+
+
+async def _serve_websocket() -> None:
+    # Neither compression nor pings, as the hub's own door: both cost memory for each connection.
+    async with serve(_echo, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=1_024) as server:
+        print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve_http() if sys.argv[1] == "http" else _serve_websocket())

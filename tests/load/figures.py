@@ -1,0 +1,81 @@
+"""Figures: medians with their spread, percentiles, and rows of a Markdown table."""
+
+import argparse
+import random
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+HEAD = "| # | what | measured | floor or peer | ratio | goal |\n|---|---|---|---|---|---|"
+
+# Sums of hops are drawn so often; the same seed makes two runs comparable.
+_SUMS = 50_000
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long a script measures."""
+
+    runs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    number: str
+    what: str
+    measured: str
+    floor: str
+    ratio: str
+    goal: str
+
+    def __str__(self) -> str:
+        return f"| {self.number} | {self.what} | {self.measured} | {self.floor} | {self.ratio} | {self.goal} |"
+
+
+def spread(values: Sequence[float], digits: int = 0, unit: str = "", sign: str = "") -> str:
+    """The median of the runs and, in brackets, the lowest and the highest; `sign` `+` for a difference."""
+    low, middle, high = (f"{value:{sign},.{digits}f}" for value in (min(values), median(values), max(values)))
+    return f"{middle}{unit} ({low} to {high})" if sign else f"{middle}{unit} ({low}–{high})"
+
+
+def ratios(values: Sequence[float], floors: Sequence[float]) -> list[float]:
+    """Each run against the floor measured beside it."""
+    return [value / floor for value, floor in zip(values, floors, strict=True)]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that `percent` of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def sum_of_hops(*hops: Sequence[float]) -> list[float]:
+    """How long all hops take one after the other: sums of one sample of each, drawn at random.
+
+    A percentile of these is stricter than the sum of the hops' percentiles, which assumes that all are slow at once.
+    """
+    drawn = random.Random(_SEED)
+    return [sum(parts) for parts in zip(*(drawn.choices(hop, k=_SUMS) for hop in hops), strict=True)]
+
+
+def options(description: str | None) -> Options:
+    """Read the command line that all scripts share; from here on SIGTERM ends what was started, as ^C does."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--runs", type=int, default=3, help="measure so often; the median counts")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each load")
+    given = parser.parse_args()
+    return Options(runs=max(1, given.runs), seconds=given.seconds)
+
+
+def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:
+    """Run one script by itself."""
+    rows = measure(options(description))
+    print(HEAD)
+    for row in rows:
+        print(row)

@@ -1,0 +1,82 @@
+"""Both stores opened as the hub opens them, on real servers, with everything that works on them but no door."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from hub.domain.catalogue import HouseSettings
+from hub.domain.command import Fact, Line
+from hub.domain.entry import Seq
+from hub.settings import LimitsSettings, Settings
+from hub.stock.outcome import Outcome
+from hub.stores import Stores
+from hub.tasks import end
+from hub.telemetry import Metrics
+from tests.stock.partition import HOUSE, house_of
+
+PATIENCE_SECONDS = 20
+
+
+class OpenStores:
+    """Open stores, and what tests ask of them."""
+
+    def __init__(self, stores: Stores, dsn: str) -> None:
+        self.stores = stores
+        self.dsn = dsn
+        self.booking = stores.booking
+        self.reads = stores.reads
+        self.kernel = stores.kernel
+
+    def fact(self, id: str, *lines: Line, **changes: Any) -> Fact:
+        """A receipt of one bag now, or what `changes` make of it."""
+        now_ms = self.kernel.booked_at_ms
+        parts: dict[str, Any] = {
+            "verb": "receipt",
+            "type": "receipt",
+            "source": "till",
+            "id": id,
+            "hash": "content-1",
+            "time_ms": now_ms,
+            "stated_ms": now_ms,
+            "ledger_checked": False,
+            "payload": "{}",
+            "lines": lines or (Line("BAG", "LON", 1),),
+            **changes,
+        }
+        return Fact(**parts)
+
+    async def book(self, *facts: Fact) -> list[Outcome]:
+        return await self.booking.book(facts)
+
+    async def ledger_has_all(self) -> None:
+        newest = Seq(self.kernel.epoch, self.kernel.floor - 1)
+        assert await self.stores.watermark.wait(newest, PATIENCE_SECONDS), self.stores.writer.last_error
+
+    @asynccontextmanager
+    async def ledger_away(self) -> AsyncIterator[None]:
+        """The ledger's database lets nobody in."""
+        server, _, database = self.dsn.partition("?")[0].rpartition("/")
+        outside = await asyncpg.connect(self.dsn.replace(f"{server}/{database}", f"{server}/postgres"))
+        try:
+            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+            await outside.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database
+            )
+            yield
+            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+        finally:
+            await outside.close()
+
+
+@asynccontextmanager
+async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limits: Any) -> AsyncIterator[OpenStores]:
+    """Open both stores for a house; at the end everything that was started has ended."""
+    async with AsyncExitStack() as exits:
+        stores = Stores(Settings(limits=LimitsSettings(**limits)), house_of(house), Metrics())
+        await stores.open(exits, redis_url, dsn)
+        tasks = [asyncio.create_task(stores.batcher.run()), asyncio.create_task(stores.writer.run())]
+        exits.push_async_callback(end, tasks)
+        yield OpenStores(stores, dsn)

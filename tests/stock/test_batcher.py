@@ -1,0 +1,221 @@
+"""Group commit over a real partition: everybody gets their own answers, whatever else is in the call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from hub.domain.command import Fact, Line
+from hub.domain.rules import House
+from hub.faults import Unavailable
+from hub.stock.batcher import COMMANDS_PER_CALL_MAX, Batcher
+from hub.stock.kernel import Command, RulesChanged
+from hub.stock.outcome import Applied, Duplicate, Outcome
+from tests.stock.partition import Partition
+
+PATIENCE_SECONDS = 20
+
+
+class Gate:
+    """A kernel that waits in front of the real one until it is let through, and counts."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._kernel = partition.kernel
+        self.open = asyncio.Event()
+        self.open.set()
+        self.reached = asyncio.Event()
+        self.calls: list[int] = []
+        self.fault: Exception | None = None
+
+    async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
+        self.calls.append(len(commands))
+        self.reached.set()
+        await self.open.wait()
+        if self.fault is not None:
+            raise self.fault
+        return await self._kernel.call(commands, house)
+
+
+@asynccontextmanager
+async def batching(partition: Partition, **limits: Any) -> AsyncIterator[tuple[Batcher, Gate]]:
+    gate = Gate(partition)
+    bounds = {"weight_max": 2_000, "waiting_weight_max": 50_000, **limits}
+    batcher = Batcher(gate, partition.house, **bounds)  # type: ignore[arg-type]
+    running = asyncio.create_task(batcher.run())
+    try:
+        yield batcher, gate
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def in_flight(batcher: Batcher, gate: Gate, fact: Fact) -> asyncio.Task[list[Outcome]]:
+    """Submit a fact whose call stands at the closed gate."""
+    gate.open.clear()
+    gate.reached.clear()
+    task = asyncio.create_task(batcher.submit([fact]))
+    await asyncio.wait_for(gate.reached.wait(), PATIENCE_SECONDS)
+    return task
+
+
+async def test_many_submitters_get_an_answer_each_and_share_calls(partition: Partition) -> None:
+    async with batching(partition) as (batcher, gate):
+        submits = [batcher.submit([partition.fact(f"{n}-a"), partition.fact(f"{n}-b")]) for n in range(500)]
+        answers = await asyncio.gather(*submits)
+
+    seqs = [outcome.seq.number for pair in answers for outcome in pair if isinstance(outcome, Applied)]
+    assert sorted(seqs) == list(range(1, 1001))
+    assert all(first.seq < second.seq for first, second in answers)  # type: ignore[union-attr]
+    assert (await partition.position()).free == 1000
+    assert len(gate.calls) < 20
+
+
+async def test_one_id_submitted_a_hundred_times_at_once_takes_effect_once(partition: Partition) -> None:
+    async with batching(partition) as (batcher, _):
+        answers = await asyncio.gather(*(batcher.submit([partition.sale("one")]) for _ in range(100)))
+
+    kinds = [type(outcome) for [outcome] in answers]
+    assert (kinds.count(Applied), kinds.count(Duplicate)) == (1, 99)
+    assert {outcome.seq.number for [outcome] in answers} == {1}  # type: ignore[union-attr]
+
+
+async def test_nothing_to_book_is_answered_at_once(partition: Partition) -> None:
+    async with batching(partition) as (batcher, gate):
+        assert await batcher.submit([]) == []
+        assert gate.calls == []
+
+
+async def test_a_call_carries_no_more_than_its_weight_but_always_one_command(partition: Partition) -> None:
+    heavy = Line("BAG", "LON", 1)
+    async with batching(partition, weight_max=10) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("first"))
+        # Two pools see each line: 4 and 6 fill a call, 200 goes alone.
+        rest = asyncio.create_task(
+            batcher.submit(
+                [
+                    partition.fact("two", lines=(heavy,) * 2),
+                    partition.fact("three", lines=(heavy,) * 3),
+                    partition.fact("hundred", lines=(heavy,) * 100),
+                    partition.fact("one"),
+                ]
+            )
+        )
+        gate.open.set()
+        outcomes = [*await held, *await rest]
+
+    assert gate.calls == [1, 2, 1, 1]
+    assert [outcome.seq.number for outcome in outcomes if isinstance(outcome, Applied)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_call_carries_at_most_so_many_commands(partition: Partition) -> None:
+    async with batching(partition, weight_max=20_000) as (batcher, gate):
+        await batcher.submit([partition.fact(str(n)) for n in range(COMMANDS_PER_CALL_MAX + 1)])
+
+    assert gate.calls == [COMMANDS_PER_CALL_MAX, 1]
+
+
+async def test_what_is_too_much_to_wait_is_turned_away_at_once_and_nothing_of_it_is_booked(
+    partition: Partition,
+) -> None:
+    async with batching(partition, waiting_weight_max=100) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("first"))
+        waiting = [asyncio.create_task(batcher.submit([partition.fact(f"w{n}") for n in range(25)])) for n in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="waiting"):
+            await batcher.submit([partition.fact("too-much")])
+        gate.open.set()
+        await asyncio.gather(held, *waiting)
+
+        [room_again] = await batcher.submit([partition.fact("too-much")])
+
+    assert isinstance(room_again, Applied)
+    assert (await partition.position()).free == 1 + 25 + 1
+
+
+async def test_more_than_may_wait_is_taken_when_nothing_else_waits(partition: Partition) -> None:
+    async with batching(partition, waiting_weight_max=10) as (batcher, _):
+        outcomes = await batcher.submit([partition.fact(str(n)) for n in range(50)])
+
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+
+
+async def test_a_submitter_that_went_away_disturbs_nobody_and_is_booked(partition: Partition) -> None:
+    async with batching(partition) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("held"))
+        gone = asyncio.create_task(batcher.submit([partition.fact("gone-1"), partition.fact("gone-2")]))
+        stays = asyncio.create_task(batcher.submit([partition.fact("stays")]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        held.cancel()
+        gate.open.set()
+        [outcome] = await stays
+        [again] = await batcher.submit([partition.fact("gone-2")])
+
+    assert isinstance(outcome, Applied)
+    assert isinstance(again, Duplicate)
+    assert (await partition.position()).free == 4
+
+
+@pytest.mark.parametrize("fault", [Unavailable("away"), RulesChanged("other rules")])
+async def test_a_fault_of_a_call_is_told_to_everybody_in_it_and_to_nobody_else(
+    partition: Partition, fault: Exception
+) -> None:
+    async with batching(partition) as (batcher, gate):
+        gate.fault = fault
+        held = await in_flight(batcher, gate, partition.fact("held"))
+        waiting = asyncio.create_task(batcher.submit([partition.fact("waiting")]))
+        await asyncio.sleep(0)
+        gate.open.set()
+        for task in (held, waiting):
+            with pytest.raises(type(fault)):
+                await task
+        gate.fault = None
+
+        [outcome] = await batcher.submit([partition.fact("waiting")])
+
+    assert isinstance(outcome, Applied)
+
+
+async def test_whoever_waits_when_the_batcher_stops_is_told_so(partition: Partition) -> None:
+    async with batching(partition) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("held"))
+        waiting = asyncio.create_task(batcher.submit([partition.fact("waiting")]))
+        await asyncio.sleep(0)
+
+    for task in (held, waiting):
+        with pytest.raises(Unavailable, match="stopping"):
+            await task
+
+
+async def test_a_defect_ends_the_batcher_and_leaves_nobody_waiting(partition: Partition) -> None:
+    gate = Gate(partition)
+    gate.fault = AssertionError("a defect")
+    batcher = Batcher(gate, partition.house, weight_max=2_000, waiting_weight_max=50_000)  # type: ignore[arg-type]
+    running = asyncio.create_task(batcher.run())
+
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(batcher.submit([partition.fact("one")]), PATIENCE_SECONDS)
+    with pytest.raises(AssertionError, match="a defect"):
+        await running
+
+
+async def test_what_is_submitted_after_the_end_does_not_wait_for_ever(
+    partition: Partition, until: Callable[..., Any]
+) -> None:
+    async with batching(partition) as (batcher, _):
+        await batcher.submit([partition.fact("one")])
+
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(batcher.submit([partition.fact("late")]), 2)
+
+
+async def test_each_call_is_measured(partition: Partition) -> None:
+    measured: list[tuple[int, float]] = []
+    async with batching(partition, on_call=lambda count, seconds: measured.append((count, seconds))) as (batcher, _):
+        await batcher.submit([partition.fact("one"), partition.fact("two")])
+
+    [(count, seconds)] = measured
+    assert count == 2
+    assert 0 < seconds < PATIENCE_SECONDS

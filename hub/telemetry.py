@@ -4,7 +4,8 @@ import logging
 import sys
 from collections import Counter as Counted
 from collections.abc import Iterable
-from typing import get_args
+from contextlib import suppress
+from typing import TextIO, cast, get_args
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -68,6 +69,21 @@ class Metrics:
         self.kernel_call_seconds.observe(seconds)
 
 
+class _Quiet:
+    """A stream that may be closed by whoever read it: a log line that nobody can read must not end a sale."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def set_up_logs(level: str = "info") -> None:
     """Lines for people on a terminal, JSON lines elsewhere, both on standard error."""
     shared: list[structlog.types.Processor] = [
@@ -84,7 +100,7 @@ def set_up_logs(level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Quiet(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s")

@@ -6,7 +6,7 @@
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
     hub:{0}:ahead             set    source:<day> of ids stated after the end of the day they were booked on
-    hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · v → msgpack {pool: View} · r → rules version of v
+    hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · p:<pool> → msgpack View · r → their rules version
     hub:{0}:skus:<location>   set    the SKUs that have a position there
 
 `{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
@@ -20,7 +20,7 @@ JOURNAL = PREFIX + "journal"
 AHEAD = PREFIX + "ahead"
 
 RULES_FIELD = b"r"
-VIEWS_FIELD = b"v"
+VIEW_FIELD = b"p:"
 POSITION_FIELD = b"l:"
 
 _SEEN = PREFIX + "seen:"

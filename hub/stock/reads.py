@@ -30,7 +30,7 @@ SWEEP_PAUSE_SECONDS = 1.0
 # The sweep's share of the time, so that sales do not feel it.
 SWEEP_SHARE = 0.2
 
-_decode_views = msgspec.msgpack.Decoder(dict[str, View] | list[object]).decode
+_decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
@@ -51,27 +51,27 @@ class Reads:
         Raises:
             Unavailable: Redis did not answer, or is not the one this process works with.
         """
-        rows = await self._rows(skus)
+        rows = await self._rows(pool, skus)
         stale = [sku for sku, (rules, _) in zip(skus, rows, strict=True) if self._is_stale(rules)]
         if stale:
             try:
                 await self._refresh(list(dict.fromkeys(stale)))
             except RulesChanged as fault:
                 raise Unavailable(str(fault), 5) from fault
-            rows = await self._rows(skus)
+            rows = await self._rows(pool, skus)
         house = self._batcher.house
         never_shown = View(available=-1) if house.pools[house.pool_index[pool]].show_status else View()
         now_ms = int(time() * 1000)
         return [
-            item(sku, _view(packed, pool) or never_shown, self._kernel.epoch, now_ms=now_ms)
+            item(sku, _decode_view(packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
             for sku, (_, packed) in zip(skus, rows, strict=True)
         ]
 
     def _is_stale(self, rules: bytes | None) -> bool:
         return rules is not None and int(rules) != self._kernel.rules_version
 
-    async def _rows(self, skus: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
-        fields = (keys.RULES_FIELD, keys.VIEWS_FIELD)
+    async def _rows(self, pool: str, skus: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
+        fields = (keys.RULES_FIELD, keys.VIEW_FIELD + pool.encode())
         return [(row[0], row[1]) for row in await self._hashes([(keys.sku(sku), fields) for sku in skus])]
 
     async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
@@ -207,9 +207,3 @@ class Reads:
             await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
-
-
-def _view(packed: bytes | None, pool: str) -> View | None:
-    views = _decode_views(packed) if packed else {}
-    # An empty map is written as an empty list.
-    return views.get(pool) if isinstance(views, dict) else None

@@ -27,7 +27,7 @@ HUB = UUID(int=7)
 EPOCH = 1
 
 decode_position = msgspec.msgpack.Decoder(Position).decode
-decode_views = msgspec.msgpack.Decoder(dict[str, View]).decode
+decode_view = msgspec.msgpack.Decoder(View).decode
 
 
 class Pair:
@@ -187,10 +187,14 @@ class Pair:
             sku = keys.sku_name(key)
             fields: Any = await self.client.hgetall(key)
             assert int(fields.pop(keys.RULES_FIELD)) == self.model.computed_under[sku]
-            if keys.VIEWS_FIELD in fields:
-                views[sku] = decode_views(fields.pop(keys.VIEWS_FIELD))
+            shown = {name: raw for name, raw in fields.items() if name.startswith(keys.VIEW_FIELD)}
+            if shown:
+                prefix = len(keys.VIEW_FIELD)
+                views[sku] = {name[prefix:].decode(): decode_view(raw) for name, raw in shown.items()}
             prefix = len(keys.POSITION_FIELD)
-            positions[sku] = {name[prefix:].decode(): decode_position(raw) for name, raw in fields.items()}
+            positions[sku] = {
+                name[prefix:].decode(): decode_position(raw) for name, raw in fields.items() if name not in shown
+            }
         return positions, views
 
     async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:

@@ -91,6 +91,7 @@ facts.ring_fence = {
 }
 
 local function check_line(call, line, low)
+  if type(line) ~= 'table' then refuse('a line is missing') end
   if not is_whole(line[AMOUNT], low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
   if not (is_text(line[SKU], 512) and is_text(line[LOCATION], 64) and is_text(line[BUCKET], 64)) then
     refuse('a name is missing')
@@ -103,9 +104,11 @@ end
 local function apply_fact(call, command)
   local fact = facts[command[VERB]]
   if not fact then refuse('unknown verb') end
-  if #command[LINES] < 1 or #command[LINES] > LINES_MAX then refuse('a fact has 1 to 100 lines') end
+  local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
+  if count < 1 or count > LINES_MAX then refuse('a fact has 1 to 100 lines') end
   local change = new_change()
-  for _, line in ipairs(command[LINES]) do
+  for i = 1, count do
+    local line = command[LINES][i]
     check_line(call, line, fact.low)
     local place = place_of(change, call, line)
     fact.apply(change, place, line, command, call)

@@ -16,10 +16,20 @@ local ENTRY_FORMAT = 1
 
 local function read_call()
   local sent = cmsgpack.unpack(ARGV[1])
+  for i = 1, 5 do
+    if not is_whole(sent[i], 0, INSTANT_MAX) then error('the head of the call is malformed') end
+  end
   return {
     epoch = sent[1], floor = sent[2], rules = sent[3], first_day = sent[4], days = sent[5], profiles = sent[6],
     sights = sent[7], statuses = sent[8], commands = sent[9],
   }
+end
+
+-- Whether a key is there; it may hold nothing else, because the first write to it would fail.
+local function expect_type(key, wanted)
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= wanted and kind ~= 'none' then error(key .. ' holds a ' .. kind) end
+  return kind == wanted
 end
 
 -- Why this call may not write, or nil; fills in what the partition says of itself.
@@ -38,9 +48,8 @@ local function closed_because(call)
   if meta[5] then return 'halted' end
   if tonumber(meta[4]) ~= call.rules then return 'stale_rules' end
   if call.first_day > call.seen_from or call.first_day + call.days <= call.today then return 'stale_days' end
-  call.has_ahead = redis.call('EXISTS', KEYS[3]) == 1
-  local kind = redis.call('TYPE', KEYS[2]).ok
-  if kind ~= 'stream' and kind ~= 'none' then error('the journal key holds a ' .. kind) end
+  expect_type(KEYS[2], 'stream')
+  call.has_ahead = expect_type(KEYS[3], 'set')
 end
 
 local function check_command(command)
@@ -57,26 +66,32 @@ local function check_command(command)
   if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
 end
 
-local function append(call, kind, command, change, views)
+local function packed_entry(call, kind, command, change, views)
   local positions = {}
   for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
-  local packed = cmsgpack.pack({
-    ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT], command[VERB] == 'refresh' and call.now or math.min(command[TIME], call.now), call.now,
+  return cmsgpack.pack({
+    ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT],
+    command[VERB] == 'refresh' and call.now or math.min(command[TIME], call.now), call.now,
     call.rules, command[PAYLOAD], change.skus, change.lines, positions, views, change.movements, change.alerts,
   })
+end
+
+local function append(call, packed)
   entries[#entries + 1] = { id = string.format('%d-%d', call.epoch, call.next), packed = packed }
   call.next = call.next + 1
   return call.next - 1
 end
 
--- What the pools that see the touched places show now: {sku index, pool, view}.
-local function shown_now(change)
+-- What the pools that see the touched places will show: {sku index, pool, view}.
+local function shown_with(change, views)
+  local fresh = {}
+  for _, set in ipairs(views) do fresh[set[1] .. ':' .. set[2]] = set[3] end
   local shown = {}
   for _, key in ipairs(change.keys) do
     local noted = change.views[key]
     for _, terms in ipairs(noted.terms) do
       local pool = terms[1]
-      local view = noted.state.views[pool]
+      local view = fresh[noted.sku .. ':' .. pool] or noted.state.views[pool]
       if view and (noted.seen[pool] or noted.pools[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
     end
   end
@@ -85,23 +100,26 @@ end
 
 local function book(call, command, change)
   local views = views_of(change, call.now)
-  local number = append(call, command[VERB] == 'refresh' and 'refresh' or 'fact', command, change, views)
+  local shown = shown_with(change, views)
+  local packed = packed_entry(call, command[VERB] == 'refresh' and 'refresh' or 'fact', command, change, views)
+  -- Whatever could fail has not; from here on the command is part of the call.
+  local number = append(call, packed)
   keep(change, views, call.rules)
   if command[VERB] ~= 'refresh' then remember_booked(call, command, 'fact', number) end
-  return { 'applied', number, change.alerts, shown_now(change), change.skus }
+  return { 'applied', number, change.alerts, shown, change.skus }
 end
 
 local function conflict(call, command)
   local field = field_of(command) .. '\0' .. command[CONTENT]
   local record = recall_one(call, field)
   if record then return { 'conflict', record[EPOCH], record[NUMBER] } end
-  local number = append(call, 'conflict', command, new_change(), {})
+  local number = append(call, packed_entry(call, 'conflict', command, new_change(), {}))
   remember(field, { 'conflict', command[CONTENT], call.epoch, number })
   return { 'conflict', call.epoch, number }
 end
 
 local function park(call, command)
-  local number = append(call, 'parked', command, new_change(), {})
+  local number = append(call, packed_entry(call, 'parked', command, new_change(), {}))
   remember_booked(call, command, 'parked', number)
   return { 'parked', call.epoch, number }
 end
@@ -132,23 +150,12 @@ local function protected(call, command)
 end
 
 local function write_sku(key)
-  local state = skus[key]
   local fields = {}
-  for location in pairs(state.dirty) do
-    if location ~= '' then
-      fields[#fields + 1] = 'l:' .. location
-      fields[#fields + 1] = cmsgpack.pack(state.positions[location])
-    end
+  for field, value in pairs(skus[key].dirty) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = field == 'r' and value or cmsgpack.pack(value)
   end
-  if state.views_dirty then
-    fields[#fields + 1] = 'v'
-    fields[#fields + 1] = cmsgpack.pack(state.views)
-  end
-  if state.rules_dirty then
-    fields[#fields + 1] = 'r'
-    fields[#fields + 1] = state.rules
-  end
-  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
+  redis.call('HSET', key, unpack(fields))
 end
 
 local function write(call)

@@ -2,16 +2,25 @@
 --
 -- LAW  After a refresh the parts are the plain sums over all positions of the SKU, and no bucket has moved.
 
-local function all_positions(state)
-  local found = redis.call('HGETALL', state.key)
+-- Everything that is stored of a SKU; what this call has read or changed already stays.
+local function load_whole(key)
+  local state = skus[key] or { key = key, views = {}, positions = {} }
+  local found = redis.call('HGETALL', key)
   for i = 1, #found, 2 do
-    if string.sub(found[i], 1, 2) == 'l:' then
-      local location = string.sub(found[i], 3)
-      state.positions[location] = state.positions[location] or cmsgpack.unpack(found[i + 1])
+    local kind, name, value = string.sub(found[i], 1, 2), string.sub(found[i], 3), found[i + 1]
+    if kind == 'r' then
+      state.rules = state.rules or tonumber(value)
+    elseif kind == 'l:' then
+      state.positions[name] = state.positions[name] or stored(value)
+    elseif kind == 'p:' then
+      state.views[name] = state.views[name] or stored(value)
     end
   end
-  return state.positions
+  skus[key] = state
+  return state
 end
+
+local NOWHERE = { 0, 0, 0, NONE, NONE }
 
 local function unseen(terms)
   local sight = {}
@@ -23,13 +32,14 @@ end
 local function apply_refresh(call, command)
   local line = command[LINES][1]
   local key, terms, sights = KEYS[line[SKU_KEY]], call.profiles[line[PROFILE]], line[SIGHT]
-  local state = state_of(key)
+  local state = load_whole(key)
   if not state.rules or state.rules == call.rules then return nil end
   local change = new_change()
   local noted = { terms = terms, state = state, pools = {}, seen = {}, sku = index_of(change, key, line[SKU]) }
   change.views[key] = noted
-  for location, position in pairs(all_positions(state)) do
+  for location, position in pairs(state.positions) do
     local sight = sights[location] and call.sights[sights[location]] or unseen(terms)
+    position = position or NOWHERE
     for i, pool_terms in ipairs(terms) do
       local group = sight[2 * i - 1]
       local units = contribution(position, pool_terms[1], group, sight[2 * i])

@@ -5,39 +5,51 @@
 
 local SKU_KEY, SKU, PLACE_KEY, LOCATION, AMOUNT, PROFILE, SIGHT, BUCKET = 1, 2, 3, 4, 5, 6, 7, 8
 
-local skus = {}       -- SKU key → {rules, views, positions, dirty fields}
+local skus = {}       -- SKU key → {rules, views, positions, dirty: the fields to write}
 local dirty_keys = {} -- in the order of first change
 local entries = {}    -- packed journal entries, in order
 local fresh_seen = {} -- dedupe field → {kind, hash, epoch, number}, of this call
 local fresh_fields = {}
 local members = {}    -- {set key, SKU} of positions made in this call
 
-local function unpacked(value, otherwise)
-  return value and cmsgpack.unpack(value) or otherwise
+local function stored(value)
+  local thing = cmsgpack.unpack(value)
+  if type(thing) ~= 'table' then error('a stored value cannot be read') end
+  return thing
 end
 
-local function state_of(key)
-  local state = skus[key]
-  if not state then
-    local found = redis.call('HMGET', key, 'r', 'v')
-    state = { key = key, rules = tonumber(found[1] or nil), views = unpacked(found[2], {}), positions = {} }
-    skus[key] = state
+local fields_of = {}  -- terms → the fields to read; the second is the position's, set at each read
+
+-- What is stored of a SKU, but for other positions: one read, and nothing is noted before all of it proved readable.
+local function load(key, location, terms)
+  local fields = fields_of[terms]
+  if not fields then
+    fields = { 'r', '' }
+    for i, pool_terms in ipairs(terms) do fields[i + 2] = 'p:' .. pool_terms[1] end
+    fields_of[terms] = fields
   end
+  fields[2] = 'l:' .. location
+  local found = redis.call('HMGET', key, unpack(fields))
+  local state = { key = key, rules = tonumber(found[1] or nil), views = {}, positions = {} }
+  state.positions[location] = found[2] and stored(found[2])  -- false: it is known not to be there
+  for i, pool_terms in ipairs(terms) do
+    if found[i + 2] then state.views[pool_terms[1]] = stored(found[i + 2]) end
+  end
+  skus[key] = state
   return state
 end
 
 local function position_in(state, place_key, sku, location)
   local position = state.positions[location]
-  if position then return position end
-  local found = redis.call('HGET', state.key, 'l:' .. location)
-  if not found then
-    -- Reading the index now finds a key of the wrong type before any write.
-    redis.call('SISMEMBER', place_key, sku)
-    return { 0, 0, 0, NONE, NONE }, true
+  if position == nil then
+    local found = redis.call('HGET', state.key, 'l:' .. location)
+    position = found and stored(found)
+    state.positions[location] = position
   end
-  position = cmsgpack.unpack(found)
-  state.positions[location] = position
-  return position
+  if position then return position, false end
+  -- Reading the index now finds a key of the wrong type before any write.
+  redis.call('SISMEMBER', place_key, sku)
+  return { 0, 0, 0, NONE, NONE }, true
 end
 
 local function new_change()
@@ -60,45 +72,45 @@ local function place_of(change, call, line)
   change.by_place[key] = by_location
   local place = by_location[location]
   if place then return place end
-  local state = state_of(key)
+  local terms = call.profiles[line[PROFILE]]
+  local state = skus[key] or load(key, location, terms)
   if state.rules and state.rules ~= call.rules then error({ stale = line[SKU] }, 0) end
   local before, is_new = position_in(state, KEYS[line[PLACE_KEY]], line[SKU], location)
   place = {
     key = key, state = state, sku = index_of(change, key, line[SKU]), name = line[SKU], location = location,
     before = before, after = copy_of(before), is_new = is_new, place_key = KEYS[line[PLACE_KEY]],
-    terms = call.profiles[line[PROFILE]], sight = call.sights[line[SIGHT]],
+    terms = terms, sight = call.sights[line[SIGHT]],
   }
   by_location[location] = place
   change.places[#change.places + 1] = place
   return place
 end
 
-local function mark(state, field)
+local function mark(state, field, value)
   if not state.dirty then
     state.dirty = {}
     dirty_keys[#dirty_keys + 1] = state.key
   end
-  state.dirty[field] = true
+  state.dirty[field] = value
 end
 
--- Make a command's copies the state that the next command sees.
+-- Make a command's copies the state that the next command sees. Nothing here may fail.
 local function keep(change, views, rules)
   for _, place in ipairs(change.places) do
     place.state.positions[place.location] = place.after
-    mark(place.state, place.location)
+    mark(place.state, 'l:' .. place.location, place.after)
     if place.is_new then members[#members + 1] = { place.place_key, place.name } end
   end
   for _, set in ipairs(views) do
     local state = skus[change.keys[set[1] + 1]]
     state.views[set[2]] = set[3]
-    state.views_dirty = true
+    mark(state, 'p:' .. set[2], set[3])
   end
   for _, key in ipairs(change.keys) do
     local state = skus[key]
-    mark(state, '')
     if state.rules ~= rules then
       state.rules = rules
-      state.rules_dirty = true
+      mark(state, 'r', rules)
     end
   end
 end

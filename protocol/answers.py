@@ -103,17 +103,14 @@ class PositionsAnswer(Struct, frozen=True, kw_only=True):
     feed_cursor: str | None
 
 
+# What changes together is written together: the items of one batch share their time.
+@lru_cache(maxsize=1024)
 def rfc3339(ms: int) -> str:
     """Write UTC milliseconds since 1970 as `2026-11-22T10:00:00.123Z`."""
-    return f"{_seconds(ms // 1000)}.{ms % 1000:03d}Z"
+    seconds = (_EPOCH + timedelta(seconds=ms // 1000)).replace(tzinfo=None).isoformat()
+    return f"{seconds}.{ms % 1000:03d}Z"
 
 
 def epoch_ms(time: datetime) -> int:
     """Read an instant as UTC milliseconds since 1970, the rest of the millisecond dropped."""
     return (time - _EPOCH) // _MILLISECOND
-
-
-# What changes together is written together: most items of a busy second share its text.
-@lru_cache(maxsize=1024)
-def _seconds(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

@@ -11,7 +11,7 @@ from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.intake.answers import Telling, answer_to, refusal
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
-from hub.intake.facts import forbidden_name, to_fact
+from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
 from hub.stock.outcome import Applied, Duplicate, Outcome
 from protocol.answers import EventAnswer, epoch_ms
@@ -91,10 +91,11 @@ def _read(parts: Parts, claims: Claims, raw: bytes | msgspec.Raw, clock_error_ms
     except Malformed as error:
         told = error.as_problem()
         return refusal(error.id, told), told.status
-    forbidden = forbidden_name(decoded.event, claims)
+    names = names_in(decoded.event)
+    forbidden = forbidden_name(names, claims)
     if forbidden is not None:
         return refusal(decoded.event.id, problem("forbidden", f"Refused: {forbidden}.")), 403
-    return to_fact(decoded, claims.source, parts.house, clock_error_ms)
+    return to_fact(decoded, names, claims.source, parts.house, clock_error_ms)
 
 
 async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:

@@ -5,6 +5,7 @@ the verb `park`: it is kept whole, because a fact must not be lost to configurat
 """
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from hub.access import Claims
 from hub.domain.command import Fact, Line
@@ -18,32 +19,38 @@ _EARLIEST_MS = epoch_ms(datetime.min.replace(tzinfo=UTC))
 Bookable = events.Sale | events.Receipt | events.Return | events.Adjustment | events.RingFence
 
 
-def named_places(event: events.Event) -> tuple[list[str], list[str]]:
-    """The locations and the pools that an event names."""
+class Names(NamedTuple):
+    """The locations and the pool that an event names."""
+
+    locations: tuple[str, ...]
+    pool: str | None
+
+
+def names_in(event: events.Event) -> Names:
+    """What the event names."""
+    pool = getattr(event, "pool", None)
+    if isinstance(event, Bookable):
+        return Names((event.location,), pool)
     locations = [getattr(event, field, None) for field in ("location", "from_", "to")]
     locations += getattr(event, "locations", None) or ()
     locations += getattr(event, "prefer", None) or ()
     locations += [getattr(line, "location", None) for line in getattr(event, "lines", None) or ()]
-    pool = getattr(event, "pool", None)
-    return [location for location in locations if location is not None], [] if pool is None else [pool]
+    return Names(tuple(location for location in locations if location is not None), pool)
 
 
-def forbidden_name(event: events.Event, claims: Claims) -> str | None:
+def forbidden_name(names: Names, claims: Claims) -> str | None:
     """The location or pool outside the sender's claims, as a sentence; existing or not, the answer is the same."""
-    locations, pools = named_places(event)
-    for location in locations:
+    for location in names.locations:
         if not claims.may_location(location):
             return f"the token does not allow the location {location}"
-    for pool in pools:
-        if not claims.may_pool(pool):
-            return f"the token does not allow the pool {pool}"
+    if names.pool is not None and not claims.may_pool(names.pool):
+        return f"the token does not allow the pool {names.pool}"
     return None
 
 
-def _knows(event: events.Event, house: House) -> bool:
-    locations, pools = named_places(event)
-    return all(location in house.locations for location in locations) and all(
-        pool in house.pool_index for pool in pools
+def _knows(names: Names, house: House) -> bool:
+    return all(location in house.locations for location in names.locations) and (
+        names.pool is None or names.pool in house.pool_index
     )
 
 
@@ -67,7 +74,7 @@ _VERBS = {
 }
 
 
-def to_fact(decoded: DecodedEvent, source: str, house: House, clock_error_ms: int) -> Fact:
+def to_fact(decoded: DecodedEvent, names: Names, source: str, house: House, clock_error_ms: int) -> Fact:
     """What the kernel is asked to book.
 
     `clock_error_ms` is how far the sender's clock is behind ours; it is added to the stated time.
@@ -76,7 +83,7 @@ def to_fact(decoded: DecodedEvent, source: str, house: House, clock_error_ms: in
     stated_ms = epoch_ms(event.time)
     lines: tuple[Line, ...] | None = None
     verb = _VERBS.get(type(event))
-    if verb is not None and _knows(event, house):
+    if verb is not None and _knows(names, house):
         lines = _lines(event, house)  # type: ignore[arg-type]  # the verbs' keys are exactly Bookable
     return Fact(
         verb="park" if verb is None or lines is None else verb,  # type: ignore[arg-type]
@@ -89,7 +96,7 @@ def to_fact(decoded: DecodedEvent, source: str, house: House, clock_error_ms: in
         stated_ms=stated_ms,
         payload=decoded.canonical.decode(),
         lines=lines or (),
-        pool=getattr(event, "pool", ""),
+        pool=names.pool or "",
         standing=int(getattr(event, "standing", False)),
         ledger_checked=False,
     )

@@ -83,7 +83,7 @@ class Hub:
         exits.push_async_callback(self._let_ledger_catch_up)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
-            _url("http", http), f"ws://{_host(self._settings.hub.live)}:{live.port}", _url("http", admin)
+            _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
         )
         await self._serve(exits, http_app(self._parts(origins)), http)
         await self._serve(exits, self._admin_app(live), admin)
@@ -130,7 +130,7 @@ class Hub:
     def _origins(self, admin: socket.socket) -> frozenset[str]:
         """Who may ask from a browser: the configured, and the pages of the admin door under each of its names."""
         port = admin.getsockname()[1]
-        own = {_url("http", admin), f"http://localhost:{port}"}
+        own = {_url("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
         return frozenset(self._settings.hub.origins) | own
 
     def _parts(self, origins: frozenset[str]) -> Parts:
@@ -242,4 +242,10 @@ def _bind(exits: AsyncExitStack, address: str) -> socket.socket:
 
 def _url(scheme: str, bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
+    return _url_of(scheme, host, port)
+
+
+def _url_of(scheme: str, host: str, port: int) -> str:
+    """The address as a program on this machine reaches it; nobody can connect to "every address"."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

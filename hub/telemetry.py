@@ -31,6 +31,11 @@ class Metrics:
         self.kernel_batch_commands = Histogram(
             "hub_kernel_batch_commands", "Commands per call.", buckets=_COUNTS, registry=self.registry
         )
+        self.conflicts = Counter(
+            "hub_conflicts_total",
+            "Events whose id was used for another content; the journal keeps each.",
+            registry=self.registry,
+        )
         self.unauthenticated = Counter(
             "hub_unauthenticated_total", "HTTP requests with a bad token.", registry=self.registry
         )

@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from protocol.events import TIME_FIELDS, Event
-from protocol.identifiers import PATTERN_WORDS, OpaqueId
-from protocol.limits import EVENTS_PER_ARRAY_MAX
+from protocol.identifiers import PATTERN_WORDS, OpaqueId, nfc
+from protocol.limits import EVENTS_PER_ARRAY_MAX, SKU_CHARS_MAX
 from protocol.problems import Problem, problem
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
     raw = bytes(raw)
     try:
         event = _in_utc(_decode_event(raw))
+        _refuse_long_skus(event)
         canonical = _encode_sorted(event)
         refuse_duplicate_keys(raw, canonical)
     except Malformed as error:
@@ -179,6 +180,14 @@ def _in_utc(event: Event) -> Event:
         if (time := getattr(event, name, None)) is not None and time.tzinfo is not UTC
     }
     return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def _refuse_long_skus(event: Event) -> None:
+    """A SKU is its normal form, which may be longer than what was sent."""
+    for index, line in enumerate(getattr(event, "lines", None) or ()):
+        if not line.sku.isascii() and len(nfc(line.sku)) > SKU_CHARS_MAX:
+            detail = f"Expected a SKU of at most {SKU_CHARS_MAX} characters in Unicode's normal form C."
+            raise Malformed(detail, path=f"$.lines[{index}].sku")
 
 
 def _id_of(raw: bytes) -> str | None:

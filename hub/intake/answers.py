@@ -51,7 +51,7 @@ def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnsw
                 status="duplicate",
                 seq=_seq(seq, claims),
                 lines=tuple(AnswerLine(sku, quantity) for sku, quantity in first.lines),
-                alerts=_alerts(first.alerts),
+                alerts=_alerts(first.alerts, telling),
             )
             return answer, 200 if telling.ledger.covers(seq) else 202
         case Parked(seq=seq):
@@ -68,8 +68,13 @@ def _seq(seq: Seq, claims: Claims) -> str | None:
     return str(seq) if claims.may(SEES_SEQ) else None
 
 
-def _alerts(alerts: Iterable[AnsweredAlert]) -> tuple[Alert, ...]:
-    return tuple(Alert(alert.type, alert.sku, alert.location, alert.quantity, alert.pool or None) for alert in alerts)
+def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, ...]:
+    """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them."""
+    return tuple(
+        Alert(alert.type, alert.sku, alert.location, alert.quantity, alert.pool or None)
+        for alert in alerts
+        if not alert.pool or may_see(telling.house, telling.claims, alert.pool)
+    )
 
 
 def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswer, int]:
@@ -79,7 +84,7 @@ def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswe
         status="applied" if is_kept else "accepted",
         seq=_seq(outcome.seq, telling.claims),
         lines=tuple(AnswerLine(line.sku, line.quantity) for line in fact.lines),
-        alerts=_alerts(outcome.alerts),
+        alerts=_alerts(outcome.alerts, telling),
         availability=tuple(
             item(shown.sku, shown.view, outcome.seq.epoch, now_ms=telling.now_ms, pool=shown.pool)
             for shown in outcome.shown

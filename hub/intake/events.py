@@ -13,7 +13,7 @@ from hub.intake.answers import Telling, answer_to, refusal
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
 from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
-from hub.stock.outcome import Applied, Duplicate, Outcome
+from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome
 from protocol.answers import EventAnswer, epoch_ms
 from protocol.codec import Malformed, decode_event, split_array
 from protocol.identifiers import Time
@@ -81,6 +81,7 @@ async def _book(
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
     booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])
     answered = [next(booked) if isinstance(item, Fact) else item for item in read]
+    parts.metrics.conflicts.inc(sum(isinstance(outcome, Conflict) for outcome in outcomes))
     parts.metrics.answered(answer.status for answer, _ in answered)
     return answered
 

@@ -112,6 +112,8 @@ def _unpacked(packed: bytes, bytes_max: int) -> bytes:
         raise Stopped(_too_large(bytes_max))
     if not unpacker.eof:
         raise Stopped(problem("malformed", "The gzip is cut short."))
+    if unpacker.unused_data:
+        raise Stopped(problem("malformed", "Something follows the gzip; send one member only."))
     return body
 
 

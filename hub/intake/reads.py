@@ -9,12 +9,12 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Claims
-from hub.intake.answers import may_see
+from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
 from hub.intake.parts import Parts
 from protocol.answers import AvailabilityAnswer, AvailabilityItem, PositionsAnswer
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Name, Sku
+from protocol.identifiers import Name, Sku, nfc
 from protocol.limits import PAGE_ITEMS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
 from protocol.problems import problem
 
@@ -30,14 +30,14 @@ class AvailabilityQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class _Page(msgspec.Struct, array_like=True, frozen=True):
-    """Where the next page of a location's positions begins."""
+    """Where the next page of positions begins."""
 
-    # Of the scan of the location's SKUs.
+    # Of the scan of a location's SKUs; 0 in the positions of a SKU.
     scan: int
-    # The last SKU that was told of this stretch of the scan.
+    # The last SKU that was told of this stretch of the scan; the last location, in the positions of a SKU.
     after: str
     # Where the feed stood before the first page.
-    feed: str
+    feed: str | None
 
 
 _decode_query = msgspec.json.Decoder(AvailabilityQuery)
@@ -76,7 +76,7 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
         return json_response(AvailabilityAnswer(pool, items))
     tag = _etag(items)
     headers = {"ETag": tag, "Cache-Control": PUBLIC}
-    if tag in request.headers.get("If-None-Match", ""):
+    if request.method == "GET" and _matches(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers=headers)
     return json_response(AvailabilityAnswer(pool, items), headers=headers)
 
@@ -84,6 +84,10 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
 def _etag(items: Sequence[AvailabilityItem]) -> str:
     shown = _encode([(item.sku, item.rev) for item in items])
     return f'W/"{blake2b(shown, digest_size=12).hexdigest()}"'
+
+
+def _matches(condition: str, tag: str) -> bool:
+    return condition.strip() == "*" or tag in condition
 
 
 async def get_positions(request: web.Request) -> web.Response:
@@ -94,20 +98,31 @@ async def get_positions(request: web.Request) -> web.Response:
     if (sku is None) == (location is None):
         raise Stopped(problem("malformed", "Name either a `sku` or a `location`."))
     if location is None:
-        return await _positions_of(parts, claims, _sku(sku or ""))
+        return await _positions_of(request, parts, claims, _sku(sku or ""))
     return await _positions_at(request, parts, claims, location)
 
 
-async def _positions_of(parts: Parts, claims: Claims, sku: str) -> web.Response:
-    cursor = str(await parts.reads.last_seq())
-    positions = await parts.reads.positions_of(parts.house.sku(sku))
-    items = tuple(position for position in positions if claims.may_location(position.location))
-    return json_response(PositionsAnswer(items=items, next=None, feed_cursor=cursor))
+async def _feed_cursor(parts: Parts, claims: Claims) -> str | None:
+    """Where the feed stands; only for those who may read it, since it counts every change of the house."""
+    return str(await parts.reads.last_seq()) if claims.may(SEES_SEQ) else None
+
+
+async def _positions_of(request: web.Request, parts: Parts, claims: Claims, sku: str) -> web.Response:
+    limit = _limit(request)
+    page = _page(request) or _Page(0, "", await _feed_cursor(parts, claims))
+    positions = [
+        position
+        for position in await parts.reads.positions_of(parts.house.sku(sku))
+        if claims.may_location(position.location) and position.location > page.after
+    ]
+    told = tuple(positions[:limit])
+    after = _Page(0, told[-1].location, page.feed) if len(positions) > limit else None
+    return json_response(PositionsAnswer(items=told, next=_next(after), feed_cursor=page.feed))
 
 
 async def _positions_at(request: web.Request, parts: Parts, claims: Claims, location: str) -> web.Response:
     limit = _limit(request)
-    page = _page(request) or _Page(0, "", str(await parts.reads.last_seq()))
+    page = _page(request) or _Page(0, "", await _feed_cursor(parts, claims))
     if not claims.may_location(location):
         return json_response(PositionsAnswer(items=(), next=None, feed_cursor=page.feed))
     following, skus = await parts.reads.skus_at(location, page.scan, limit)
@@ -121,10 +136,14 @@ async def _positions_at(request: web.Request, parts: Parts, claims: Claims, loca
         after = _Page(following, "", page.feed)
     answer = PositionsAnswer(
         items=tuple(positions),
-        next=urlsafe_b64encode(_encode(after)).decode() if after else None,
+        next=_next(after),
         feed_cursor=page.feed,
     )
     return json_response(answer)
+
+
+def _next(page: "_Page | None") -> str | None:
+    return urlsafe_b64encode(_encode(page)).decode() if page else None
 
 
 def _required(request: web.Request, name: str) -> str:
@@ -136,7 +155,7 @@ def _required(request: web.Request, name: str) -> str:
 
 def _sku(text: str) -> str:
     try:
-        return _to_sku(_encode(text))
+        return _to_sku(_encode(nfc(text)))
     except (msgspec.MsgspecError, UnicodeEncodeError) as error:
         raise Stopped(problem("malformed", "A SKU has 1 to 128 characters and no control characters.")) from error
 

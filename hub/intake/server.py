@@ -10,7 +10,6 @@ from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.parts import Parts
 from hub.intake.reads import get_availability, get_positions, query_availability
 from hub.intake.tokens import post_tokens
-from hub.stock.kernel import RulesChanged
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -49,7 +48,7 @@ def _guarded(handler: Handler) -> Handler:
             return _stopped(request, stopped)
         except Unavailable as fault:
             return _unavailable(fault, fault.retry_after_seconds)
-        except RulesChanged as fault:
+        except Fault as fault:  # a store refuses, or the rules changed: the outcome is as unknown
             return _unavailable(fault, 5)
         except web.HTTPException:
             raise

@@ -126,9 +126,9 @@ class Conversations:
         if connection.expiry is not None:
             connection.expiry.cancel()
             connection.expiry = None
-        exp = session.claims.exp
-        if exp is not None and connection.is_open:
-            left_seconds = max(0.0, exp - self._clock())
+        ends_at = session.ends_at
+        if ends_at is not None and connection.is_open:
+            left_seconds = max(0.0, ends_at - self._clock())
             connection.expiry = connection.loop.call_later(left_seconds, self._expire, connection, session)
 
     def _expire(self, connection: LiveConnection, session: Session) -> None:

@@ -26,6 +26,7 @@ from protocol.frames import (
     ref_of,
 )
 from protocol.identifiers import nfc
+from protocol.limits import TOKEN_LEEWAY_SECONDS
 
 
 class Say(msgspec.Struct, frozen=True):
@@ -85,11 +86,13 @@ class Terms(msgspec.Struct, frozen=True):
 class Session:
     """The conversation of one connection."""
 
-    __slots__ = ("_malformed", "_messages", "_terms", "claims", "locations", "topics")
+    __slots__ = ("_malformed", "_messages", "_terms", "claims", "ends_at", "locations", "topics")
 
     def __init__(self, terms: Terms, now: float) -> None:
         self._terms = terms
         self.claims: Claims = ANONYMOUS
+        # When the token ends, seconds since 1970; None: it does not.
+        self.ends_at: float | None = None
         self.topics: set[TopicKey] = set()
         # Made when needed: only a shop's own screen watches a location.
         self.locations: frozenset[str] | None = None
@@ -123,7 +126,7 @@ class Session:
 
     def expired(self, now: float) -> bool:
         """Whether the token has run out."""
-        return self.claims.exp is not None and self.claims.exp <= now
+        return self.ends_at is not None and self.ends_at <= now
 
     def shows_status(self, pool_id: str) -> bool:
         """Whether the pool shows the client no numbers."""
@@ -153,9 +156,7 @@ class Session:
                 self.claims = self._terms.authenticate(message.token, now)
             except Unauthenticated as error:
                 return [_error(None, "unauthenticated", str(error)), TOKEN_ENDED]
-            # A token in its leeway is over here: what it showed would outlive it.
-            if self.expired(now):
-                return [TOKEN_ENDED]
+        self.ends_at = _end_of(self.claims, now)
         pools = tuple(pool.id for pool in self._terms.house().pools if self._may_watch(pool))
         return [self.narrow(), Say(Authorized(pools=pools, exp=self.claims.exp))]
 
@@ -218,3 +219,10 @@ class Session:
 
 def _error(ref: int | None, code: str, detail: str) -> Say:
     return Say(LiveError(ref=ref, code=code, detail=detail))
+
+
+def _end_of(claims: Claims, now: float) -> float | None:
+    """When the connection's token ends; the leeway is for clocks that differ, so only one that came late has it."""
+    if claims.exp is None or claims.exp > now:
+        return claims.exp
+    return claims.exp + TOKEN_LEEWAY_SECONDS

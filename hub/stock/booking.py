@@ -4,7 +4,7 @@ The path of one fact: far from now by its own time? ask the ledger â†’ kernel â†
 Rarely the kernel asks back (`ask_ledger`, `stale` views); it wrote nothing then, so the fact is simply sent again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import time
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import msgspec
 from hub.domain.answer import Answer
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
-from hub.faults import Unavailable
+from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.kernel import DAY_MS, Command, Kernel, Refresh
 from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
@@ -66,7 +66,8 @@ class Booking:
         """Book the facts in their order; one outcome for each.
 
         Raises:
-            Unavailable: a store did not answer, so some outcomes are unknown; send the same facts again.
+            Fault: a store did not answer or refused, so some outcomes are unknown; send the same facts again.
+                The others are booked nevertheless.
         """
         run = _Run(facts)
         await self._ask(run, [i for i, fact in enumerate(facts) if self._is_far_off(fact)])
@@ -77,6 +78,8 @@ class Booking:
             await self._ask(run, run.asking())
         if run.open:
             raise Unavailable("the house's rules change faster than the event could be booked")
+        if run.fault is not None:
+            raise run.fault
         await self._fill_in_first_answers(run)
         return run.outcomes()
 
@@ -101,7 +104,12 @@ class Booking:
         if not indexes:
             return
         facts = [run.facts[index] for index in indexes]
-        found = await self._memory.recall([(fact.source, fact.id) for fact in facts])
+        try:
+            found = await self._memory.recall([(fact.source, fact.id) for fact in facts])
+        except Fault as fault:
+            # Today's sales in the same array need no ledger.
+            run.give_up(indexes, fault)
+            return
         for index, fact in zip(indexes, facts, strict=True):
             known = found.get((fact.source, fact.id))
             if known is None:
@@ -119,10 +127,17 @@ class Booking:
         ids = [(run.facts[index].source, run.facts[index].id) for index in lacking]
         found = await self._memory.recall(ids)
         for index, event_id in zip(lacking, ids, strict=True):
-            known = found.get(event_id)
-            if known is None:
-                raise Unavailable("the first answer is neither in the journal nor in the ledger")
-            run.note(index, Duplicate(known.seq, known.answer))
+            run.note(index, _with_first_answer(run, index, found.get(event_id)))
+
+
+def _with_first_answer(run: "_Run", index: int, known: Recalled | None) -> Duplicate:
+    seq = run.outcome_of(index).seq
+    if known is None:
+        raise Unavailable("the first answer is neither in the journal nor in the ledger")
+    if known.seq == seq:
+        return Duplicate(seq, known.answer)
+    # The ledger has another event under this id, from before Redis's memory: its answer is not this one's.
+    return Duplicate(seq, Answer(tuple((line.sku, line.quantity) for line in run.facts[index].lines)))
 
 
 class _Run:
@@ -132,12 +147,23 @@ class _Run:
         self.facts = list(facts)
         self.open = set(range(len(facts)))
         self.stale: set[str] = set()
+        # Why some facts could not be told; the first of it.
+        self.fault: Fault | None = None
         self._outcomes: dict[int, Outcome] = {}
+
+    def give_up(self, indexes: Iterable[int], fault: Fault) -> None:
+        self.open.difference_update(indexes)
+        self.fault = self.fault or fault
+
+    def outcome_of(self, index: int) -> Duplicate:
+        outcome = self._outcomes[index]
+        assert isinstance(outcome, Duplicate)
+        return outcome
 
     def note(self, index: int, outcome: Outcome) -> None:
         self._outcomes[index] = outcome
         if isinstance(outcome, Broken):
-            raise Unavailable(f"Redis holds something unexpected: {outcome.why}")
+            self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
         if isinstance(outcome, Stale):
             # The kernel names the first it met; the others of the fact are most likely as old.
             self.stale.update(line.sku for line in self.facts[index].lines)

@@ -93,8 +93,7 @@ class Kernel:
             raise ServerRefused(_REFUSALS[word])
         self.epoch = epoch
         self.floor, self.rules_version, self.seen_from = int(reply[1]), int(reply[2]), int(reply[3])
-        seconds, micros = await self._client.time()
-        self.booked_at_ms = seconds * 1000 + micros // 1000
+        self.booked_at_ms = int(reply[4])
 
     async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
         """Book a batch; each command whole or not at all, in order, each seeing the ones before.

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.faults import Unavailable
 
-KERNEL = ("numbers", "position", "view", "state", "dedupe", "facts", "refresh", "kernel")
+KERNEL = ("numbers", "position", "view", "state", "dedupe", "facts", "refresh", "packing", "kernel")
 OPEN = ("open",)
 
 

@@ -118,8 +118,12 @@ def test_a_token_that_is_not_accepted_ends_the_connection_and_grants_nothing(ses
     assert session.claims.pools == frozenset()
 
 
-def test_a_token_in_its_leeway_is_over_here(session):
-    assert _tell(session, op="auth", token="over") == [TOKEN_ENDED]
+def test_a_token_that_comes_within_its_leeway_ends_with_the_leeway(session):
+    _tell(session, op="auth", token="over")
+
+    assert session.claims.pools == frozenset({"vip"})
+    assert not session.expired(NOW + 58)
+    assert session.expired(NOW + 59)
 
 
 def test_a_message_after_the_token_ended_is_not_answered(session):

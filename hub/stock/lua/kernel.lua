@@ -149,25 +149,11 @@ local function protected(call, command)
   return { 'broken', result.err or 'unknown' }
 end
 
-local function write_sku(key)
-  local fields = {}
-  for field, value in pairs(skus[key].dirty) do
-    fields[#fields + 1] = field
-    fields[#fields + 1] = field == 'r' and value or cmsgpack.pack(value)
-  end
-  redis.call('HSET', key, unpack(fields))
-end
-
-local function write(call)
+local function write(call, ready)
   for _, entry in ipairs(entries) do redis.call('XADD', KEYS[2], entry.id, 'e', entry.packed) end
-  for _, key in ipairs(dirty_keys) do write_sku(key) end
+  for i, key in ipairs(dirty_keys) do redis.call('HSET', key, unpack(ready.hashes[i])) end
   for _, member in ipairs(members) do redis.call('SADD', member[1], member[2]) end
-  local seen_today = {}
-  for _, field in ipairs(fresh_fields) do
-    seen_today[#seen_today + 1] = field
-    seen_today[#seen_today + 1] = cmsgpack.pack(fresh_seen[field])
-  end
-  if #seen_today > 0 then redis.call('HSET', KEYS[4 + call.today - call.first_day], unpack(seen_today)) end
+  if #ready.seen > 0 then redis.call('HSET', KEYS[4 + call.today - call.first_day], unpack(ready.seen)) end
   for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[3], member) end
   redis.call('HSET', KEYS[1], 'next', call.next, 'booked_at', call.now)
 end
@@ -185,8 +171,9 @@ local function run()
   for i, command in ipairs(call.commands) do answers[i] = protected(call, command) end
   local reply = reply_of(call, 'ok', answers)
   if #entries == 0 then return reply end
+  local ready = prepared()
   -- Writes begin.
-  local written, why = pcall(write, call)
+  local written, why = pcall(write, call, ready)
   if written then return reply end
   redis.call('HSET', KEYS[1], 'halted', 1)
   return reply_of(call, 'halted', {}, type(why) == 'table' and why.err or tostring(why))

@@ -2,7 +2,7 @@
 --
 -- KEYS   1 meta · 2 journal
 -- ARGV   1 hub (uuid) · 2 epoch · 3 digest of the house · 4 create: 1 makes a partition that is not there
--- REPLY  {word, next number, rules version, first seen day}; word: opened, missing, other_hub, other_epoch, halted
+-- REPLY  {word, next number, rules version, first seen day, now ms}; word: opened, missing, other_hub, other_epoch, halted
 -- LAW    A partition belongs to one hub; nothing is written unless it is this one's.
 
 local hub, epoch, house, create = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -19,7 +19,7 @@ if meta[7] then return { 'halted' } end
 local number, rules = tonumber(meta[3] or 0), tonumber(meta[5] or 0)
 -- Nothing was booked before a partition was made, so an id of the last week need not be looked for elsewhere.
 local seen_from = tonumber(meta[8] or math.floor(now / 86400000) - 7)
-if meta[6] == house then return { 'opened', number, rules, seen_from } end
+if meta[6] == house then return { 'opened', number, rules, seen_from, now } end
 
 rules = rules + 1
 local payload = cjson.encode({ house = house })
@@ -28,4 +28,4 @@ local entry = cmsgpack.pack({ 1, 'rules', '', '', '', house, now, now, rules, pa
 redis.call('XADD', KEYS[2], epoch .. '-' .. number, 'e', entry)
 redis.call('HSET', KEYS[1], 'hub', hub, 'epoch', epoch, 'next', number + 1, 'booked_at', now, 'rules', rules,
   'house', house, 'seen_from', seen_from)
-return { 'opened', number + 1, rules, seen_from }
+return { 'opened', number + 1, rules, seen_from, now }

@@ -17,7 +17,12 @@ local seen = {}
 local fresh_ahead = {}
 
 local function field_of(command)
-  return command[SOURCE] .. ':' .. command[ID]
+  local field = command[FIELD]
+  if not field then
+    field = command[SOURCE] .. ':' .. command[ID]
+    command[FIELD] = field
+  end
+  return field
 end
 
 -- Look up all ids of the call at once, in every live day.

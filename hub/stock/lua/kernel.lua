@@ -83,15 +83,13 @@ local function append(call, packed)
 end
 
 -- What the pools that see the touched places will show: {sku index, pool, view}.
-local function shown_with(change, views)
-  local fresh = {}
-  for _, set in ipairs(views) do fresh[set[1] .. ':' .. set[2]] = set[3] end
+local function shown_after(change)
   local shown = {}
   for _, key in ipairs(change.keys) do
     local noted = change.views[key]
     for _, terms in ipairs(noted.terms) do
       local pool = terms[1]
-      local view = fresh[noted.sku .. ':' .. pool] or noted.state.views[pool]
+      local view = noted.fresh[pool] or noted.state.views[pool]
       if view and (noted.seen[pool] or noted.pools[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
     end
   end
@@ -100,7 +98,7 @@ end
 
 local function book(call, command, change)
   local views = views_of(change, call.now)
-  local shown = shown_with(change, views)
+  local shown = shown_after(change)
   local packed = packed_entry(call, command[VERB] == 'refresh' and 'refresh' or 'fact', command, change, views)
   -- Whatever could fail has not; from here on the command is part of the call.
   local number = append(call, packed)

@@ -7,9 +7,9 @@ local QUANTITY_MAX = 1000000
 local INSTANT_MAX = 8640000000000000  -- the far end of RFC 3339 years, in milliseconds
 local LINES_MAX = 100
 
--- Where the parts of a command stand.
-local VERB, TYPE, SOURCE, ID, CONTENT, TIME, STATED_AT, LEDGER_CHECKED, PAYLOAD, OF_POOL, IS_STANDING, LINES =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+-- Where the parts of a command stand; FIELD is its dedupe field, made here.
+local VERB, TYPE, SOURCE, ID, CONTENT, TIME, STATED_AT, LEDGER_CHECKED, PAYLOAD, OF_POOL, IS_STANDING, LINES,
+  FIELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 
 local function is_whole(value, low, high)
   return type(value) == 'number' and value == math.floor(value) and value >= low and value <= high

@@ -35,7 +35,7 @@ local function apply_refresh(call, command)
   local state = load_whole(key)
   if not state.rules or state.rules == call.rules then return nil end
   local change = new_change()
-  local noted = { terms = terms, state = state, pools = {}, seen = {}, sku = index_of(change, key, line[SKU]) }
+  local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, sku = index_of(change, key, line[SKU]) }
   change.views[key] = noted
   for location, position in pairs(state.positions) do
     local sight = sights[location] and call.sights[sights[location]] or unseen(terms)

@@ -42,29 +42,31 @@ end
 -- What one location gives a pool; group 0 means that the pool sees only its own fence there.
 local function contribution(position, pool, group, buffer)
   local units = 0
-  if group > 0 then units = math.max(0, position[FREE] - buffer) end
+  if group > 0 and position[FREE] > buffer then units = position[FREE] - buffer end
+  if #position[FENCES] == 0 then return units end
   local fence = fence_of(position, pool)
   return fence and units + fence[QUANTITY] or units
 end
 
 -- Note what the change of one place does to the parts of every pool that sees it.
 local function note_parts(change, place)
-  local noted = change.views[place.key] or { terms = place.terms, state = place.state, pools = {}, seen = {}, sku = place.sku }
+  local noted = change.views[place.key] or { terms = place.terms, state = place.state, pools = {}, seen = {}, fresh = {}, sku = place.sku }
   change.views[place.key] = noted
+  local sight, views = place.sight, place.state.views
   for i, terms in ipairs(place.terms) do
-    local pool, group, buffer = terms[1], place.sight[2 * i - 1], place.sight[2 * i]
+    local pool, group, buffer = terms[1], sight[2 * i - 1], sight[2 * i]
     local before = contribution(place.before, pool, group, buffer)
     local after = contribution(place.after, pool, group, buffer)
     local parts = noted.pools[pool]
-    local view = place.state.views[pool]
+    local view = views[pool]
     if before ~= after or not (view or parts) and (group > 0 or after > 0) then
       if not parts then
         parts = {}
         for g = 1, #terms[8] do parts[g] = view and view[PARTS][g] or 0 end
         noted.pools[pool] = parts
       end
-      group = math.max(1, group)
-      parts[group] = parts[group] + after - before
+      local counted = group > 0 and group or 1
+      parts[counted] = parts[counted] + after - before
     end
     noted.seen[pool] = noted.seen[pool] or group > 0
   end
@@ -87,10 +89,11 @@ local function views_of(change, now)
     for _, terms in ipairs(noted.terms) do
       local parts = noted.pools[terms[1]]
       if parts then
-        local view = noted.state.views[terms[1]] or never_shown(terms)
-        local fresh, changed = view_with(view, terms, parts, now)
-        if changed or not is_same(noted.state.views[terms[1]], parts) then
+        local view = noted.state.views[terms[1]]
+        local fresh, changed = view_with(view or never_shown(terms), terms, parts, now)
+        if changed or not is_same(view, parts) then
           set[#set + 1] = { noted.sku, terms[1], fresh, changed and 1 or 0 }
+          noted.fresh[terms[1]] = fresh
         end
       end
     end

@@ -76,7 +76,7 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
         return json_response(AvailabilityAnswer(pool, items))
     tag = _etag(items)
     headers = {"ETag": tag, "Cache-Control": PUBLIC}
-    if request.method == "GET" and _matches(request.headers.get("If-None-Match", ""), tag):
+    if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers=headers)
     return json_response(AvailabilityAnswer(pool, items), headers=headers)
 

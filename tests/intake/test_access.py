@@ -247,3 +247,46 @@ async def test_a_key_twice_in_a_request_for_a_token_is_refused(door: Door) -> No
     reply = await door.post("/v1/tokens", body, token=door.till)
 
     assert (reply.status, reply.problem) == (400, "malformed")
+
+
+@pytest.mark.parametrize("teller", ["first", "repeat"])
+async def test_the_broken_fence_of_a_pool_is_told_only_to_those_who_may_see_the_pool(door: Door, teller: str) -> None:
+    sku = f"FENCED-{teller}"
+    narrow, wide = door.token(WRITE, pools=["store"]), door.token(WRITE, pools=["*"])
+    await door.send(door.receipt(line(sku, 2)))
+    await door.send(door.event("ring_fence", line(sku, 2), pool="vip"))
+    sale = door.sale(line(sku, 3))
+
+    tokens = [narrow, wide] if teller == "first" else [wide, narrow]
+    replies = [(await door.send(sale, token=token)).json() for token in tokens]
+
+    assert [reply["status"] for reply in replies] == ["applied", "duplicate"]
+    told = dict(zip(tokens, [reply["alerts"] for reply in replies], strict=True))
+    at = {"sku": sku, "location": "LON-KNB"}
+    missing = {"type": "discrepancy", **at, "quantity": 1}
+    assert told[narrow] == [missing]
+    assert sorted(told[wide], key=lambda alert: str(alert["type"])) == [
+        missing,
+        {"type": "fence_broken", **at, "quantity": 2, "pool": "vip"},
+    ]
+
+
+@pytest.mark.parametrize("asked", [{"sku": "COUNTED"}, {"location": "LON-KNB"}], ids=["sku", "location"])
+async def test_where_the_feed_stands_is_told_only_to_those_who_may_read_it(door: Door, asked: dict[str, str]) -> None:
+    await door.send(door.receipt(line("COUNTED", 1), line("COUNTED-TOO", 1)))
+    seq = (await door.send(door.receipt(line("COUNTED", 1), location="DXB-MALL"))).json()["seq"]
+
+    async def page(scope: tuple[str, ...], **more: Any) -> tuple[Any, Any]:
+        reply = await door.get("/v1/positions", token=door.token(scope), limit=1, **asked, **more)
+        assert (reply.status, len(reply.json()["items"])) == (200, 1)
+        told = reply.json()
+        return told["feed_cursor"], told["next"]
+
+    open_cursor, open_next = await page(("positions:read", "feed:read"))
+    closed_cursor, closed_next = await page(("positions:read",))
+    following_cursor, _ = await page(("positions:read",), cursor=closed_next)
+
+    assert (open_cursor, closed_cursor, following_cursor) == (seq, None, None)
+    assert msgspec.json.decode(base64.urlsafe_b64decode(open_next))[-1] == seq
+    assert msgspec.json.decode(base64.urlsafe_b64decode(closed_next))[-1] is None
+    assert seq.encode() not in base64.urlsafe_b64decode(closed_next)

@@ -314,3 +314,28 @@ async def test_a_refusal_by_itself_names_the_event_where_it_can(door: Door) -> N
     assert told["problem"]["status"] == 400
     assert told["type"] == told["problem"]["type"] == "urn:hub:problem:malformed"
     assert "id" not in (await door.send(b"nope")).json()
+
+
+@pytest.mark.parametrize("behind", [b"x", b"\0", gzip.compress(b" ")], ids=["text", "zero", "another member"])
+async def test_a_gzip_with_something_behind_it_is_refused(door: Door, store: Redis, behind: bytes) -> None:
+    body = gzip.compress(msgspec.json.encode(door.receipt(line("BEHIND", 1))))
+    before = await everything(store)
+
+    reply = await door.send(body + behind, headers={"Content-Encoding": "gzip"})
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+    assert await everything(store) == before
+
+
+# A musical note that is three characters in normal form C.
+LONG_IN_NFC = "\U0001d160" * 100
+
+
+async def test_a_sku_whose_normal_form_is_too_long_is_refused(door: Door, store: Redis) -> None:
+    body = with_line(b'{"sku":"%s","quantity":1}' % LONG_IN_NFC.encode())
+
+    await refused(door, store, body, 400, "malformed", "$.lines[0].sku")
+
+    for path in ("/v1/availability?pool=online", "/v1/positions"):
+        reply = await door.get(path, token=door.till, sku=LONG_IN_NFC)
+        assert (reply.status, reply.problem) == (400, "malformed")

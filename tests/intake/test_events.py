@@ -281,3 +281,19 @@ async def _count(door: Door, status: str) -> float:
 
 def _without(told: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key != name}
+
+
+async def test_every_conflict_is_counted_alone_and_in_an_array(door: Door) -> None:
+    event = door.receipt(line("COUNTED-CONFLICT", 1))
+    await door.send(event)
+    before = await _metric(door, "hub_conflicts_total")
+
+    await door.send({**event, "lines": [line("COUNTED-CONFLICT", 2)]})
+    await door.send([event, {**event, "lines": [line("COUNTED-CONFLICT", 3)]}, {"id": "bad"}])
+
+    assert await _metric(door, "hub_conflicts_total") == before + 2
+
+
+async def _metric(door: Door, name: str) -> float:
+    text = (await door.get(door.admin + "/metrics")).body.decode()
+    return sum(float(row.split()[1]) for row in text.splitlines() if row.startswith(f"{name} "))

@@ -286,5 +286,39 @@ async def test_the_feed_cursor_is_the_place_before_the_first_page(door: Door, wa
     assert {answer["feed_cursor"] for answer in answers} == {seq} == {one.json()["feed_cursor"]}
 
 
+async def test_any_tag_matches_a_get_and_a_query_by_post_is_always_answered_whole(door: Door) -> None:
+    get = await door.get("/v1/availability", headers={"If-None-Match": "*"}, pool="online", sku="A")
+    body = {"pool": "online", "skus": ["A"]}
+    posts = [
+        await door.post("/v1/availability/query", body, headers={"If-None-Match": condition})
+        for condition in ("*", get.headers["ETag"])
+    ]
+
+    assert (get.status, get.body) == (304, b"")
+    assert [post.status for post in posts] == [200, 200]
+    assert [[item["sku"] for item in post.json()["items"]] for post in posts] == [["A"], ["A"]]
+    # It was the tag of just this answer.
+    assert {post.headers["ETag"] for post in posts} == {get.headers["ETag"]}
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3])])
+async def test_the_positions_of_a_sku_are_read_page_by_page(door: Door, limit: int, sizes: list[int]) -> None:
+    places = ["DC-LYON", "DXB-MALL", "LON-KNB"]
+    for place in places:
+        await door.send(door.receipt(line("PAGED", 1), location=place))
+
+    answers: list[dict[str, Any]] = []
+    while not answers or (answers[-1]["next"] and len(answers) < len(places)):
+        cursor = {"cursor": answers[-1]["next"]} if answers else {}
+        reply = await door.get("/v1/positions", token=door.till, sku="PAGED", limit=limit, **cursor)
+        assert reply.status == 200, reply.body
+        answers.append(reply.json())
+
+    assert [len(answer["items"]) for answer in answers] == sizes
+    assert [item["location"] for answer in answers for item in answer["items"]] == places
+    assert answers[-1]["next"] is None
+    assert len({answer["feed_cursor"] for answer in answers}) == 1
+
+
 def _comparable(reply: Any) -> dict[str, str]:
     return {name: value for name, value in reply.headers.items() if name not in ("Date", "Content-Length")}

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
-from tests.intake.door import ORIGIN, Door
+from tests.intake.door import ORIGIN, Door, line
 
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 
@@ -104,3 +105,23 @@ async def test_a_head_is_answered_without_a_body(door: Door) -> None:
     reply = await door.ask("HEAD", "/v1/availability", pool="online", sku="A")
 
     assert (reply.status, reply.body) == (200, b"")
+
+
+async def test_a_ledger_that_refuses_makes_an_old_event_unavailable_and_todays_are_taken(
+    door: Door, database: str
+) -> None:
+    old = door.receipt(line("REFUSED-OLD", 1), time="2020-01-01T10:00:00Z")
+    connection = await asyncpg.connect(database)
+    await connection.execute("ALTER SCHEMA hub RENAME TO elsewhere")
+    try:
+        reply = await door.send(old)
+        today = await door.send(door.receipt(line("REFUSED-TODAY", 1)))
+    finally:
+        await connection.execute("ALTER SCHEMA elsewhere RENAME TO hub")
+        await connection.close()
+
+    assert (reply.status, reply.problem) == (503, "unavailable")
+    assert int(reply.headers["Retry-After"]) >= 1
+    assert today.status in (200, 202)
+    assert (await door.positions(sku="REFUSED-OLD"), len(await door.positions(sku="REFUSED-TODAY"))) == ([], 1)
+    assert (await door.send(old)).status in (200, 202)

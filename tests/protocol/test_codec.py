@@ -329,3 +329,15 @@ def test_any_other_request_is_read_the_same_way() -> None:
 def test_any_other_request_is_refused_the_same_way(body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_body(QUESTION, body)
+
+
+def test_a_sku_is_as_long_as_its_normal_form() -> None:
+    note = "\U0001d160".encode()  # Three characters in normal form C.
+
+    error = refusal(SALE.replace(b"BAG-NOIR", note * 100))
+
+    assert (error.problem, error.path) == ("malformed", "$.lines[0].sku")
+    assert "128" in error.detail
+    assert error.id == "till-7-000123"
+    assert refusal(SALE.replace(b"BAG-NOIR", note * 43)).path == "$.lines[0].sku"
+    assert isinstance(decode_event(SALE.replace(b"BAG-NOIR", note * 42)).event, Sale)

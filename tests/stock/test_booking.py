@@ -138,6 +138,40 @@ async def test_the_first_answer_comes_from_the_ledger_when_the_journal_is_trimme
             await hub.book(sale)
 
 
+async def test_an_old_event_in_an_array_holds_back_none_of_todays_while_the_ledger_is_away(hub: OpenStores) -> None:
+    old = hub.fact("old", stated_ms=LAST_YEAR_MS)
+    today = [hub.fact("fresh-1"), hub.fact("fresh-2")]
+    array = [today[0], old, today[1]]
+    async with hub.ledger_away():
+        with pytest.raises(Unavailable):
+            await hub.book(*array)
+        [position] = await hub.reads.positions_of("BAG")
+        assert position.on_hand == 2
+
+    await hub.ledger_has_all()
+    again = await hub.book(*array)
+    assert [type(outcome) for outcome in again] == [Duplicate, Applied, Duplicate]
+
+
+async def test_an_id_that_came_again_after_its_memory_is_answered_by_its_own_lines(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    [first] = await hub.book(hub.fact("reused", **SALE_OF_TWO))
+    await hub.ledger_has_all()
+    await forget(redis_client)
+    reused = hub.fact("reused", Line("BAG", "LON", 7), Line("BELT", "LON", 1), hash="content-2")
+    [second] = await hub.book(reused)
+    assert isinstance(first, Applied)
+    assert isinstance(second, Applied)
+    await hub.book(hub.fact("later"))
+    await hub.ledger_has_all()
+    await redis_client.xtrim(keys.JOURNAL, maxlen=1, approximate=False)
+
+    [again] = await hub.book(reused)
+
+    assert again == Duplicate(second.seq, Answer((("BAG", 7), ("BELT", 1)), ()))
+
+
 async def test_new_rules_at_a_restart_are_used_when_a_sku_is_touched(redis_url: str, postgres_dsn: str) -> None:
     async with opened(redis_url, postgres_dsn) as before:
         await before.book(before.fact("one", Line("BAG", "LON", 5)))

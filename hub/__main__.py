@@ -14,6 +14,9 @@ import click
 from hub.faults import Fault
 from hub.settings import check, load
 
+# Signals this close together are one request to stop.
+SAME_SIGNAL_SECONDS = 1.0
+
 _CONFIG = click.option(
     "--config",
     "config",
@@ -152,16 +155,21 @@ def _run(main_job: Coroutine[Any, Any, int | None]) -> int:
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set when the process is told to stop; a second signal ends it at once."""
+    """Set when the process is told to stop; told again after a second, it ends at once."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def stop() -> None:
-        told.set()
+    def listen_no_more() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    def stop() -> None:
+        if not told.is_set():
+            told.set()
+            # A terminal and the program that started us may both pass the same Ctrl-C on.
+            loop.call_later(SAME_SIGNAL_SECONDS, listen_no_more)
+
     for number in numbers:
         loop.add_signal_handler(number, stop)
     return told

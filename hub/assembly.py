@@ -3,8 +3,8 @@
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -215,18 +215,14 @@ def _port(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-class _listening:  # noqa: N801 - reads as the statement it is
-    """Turns what the system says of an address into a sentence about the setting."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
-            raise SettingsInvalid(f"cannot listen on {self._address}: {why}") from error
+@contextmanager
+def _listening(address: str) -> Iterator[None]:
+    """Turn what the system says of an address into a sentence about the setting."""
+    try:
+        yield
+    except OSError as error:
+        why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
+        raise SettingsInvalid(f"cannot listen on {address}: {why}") from error
 
 
 def _bind(exits: AsyncExitStack, address: str) -> socket.socket:

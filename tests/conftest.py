@@ -1,15 +1,17 @@
 """Fixtures: one embedded pair of real servers for the whole run, a clean Redis and a new database for each test."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from hub.embedded.servers import EmbeddedServers, start
+from tests.databases import new_database
+
+# How long anything may take that tells nobody when it is done.
+PATIENCE_SECONDS = 20.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,11 +59,17 @@ def redis_url(servers: EmbeddedServers, redis_client: Redis) -> str:
 async def postgres_dsn(servers: EmbeddedServers) -> AsyncIterator[str]:
     """The DSN of a new and empty database, dropped after the test."""
     assert servers.postgres_dsn is not None
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(servers.postgres_dsn)
-    try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        yield urlunsplit(urlsplit(servers.postgres_dsn)._replace(path=f"/{name}"))
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    async with new_database(servers.postgres_dsn) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Wait until a claim holds about something that tells nobody, such as the server's list of sessions."""
+
+    async def wait(claim: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await claim():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    return wait

@@ -16,12 +16,7 @@ from hub.domain.command import Fact, Line
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetPosition, SetView
 from hub.domain.pools import Profile, View, parts_of, update_view
 from hub.domain.position import Position
-
-DAY_MS = 24 * 60 * 60 * 1000
-# Whole days that dedupe records outlive the day of their booking.
-REMEMBERED_DAYS = 7
-# How far ahead of the kernel's clock a stated time may be before the ledger is asked.
-AHEAD_MS = 5 * 60 * 1000
+from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 
 
 class House(Protocol):

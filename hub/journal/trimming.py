@@ -9,13 +9,11 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
+from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.journal.reader import asked
 
 # Entries left behind the ledger's cursor, for readers that resume.
 KEEP_ENTRIES = 1_000
-# How long a dedupe record outlives its booking.
-SEEN_DAYS = 7
-DAY_MS = 86_400_000
 _DOING = "The journal cannot be trimmed"
 
 # Days dropped in one step: a hub that slept for years must not send one huge command.
@@ -53,7 +51,7 @@ async def drop_seen_days(
     Raises:
         Unavailable: Redis did not answer.
     """
-    first_live = ledger_booked_at_ms // DAY_MS - SEEN_DAYS
+    first_live = ledger_booked_at_ms // DAY_MS - REMEMBERED_DAYS
     told: bytes | None = await asked(_DOING, lambda: client.hget(meta, "seen_from"))
     if told is None or int(told) >= first_live:
         return 0

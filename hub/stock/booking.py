@@ -13,13 +13,12 @@ import msgspec
 from hub.domain.answer import Answer
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
+from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import DAY_MS, Command, Kernel, Refresh
+from hub.stock.kernel import Command, Kernel, Refresh
 from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
 
-# As in the kernel: an id stated further ahead than this may have been booked before Redis's memory begins.
-AHEAD_MS = 5 * 60 * 1000
 # A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
 ROUNDS_MAX = 4
 

@@ -11,6 +11,7 @@ from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.command import Fact
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
+from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House, Profile
 from hub.faults import Fault, ServerRefused, Unavailable
 from hub.stock import keys
@@ -28,8 +29,6 @@ from hub.stock.outcome import (
     Unchanged,
 )
 from hub.stock.scripts import KERNEL, OPEN, Script
-
-DAY_MS = 86_400_000
 
 
 class RulesChanged(Fault):

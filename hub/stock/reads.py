@@ -4,7 +4,8 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import time
 from typing import Any
 
@@ -77,14 +78,12 @@ class Reads:
     async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
         """Several fields of several hashes in one round trip, and the proof that this is our Redis."""
         floor = self._kernel.floor
-        try:
+        with _reading():
             async with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.hmget(keys.META, ["epoch", "next"])
                 for key, fields in wanted:
                     pipeline.hmget(key, fields)
                 meta, *rows = await pipeline.execute()
-        except RedisError as error:
-            raise Unavailable("Redis did not answer a read") from error
         self._check(meta, floor)
         return rows
 
@@ -96,10 +95,8 @@ class Reads:
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
         """Every position of a SKU, by location."""
-        try:
+        with _reading():
             fields: dict[Any, Any] = await self._client.hgetall(keys.sku(sku))
-        except RedisError as error:
-            raise Unavailable("Redis did not answer a read") from error
         found = [
             position_item(sku, field[len(keys.POSITION_FIELD) :].decode(), _decode_position(packed))
             for field, packed in fields.items()
@@ -112,10 +109,8 @@ class Reads:
 
         The stretch may be longer than `count`. A SKU that is there all the while is met at least once.
         """
-        try:
+        with _reading():
             scanned: Any = await self._client.sscan(keys.skus_at(location), cursor, count=count)
-        except RedisError as error:
-            raise Unavailable("Redis did not answer a read") from error
         following, found = scanned
         return int(following), sorted(name.decode() for name in found)
 
@@ -156,10 +151,8 @@ class Reads:
     async def last_seq(self) -> Seq:
         """The newest change of the partition."""
         floor = self._kernel.floor
-        try:
+        with _reading():
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
-        except RedisError as error:
-            raise Unavailable("Redis did not answer a read") from error
         self._check(meta, floor)
         return Seq(int(meta[0]), int(meta[1]) - 1)
 
@@ -182,14 +175,12 @@ class Reads:
 
     async def _sweep(self, on_progress: Callable[[int], None]) -> None:
         batch: list[str] = []
-        try:
+        with _reading():
             async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
                 batch.append(keys.sku_name(key))
                 if len(batch) >= 200:
                     on_progress(await self._refresh_stale(batch))
                     batch = []
-        except RedisError as error:
-            raise Unavailable("Redis did not answer a read") from error
         on_progress(await self._refresh_stale(batch))
 
     async def _refresh_stale(self, skus: list[str]) -> int:
@@ -207,3 +198,11 @@ class Reads:
             await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise Unavailable("Redis did not answer a read") from error

@@ -8,9 +8,10 @@ import pytest
 from hub.domain.catalogue import GroupSettings, HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import Fact, Line, Verb
 from hub.domain.entry import EntryAlert, Movement, Seq
-from hub.domain.model import AHEAD_MS, DAY_MS, REMEMBERED_DAYS, Model, Outcome
+from hub.domain.model import Model, Outcome
 from hub.domain.pools import Status
 from hub.domain.position import Position
+from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 from hub.domain.rules import House
 
 NOW_MS = 1_795_000_000_000

@@ -1,7 +1,6 @@
 """Whole hubs: one for a module's stories on servers of its own, so that a story may stop them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,3 @@ async def door(own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFa
     )
     async with open_door(settings) as opened:
         yield opened
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Wait until a claim holds about something that tells nobody."""
-
-    async def wait(claim: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await claim():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
-    return wait

@@ -1,14 +1,12 @@
 """One hub for each module of tests, on the session's servers, with the house of door.py."""
 
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from hub.embedded.servers import EmbeddedServers
+from tests.databases import new_database
 from tests.intake.door import Door, opaque_key, open_door, settings_in
 
 KEY_TEXT, KEY_TABLE = opaque_key()
@@ -26,14 +24,8 @@ async def store(servers: EmbeddedServers) -> AsyncIterator[Redis]:
 @pytest.fixture(scope="module")
 async def database(servers: EmbeddedServers) -> AsyncIterator[str]:
     assert servers.postgres_dsn is not None
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(servers.postgres_dsn)
-    try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        yield urlunsplit(urlsplit(servers.postgres_dsn)._replace(path=f"/{name}"))
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    async with new_database(servers.postgres_dsn) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="module")

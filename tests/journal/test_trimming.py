@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
-from hub.journal.trimming import DAY_MS, SEEN_DAYS, Trimmer, drop_seen_days, trim
+from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
+from hub.journal.trimming import Trimmer, drop_seen_days, trim
 
 Append = Callable[..., Awaitable[None]]
 META = "hub:{0}:meta"
@@ -76,7 +77,7 @@ async def test_dedupe_records_stay_for_seven_whole_days_after_their_day(redis_cl
     dropped = await drop_seen_days(redis_client, META, seen, AHEAD, ledger_booked_at_ms=110 * DAY_MS)
 
     assert dropped == 3
-    assert await live_days(redis_client) == list(range(110 - SEEN_DAYS, 111))
+    assert await live_days(redis_client) == list(range(110 - REMEMBERED_DAYS, 111))
     assert await redis_client.hget(META, "seen_from") == b"103"
 
 

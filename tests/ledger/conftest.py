@@ -107,18 +107,6 @@ class Running:
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Wait until a claim holds about something that tells nobody, such as the server's list of sessions."""
-
-    async def wait(claim: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await claim():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-
-    return wait
-
-
-@pytest.fixture
 def run_writer(
     ledger: asyncpg.Connection, postgres_dsn: str, redis_url: str
 ) -> Callable[..., AbstractAsyncContextManager[Running]]:

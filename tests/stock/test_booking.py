@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from hub.domain.answer import Answer, AnsweredAlert
 from hub.domain.catalogue import HouseSettings, PoolSettings
 from hub.domain.command import Line
+from hub.domain.remembering import DAY_MS
 from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
-from hub.stock.kernel import DAY_MS
 from hub.stock.outcome import Applied, Conflict, Duplicate, Parked
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE

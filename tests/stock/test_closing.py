@@ -10,10 +10,11 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import StatusSettings
 from hub.domain.entry import Seq
+from hub.domain.remembering import DAY_MS
 from hub.embedded.servers import start
 from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
-from hub.stock.kernel import DAY_MS, RulesChanged
+from hub.stock.kernel import RulesChanged
 from hub.stock.outcome import Applied, Broken, Duplicate
 from hub.stock.scripts import KERNEL, Script
 from tests.stock.partition import EPOCH, HOUSE, HUB, Partition, everything, house_of

@@ -8,8 +8,8 @@ import pytest
 
 from hub.domain.answer import Answer, AnsweredAlert
 from hub.domain.entry import Seq
+from hub.domain.remembering import DAY_MS
 from hub.stock import keys
-from hub.stock.kernel import DAY_MS
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Parked
 from tests.stock.partition import EPOCH, Partition, everything
 

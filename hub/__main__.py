@@ -65,11 +65,14 @@ def serve(config: Path | None, log_level: str) -> None:
     _set_up_logs(log_level)
 
     async def serve_until_stopped() -> None:
+        # Before the start: a hub told to stop meanwhile stops in order as soon as it has started. A cancellation
+        # could get lost in a client library, and the start would go on.
+        told = _stop_signal()
         async with running(settings) as hub:
             doors = hub.doors()
             click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
-            await hub.wait(_stop_signal())
+            await hub.wait(told)
 
     _run(serve_until_stopped())
 

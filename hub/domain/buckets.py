@@ -3,8 +3,8 @@
 Every function takes a position and gives a `Change`: the new position, the movements that lead to it and what
 a person should know. A position is the sum of its movements; only a fence's target is set beside them.
 Buckets are named as in the journal: `free`, `reserved`, `ring_fenced:<pool>`, `aside:<status>`, the account
-`deficit`, and outside the shelf `supplier`, `customer`, `adjustment` and others named below. The account `variance`
-is where a count's differences and what it has seen already meet.
+`deficit`, and outside the shelf `supplier`, `customer`, `adjustment`, `written_off` and others named below. The account
+`variance` is where a count's differences and what it has seen already meet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,10 @@ DEFICIT = "deficit"
 SUPPLIER = "supplier"
 CUSTOMER = "customer"
 ADJUSTMENT = "adjustment"
+WRITTEN_OFF = "written_off"
 VARIANCE = "variance"
+# Between two buckets: what was taken and is not yet where it goes.
+HAND = "hand"
 _FENCE = "ring_fenced:"
 _ASIDE = "aside:"
 
@@ -102,10 +105,44 @@ def remove(position: Position, quantity: int, bucket: str, *, pools: Sequence[st
 
     `bucket` is `free` or a status; `statuses` is the house's order of statuses.
     """
-    named = FREE if bucket == FREE else aside_bucket(bucket)
-    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
-    aside = [aside_bucket(status) for status in _statuses_in_order(position, statuses)]
-    return _take(position, quantity, [named, FREE, *fences, *aside, RESERVED], own="", to=ADJUSTMENT)
+    return _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=ADJUSTMENT)
+
+
+def shift(
+    position: Position, quantity: int, bucket: str, to: str, *, pools: Sequence[str], statuses: Sequence[str]
+) -> Change:
+    """Move units on the shelf: out of `free` or a status, into `free` as an arrival, into a status, or written off.
+
+    What the bucket lacks is found where an adjustment finds it, at last in the deficit. What ends where it came from
+    did not move, and breaks no fence.
+    """
+    taken = _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=HAND)
+    if to == WRITTEN_OFF:
+        change = Change(taken.position, (Move(HAND, WRITTEN_OFF, quantity),))
+    elif to == FREE:
+        change = arrive(taken.position, quantity, source=HAND, pools=pools)
+    else:
+        change = put_aside(taken.position, quantity, to, source=HAND)
+    moves = paired(taken.moves, change.moves)
+    return Change(change.position, moves, tuple(_losses(moves, taken.alerts)))
+
+
+def paired(taken: Iterable[Move], given: Iterable[Move]) -> tuple[Move, ...]:
+    """Join what was taken with where it went, both in order; what ends where it came from did not move."""
+    moves: list[Move] = []
+    targets = iter(given)
+    to, room = "", 0
+    for move in taken:
+        left = move.quantity
+        while left:
+            if not room:
+                target = next(targets)
+                to, room = target.to_bucket, target.quantity
+            units = min(left, room)
+            if units and move.from_bucket != to:
+                moves.append(Move(move.from_bucket, to, units))
+            left, room = left - units, room - units
+    return tuple(moves)
 
 
 def set_fence(position: Position, pool: str, target: int, *, standing: int, time_ms: int) -> Change:
@@ -137,6 +174,24 @@ def units_in(position: Position, bucket: str) -> int:
     if bucket.startswith(_ASIDE):
         return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
     return 0
+
+
+def _losses(moves: Iterable[Move], alerts: Iterable[Alert]) -> Iterable[Alert]:
+    """The alerts of the movements: fences and reservations that lost units, and what the book did not have."""
+    for move in moves:
+        if move.from_bucket.startswith(_FENCE):
+            yield Alert("fence_broken", move.quantity, move.from_bucket.removeprefix(_FENCE))
+        if move.from_bucket == RESERVED:
+            yield Alert("reservation_broken", move.quantity)
+    yield from (alert for alert in alerts if alert.type == "discrepancy")
+
+
+def _all_from(position: Position, bucket: str, pools: Sequence[str], statuses: Sequence[str]) -> list[str]:
+    """Where units are looked for that are said to be in a bucket: there, then wherever the shelf has some."""
+    named = FREE if bucket == FREE else aside_bucket(bucket)
+    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
+    aside = [aside_bucket(status) for status in _statuses_in_order(position, statuses)]
+    return [named, FREE, *fences, *aside, RESERVED]
 
 
 def _take(position: Position, quantity: int, buckets: Iterable[str], *, own: str, to: str) -> Change:

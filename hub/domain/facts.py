@@ -56,6 +56,16 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
         draft.keep(line, buckets.remove(position, quantity, line.bucket, pools=pools, statuses=statuses))
 
 
+def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    # A count says how much lies there, not in which state; only what left the shelf it has seen leaving.
+    if line.to == buckets.WRITTEN_OFF and draft.has_counted(line):
+        draft.pass_by(line, -line.quantity, buckets.WRITTEN_OFF)
+        return
+    position = draft.position(line.sku, line.location)
+    pools, statuses = list(house.pool_index), house.statuses
+    draft.keep(line, buckets.shift(position, line.quantity, line.bucket, line.to, pools=pools, statuses=statuses))
+
+
 def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     # A count says how much lies there, not for whom, so a target is set whatever was counted since.
     position = draft.position(line.sku, line.location)
@@ -79,6 +89,7 @@ _BY_LINE = {
     "sale": _sale,
     "receipt": _receipt,
     "return": _return,
+    "moved": _moved,
     "adjustment": _adjustment,
     "ring_fence": _ring_fence,
 }

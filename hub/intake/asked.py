@@ -114,6 +114,7 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Sale: _sale,
     events.Return: _return,
     events.Receipt: _receipt,
+    events.Moved: _moved,
     events.Adjustment: _adjustment,
     events.RingFence: _ring_fence,
 }

@@ -23,6 +23,7 @@ KERNEL = (
     "records",
     "keeping",
     "facts",
+    "moved",
     "applying",
     "refresh",
     "packing",

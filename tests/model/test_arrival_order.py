@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact
 from hub.domain.model import Model
-from tests.model.worlds import Telling, house_of, houses, tellings
+from tests.model.worlds import Telling, house_of, houses, tellings, units_of
 
 NOW_MS = 1_795_000_000_000
 
@@ -54,9 +54,8 @@ def test_what_is_on_the_shelf_is_the_plain_sum_of_the_facts(settings: HouseSetti
 
     for fact in map(fact_of, told):
         model.apply(fact, NOW_MS)
-        sign = {"sale": -1, "ring_fence": 0}.get(fact.verb, 1)
         for line in fact.lines:
             key = (line.sku, line.location)
-            expected[key] = expected.get(key, 0) + sign * line.quantity
+            expected[key] = expected.get(key, 0) + units_of(fact, line)
 
     assert balances(model) == expected

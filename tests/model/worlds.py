@@ -76,6 +76,13 @@ def house_of(settings: HouseSettings) -> House:
     return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
 
 
+def units_of(fact: Fact, line: Line) -> int:
+    """What a line brings onto the shelf, less what it takes."""
+    if fact.verb == "moved":
+        return -line.quantity if line.to == "written_off" else 0
+    return {"sale": -1, "ring_fence": 0}.get(fact.verb, 1) * line.quantity
+
+
 @st.composite
 def pools(draw: st.DrawFn, id: str) -> PoolSettings:
     seen = draw(st.sampled_from(SEEN))
@@ -144,7 +151,7 @@ def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
 # Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
 offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
 verbs: st.SearchStrategy[Verb] = st.sampled_from(
-    ("receipt", "receipt", "sale", "sale", "return", "adjustment", "adjustment", "ring_fence", "ring_fence")
+    ("receipt", "receipt", "sale", "sale", "return", "moved", "adjustment", "adjustment", "ring_fence", "ring_fence")
 )
 
 
@@ -153,11 +160,14 @@ def lines(draw: st.DrawFn, verb: Verb) -> Line:
     sku, location = draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES))
     quantity = draw(st.integers(0 if verb == "ring_fence" else 1, 5))
     bucket = "free"
-    if verb in ("return", "adjustment"):
+    to = ""
+    if verb in ("return", "moved", "adjustment"):
         bucket = draw(st.sampled_from(("free", *STATUSES)))
     if verb == "adjustment" and draw(st.booleans()):
         quantity = -quantity
-    return Line(sku, location, quantity, bucket)
+    if verb == "moved":
+        to = draw(st.sampled_from(("free", "written_off", *STATUSES)))
+    return Line(sku, location, quantity, bucket, to)
 
 
 @st.composite

@@ -6,6 +6,8 @@
 --         lines_min, lines_max: how many lines, if not 1 to 100; bucket_bytes_max: how long the name of a bucket, if not 64}
 -- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}
+-- What several files of facts do with the shelf.
+local shelf = {}
 
 do
 
@@ -58,16 +60,17 @@ local function statuses_of(position, call)
   return ordered
 end
 
-local function take_whatever_is_there(change, place, quantity, bucket, call)
+-- Take units that are said to be in a bucket: there, then wherever the shelf has some, at last from the deficit.
+function shelf.take_whatever_is_there(change, place, quantity, bucket, call, to)
   local left = quantity
-  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, 'adjustment') end
-  left = take_free(change, place, left, 'adjustment')
-  left = break_fences(change, place, left, nil, 'adjustment')
+  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, to) end
+  left = take_free(change, place, left, to)
+  left = break_fences(change, place, left, nil, to)
   for _, status in ipairs(statuses_of(place.after, call)) do
-    left = take_aside(change, place, left, status, 'adjustment')
+    left = take_aside(change, place, left, status, to)
   end
-  left = take_reserved(change, place, left, 'adjustment')
-  owe(change, place, left, 'adjustment')
+  left = take_reserved(change, place, left, to)
+  owe(change, place, left, to)
 end
 
 facts.adjustment = {
@@ -77,7 +80,7 @@ facts.adjustment = {
     if quantity == 0 then refuse('an adjustment of 0 changes nothing') end
     if quantity > 0 then return put_on_shelf(change, place, line, bucket, 'adjustment', time) end
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
-    take_whatever_is_there(change, place, -quantity, bucket, call)
+    shelf.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
   end,
 }
 

@@ -23,6 +23,7 @@ KERNEL = (
     "records",
     "keeping",
     "facts",
+    "counts",
     "applying",
     "refresh",
     "packing",

@@ -58,16 +58,16 @@ local function statuses_of(position, call)
   return ordered
 end
 
-local function take_whatever_is_there(change, place, quantity, bucket, call)
+-- Takes from the named bucket, `free`, fences, aside, `reserved`; returns how many units none of them has.
+function facts.take_whatever_is_there(change, place, quantity, bucket, call, to)
   local left = quantity
-  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, 'adjustment') end
-  left = take_free(change, place, left, 'adjustment')
-  left = break_fences(change, place, left, nil, 'adjustment')
+  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, to) end
+  left = take_free(change, place, left, to)
+  left = break_fences(change, place, left, nil, to)
   for _, status in ipairs(statuses_of(place.after, call)) do
-    left = take_aside(change, place, left, status, 'adjustment')
+    left = take_aside(change, place, left, status, to)
   end
-  left = take_reserved(change, place, left, 'adjustment')
-  owe(change, place, left, 'adjustment')
+  return take_reserved(change, place, left, to)
 end
 
 facts.adjustment = {
@@ -77,7 +77,8 @@ facts.adjustment = {
     if quantity == 0 then refuse('an adjustment of 0 changes nothing') end
     if quantity > 0 then return put_on_shelf(change, place, line, bucket, 'adjustment', time) end
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
-    take_whatever_is_there(change, place, -quantity, bucket, call)
+    local missing = facts.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
+    owe(change, place, missing, 'adjustment')
   end,
 }
 

@@ -52,6 +52,11 @@ class Change(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
 
 
+def is_shelf(bucket: str) -> bool:
+    """Whether units in the bucket lie on the shelf, or are owed by it."""
+    return bucket in (FREE, RESERVED, DEFICIT) or bucket.startswith((_FENCE, _ASIDE))
+
+
 def fence_bucket(pool: str) -> str:
     """Name the bucket of units set aside for a pool."""
     return _FENCE + pool
@@ -100,12 +105,20 @@ def sell(position: Position, quantity: int, pool: str, *, pools: Sequence[str]) 
     return msgspec.structs.replace(change, position=_lower_target(change.position, pool, bought))
 
 
-def remove(position: Position, quantity: int, bucket: str, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
-    """Take what an adjustment says is not there: its bucket, `free`, fences, aside, `reserved`, `deficit`.
+def remove(
+    position: Position,
+    quantity: int,
+    bucket: str,
+    *,
+    pools: Sequence[str],
+    statuses: Sequence[str],
+    to: str = ADJUSTMENT,
+) -> Change:
+    """Take what an adjustment or count says is not there: its bucket, `free`, fences, aside, `reserved`, `deficit`.
 
     `bucket` is `free` or a status; `statuses` is the house's order of statuses.
     """
-    return _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=ADJUSTMENT)
+    return _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=to)
 
 
 def shift(
@@ -143,6 +156,25 @@ def paired(taken: Iterable[Move], given: Iterable[Move]) -> tuple[Move, ...]:
                 moves.append(Move(move.from_bucket, to, units))
             left, room = left - units, room - units
     return tuple(moves)
+
+
+def settle(position: Position, difference: int, owed: int, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
+    """Book the difference between a count and the book: a plus as an arrival, a minus from the whole shelf.
+
+    `owed` is the deficit when the count was opened: the count has seen what those units were owed for, so it is
+    repaid as far as there is anything on the shelf that it could have been taken from.
+    """
+    repaid = min(position.deficit, owed, max(0, position.on_hand + difference))
+    moves: list[Move] = []
+    position = _move(position, Move(VARIANCE, DEFICIT, repaid), moves)
+    left = difference - repaid
+    if left > 0:
+        change = arrive(position, left, source=VARIANCE, pools=pools)
+    else:
+        change = remove(position, -left, FREE, pools=pools, statuses=statuses, to=VARIANCE)
+    # That the book was wrong is told once, for the difference as a whole.
+    alerts = tuple(alert for alert in change.alerts if alert.type != "discrepancy")
+    return Change(change.position, (*moves, *change.moves), alerts)
 
 
 def set_fence(position: Position, pool: str, target: int, *, standing: int, time_ms: int) -> Change:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact
+from hub.domain.command import Closing, Fact
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -164,21 +164,32 @@ class Model:
             payload=fact.payload,
         )
 
-    def _book(self, fact: Fact, now: int) -> Outcome:
-        """Apply the fact to the books, and what pools show to the fact."""
+    def _book(self, fact: Fact, now: int, kind: str = "fact") -> Outcome:
+        """Apply the fact to the books, and to what pools show."""
         for sku in dict.fromkeys(line.sku for line in fact.lines):
             self.refresh(sku, now)
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
-        number, time_ms = len(self.journal), min(fact.time_ms, now)
-        skus = (line.sku for line in fact.lines)
-        draft = Draft(self.books, skus, number=number, time_ms=time_ms, now_ms=now)
+        seq, time_ms = Seq(self.epoch, len(self.journal)), min(fact.time_ms, now)
+        draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
+        return self._enter(draft, self._entry(fact, kind, now))
+
+    def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:
+        """Close a count; None when it is closed already."""
+        assert isinstance(fact.detail, Closing)
+        if fact.detail.opened not in self.books.records.get("counts", {}):
+            return None
+        now = self._tick(booked_at_ms)
+        return self._book(fact, now, "closed")
+
+    def _enter(self, draft: Draft, entry: Entry) -> Outcome:
+        """Make the draft the books, and write down everything that was set."""
         draft.enter()
-        positions = draft.positions_set()
+        positions, now = draft.positions_set(), draft.now_ms
         touched = dict.fromkeys(each.sku for each in positions)
         entry = msgspec.structs.replace(
-            self._entry(fact, "fact", now),
+            entry,
             skus=tuple(draft.skus),
             lines=tuple(draft.lines),
             positions=positions,

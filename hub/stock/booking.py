@@ -17,7 +17,7 @@ from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.kernel import Command, Kernel, Refresh
-from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
+from hub.stock.outcome import AskLedger, Broken, Busy, Duplicate, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
 ROUNDS_MAX = 4
@@ -161,6 +161,8 @@ class _Run:
 
     def note(self, index: int, outcome: Outcome) -> None:
         self._outcomes[index] = outcome
+        if isinstance(outcome, Busy):
+            self.give_up([index], Unavailable(outcome.why))
         if isinstance(outcome, Broken):
             self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
         if isinstance(outcome, Stale):

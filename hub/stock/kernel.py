@@ -19,6 +19,7 @@ from hub.stock.outcome import (
     Applied,
     AskLedger,
     Broken,
+    Busy,
     Conflict,
     Duplicate,
     LookAgain,
@@ -281,6 +282,8 @@ def _outcome(answer: list[Any], epoch: int) -> Outcome:
             return Stale(answer[1])
         case "refused":
             return Refused(answer[1])
+        case "busy":
+            return Busy(answer[1])
         case "broken":
             return Broken(answer[1])
         case "unchanged":

@@ -24,6 +24,7 @@ KERNEL = (
     "keeping",
     "facts",
     "moved",
+    "counts",
     "applying",
     "refresh",
     "packing",

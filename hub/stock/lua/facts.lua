@@ -6,8 +6,6 @@
 --         lines_min, lines_max: how many lines, if not 1 to 100; bucket_bytes_max: how long the name of a bucket, if not 64}
 -- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}
--- What several files of facts do with the shelf.
-local shelf = {}
 
 do
 
@@ -60,8 +58,8 @@ local function statuses_of(position, call)
   return ordered
 end
 
--- Take units that are said to be in a bucket: there, then wherever the shelf has some, at last from the deficit.
-function shelf.take_whatever_is_there(change, place, quantity, bucket, call, to)
+-- Takes from the named bucket, `free`, fences, aside, `reserved`; returns how many units none of them has.
+function facts.take_whatever_is_there(change, place, quantity, bucket, call, to)
   local left = quantity
   if bucket ~= 'free' then left = take_aside(change, place, left, bucket, to) end
   left = take_free(change, place, left, to)
@@ -69,8 +67,7 @@ function shelf.take_whatever_is_there(change, place, quantity, bucket, call, to)
   for _, status in ipairs(statuses_of(place.after, call)) do
     left = take_aside(change, place, left, status, to)
   end
-  left = take_reserved(change, place, left, to)
-  owe(change, place, left, to)
+  return take_reserved(change, place, left, to)
 end
 
 facts.adjustment = {
@@ -80,7 +77,8 @@ facts.adjustment = {
     if quantity == 0 then refuse('an adjustment of 0 changes nothing') end
     if quantity > 0 then return put_on_shelf(change, place, line, bucket, 'adjustment', time) end
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
-    shelf.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
+    local missing = facts.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
+    owe(change, place, missing, 'adjustment')
   end,
 }
 

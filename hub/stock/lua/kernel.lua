@@ -12,7 +12,7 @@
 --          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
 --          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
 --                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
---                  · {broken, why} · {unchanged}
+--                  · {busy, why} · {broken, why} · {unchanged}
 -- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
 --        after it the partition is halted.
 
@@ -141,6 +141,7 @@ local function answer(call, command)
   end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
+  if command[VERB] == 'close' then return book(call, command, apply_fact(call, command), 'closed') end
   local known_answer, is_conflict = known(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
@@ -156,6 +157,8 @@ local function protected(call, command)
   if result.refused then return { 'refused', result.refused } end
   if result.stale then return { 'stale', result.stale } end
   if result.look_again then return { 'look_again' } end
+  if result.busy then return { 'busy', result.busy } end
+  if result.unchanged then return { 'unchanged' } end
   return { 'broken', result.err or 'unknown' }
 end
 

@@ -4,12 +4,12 @@
 --      where it came from did not move.
 
 -- Stands in for a change while units are in hand: it notes what was taken, or where it goes.
-function shelf.in_hand() return { movements = {}, alerts = {} } end
+function facts.in_hand() return { movements = {}, alerts = {} } end
 
 local MOVED_FROM, MOVED_TO, MOVED_UNITS = 3, 4, 5
 
 -- Book the movements from what was taken to where it went; returns them as {from, to, quantity}.
-function shelf.join(change, place, taken, given)
+function facts.join(change, place, taken, given)
   local joined, at, room = {}, 0, 0
   for _, move in ipairs(taken.movements) do
     local left = move[MOVED_UNITS]
@@ -50,8 +50,8 @@ facts.moved = {
     local quantity, to = line[AMOUNT], line[TO]
     if not to then refuse('a move says where to') end
     if to == 'written_off' and has_counted(place, time) then return pass_by(change, place, -quantity, to) end
-    local taken, given = shelf.in_hand(), shelf.in_hand()
-    shelf.take_whatever_is_there(taken, place, quantity, line[BUCKET], call, 'hand')
+    local taken, given = facts.in_hand(), facts.in_hand()
+    owe(taken, place, facts.take_whatever_is_there(taken, place, quantity, line[BUCKET], call, 'hand'), 'hand')
     if to == 'written_off' then
       record(given, place, 'hand', to, quantity)
     elseif to == 'free' then
@@ -59,7 +59,7 @@ facts.moved = {
     else
       put_aside(given, place, to, quantity, 'hand')
     end
-    alert_losses(change, place, shelf.join(change, place, taken, given), taken)
+    alert_losses(change, place, facts.join(change, place, taken, given), taken)
   end,
 }
 

@@ -21,6 +21,7 @@ from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
@@ -68,7 +69,7 @@ class Stores:
         self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        self.booking = Booking(self.kernel, self.batcher, lookup)
+        self.booking = Booking(self.kernel, self.batcher, lookup, Earlier(client, self.kernel))
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)

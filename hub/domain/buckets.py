@@ -20,6 +20,9 @@ SUPPLIER = "supplier"
 CUSTOMER = "customer"
 ADJUSTMENT = "adjustment"
 WRITTEN_OFF = "written_off"
+# Of transfers: units that the final arrival lacked, and units that arrived before anybody said they were sent.
+LOST = "lost"
+UNANNOUNCED = "unannounced"
 VARIANCE = "variance"
 # Between two buckets: what was taken and is not yet where it goes.
 HAND = "hand"
@@ -62,9 +65,19 @@ def fence_bucket(pool: str) -> str:
     return _FENCE + pool
 
 
+def fence_of_bucket(bucket: str) -> str:
+    """Say whose fence a bucket is; empty where it is none."""
+    return bucket.removeprefix(_FENCE) if bucket.startswith(_FENCE) else ""
+
+
 def aside_bucket(status: str) -> str:
     """Name the bucket of units on the shelf that are not for sale."""
     return _ASIDE + status
+
+
+def transit_bucket(transfer: str) -> str:
+    """Name the account of units between two locations."""
+    return "in_transit:" + transfer
 
 
 def arrive(position: Position, quantity: int, *, source: str, pools: Sequence[str]) -> Change:
@@ -100,9 +113,15 @@ def sell(position: Position, quantity: int, pool: str, *, pools: Sequence[str]) 
     own = fence_bucket(pool)
     others = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
     before = units_in(position, own)
-    change = _take(position, quantity, [own, FREE, *others, RESERVED], own=own, to=CUSTOMER)
+    change = take(position, quantity, [own, FREE, *others, RESERVED], own=own, to=CUSTOMER)
     bought = before - units_in(change.position, own)
     return msgspec.structs.replace(change, position=_lower_target(change.position, pool, bought))
+
+
+def depart(position: Position, quantity: int, *, pools: Sequence[str]) -> Change:
+    """Take what was sent elsewhere into the hand: `free`, fences, `reserved`, then `deficit`; never from `aside`."""
+    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
+    return take(position, quantity, [FREE, *fences, RESERVED], own="", to=HAND)
 
 
 def remove(
@@ -118,44 +137,7 @@ def remove(
 
     `bucket` is `free` or a status; `statuses` is the house's order of statuses.
     """
-    return _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=to)
-
-
-def shift(
-    position: Position, quantity: int, bucket: str, to: str, *, pools: Sequence[str], statuses: Sequence[str]
-) -> Change:
-    """Move units on the shelf: out of `free` or a status, into `free` as an arrival, into a status, or written off.
-
-    What the bucket lacks is found where an adjustment finds it, at last in the deficit. What ends where it came from
-    did not move, and breaks no fence.
-    """
-    taken = _take(position, quantity, _all_from(position, bucket, pools, statuses), own="", to=HAND)
-    if to == WRITTEN_OFF:
-        change = Change(taken.position, (Move(HAND, WRITTEN_OFF, quantity),))
-    elif to == FREE:
-        change = arrive(taken.position, quantity, source=HAND, pools=pools)
-    else:
-        change = put_aside(taken.position, quantity, to, source=HAND)
-    moves = paired(taken.moves, change.moves)
-    return Change(change.position, moves, tuple(_losses(moves, taken.alerts)))
-
-
-def paired(taken: Iterable[Move], given: Iterable[Move]) -> tuple[Move, ...]:
-    """Join what was taken with where it went, both in order; what ends where it came from did not move."""
-    moves: list[Move] = []
-    targets = iter(given)
-    to, room = "", 0
-    for move in taken:
-        left = move.quantity
-        while left:
-            if not room:
-                target = next(targets)
-                to, room = target.to_bucket, target.quantity
-            units = min(left, room)
-            if units and move.from_bucket != to:
-                moves.append(Move(move.from_bucket, to, units))
-            left, room = left - units, room - units
-    return tuple(moves)
+    return take(position, quantity, everywhere(position, bucket, pools, statuses), own="", to=to)
 
 
 def settle(position: Position, difference: int, owed: int, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
@@ -194,31 +176,7 @@ def set_fence(position: Position, pool: str, target: int, *, standing: int, time
     return Change(position, tuple(moves))
 
 
-def units_in(position: Position, bucket: str) -> int:
-    """Count the units in a bucket of the shelf; `deficit` and the outside hold none."""
-    if bucket == FREE:
-        return position.free
-    if bucket == RESERVED:
-        return position.reserved
-    if bucket.startswith(_FENCE):
-        fence = _fence_of(position, bucket.removeprefix(_FENCE))
-        return fence.quantity if fence is not None else 0
-    if bucket.startswith(_ASIDE):
-        return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
-    return 0
-
-
-def _losses(moves: Iterable[Move], alerts: Iterable[Alert]) -> Iterable[Alert]:
-    """The alerts of the movements: fences and reservations that lost units, and what the book did not have."""
-    for move in moves:
-        if move.from_bucket.startswith(_FENCE):
-            yield Alert("fence_broken", move.quantity, move.from_bucket.removeprefix(_FENCE))
-        if move.from_bucket == RESERVED:
-            yield Alert("reservation_broken", move.quantity)
-    yield from (alert for alert in alerts if alert.type == "discrepancy")
-
-
-def _all_from(position: Position, bucket: str, pools: Sequence[str], statuses: Sequence[str]) -> list[str]:
+def everywhere(position: Position, bucket: str, pools: Sequence[str], statuses: Sequence[str]) -> list[str]:
     """Where units are looked for that are said to be in a bucket: there, then wherever the shelf has some."""
     named = FREE if bucket == FREE else aside_bucket(bucket)
     fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
@@ -226,7 +184,7 @@ def _all_from(position: Position, bucket: str, pools: Sequence[str], statuses: S
     return [named, FREE, *fences, *aside, RESERVED]
 
 
-def _take(position: Position, quantity: int, buckets: Iterable[str], *, own: str, to: str) -> Change:
+def take(position: Position, quantity: int, buckets: Iterable[str], *, own: str, to: str) -> Change:
     """Take units from buckets in order; what none of them has is owed by the deficit."""
     moves: list[Move] = []
     alerts: list[Alert] = []
@@ -243,6 +201,20 @@ def _take(position: Position, quantity: int, buckets: Iterable[str], *, own: str
     if left:
         alerts.append(Alert("discrepancy", left))
     return Change(position, tuple(moves), tuple(alerts))
+
+
+def units_in(position: Position, bucket: str) -> int:
+    """Count the units in a bucket of the shelf; `deficit` and the outside hold none."""
+    if bucket == FREE:
+        return position.free
+    if bucket == RESERVED:
+        return position.reserved
+    if bucket.startswith(_FENCE):
+        fence = _fence_of(position, bucket.removeprefix(_FENCE))
+        return fence.quantity if fence is not None else 0
+    if bucket.startswith(_ASIDE):
+        return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
+    return 0
 
 
 def _move(position: Position, move: Move, moves: list[Move]) -> Position:

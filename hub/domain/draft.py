@@ -7,6 +7,8 @@ journal entry will say: positions, movements, alerts, records.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from hub.domain import buckets
 from hub.domain.buckets import Change
 from hub.domain.command import Line
@@ -27,6 +29,13 @@ class Order(Protocol):
     @property
     def statuses(self) -> Sequence[str]:
         """All statuses of units that are not for sale, in order."""
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """Why a command is not booked: it is refused, or what it was made from is not there any more."""
+
+    # Empty: whoever sent it looks again.
+    why: str = ""
 
 
 class Books:
@@ -56,9 +65,19 @@ class Draft:
         self.movements: list[Movement] = []
         self.counted: list[Counted] = []
         self.about = ""
+        # Set before anything else is written, when the command is not booked.
+        self.stopped: Stop | None = None
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
+
+    def refuse(self, why: str) -> None:
+        """Stop the command for good."""
+        self.stopped = Stop(why)
+
+    def look_again(self) -> None:
+        """Stop the command, because what it was made from is not what is there any more."""
+        self.stopped = Stop()
 
     def sku_number(self, sku: str) -> int:
         """The SKU's place among those of the entry."""

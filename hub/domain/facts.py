@@ -5,6 +5,8 @@ from hub.domain.buckets import FREE
 from hub.domain.command import Fact, Line
 from hub.domain.counts import close_count, open_count
 from hub.domain.draft import Draft, Order
+from hub.domain.shifting import shift
+from hub.domain.transfers import book_dispatch, book_receive
 
 
 def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
@@ -53,7 +55,7 @@ def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
         return
     position = draft.position(line.sku, line.location)
     pools, statuses = list(house.pool_index), house.statuses
-    draft.keep(line, buckets.shift(position, line.quantity, line.bucket, line.to, pools=pools, statuses=statuses))
+    draft.keep(line, shift(position, line.quantity, line.bucket, line.to, pools=pools, statuses=statuses))
 
 
 def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
@@ -79,6 +81,8 @@ def put_on_shelf(draft: Draft, line: Line, bucket: str, source: str, house: Orde
 _WHOLE = {
     "count": open_count,
     "close": close_count,
+    "dispatch": book_dispatch,
+    "receive": book_receive,
 }
 _BY_LINE = {
     "sale": _sale,

@@ -43,15 +43,17 @@ class Outcome(msgspec.Struct, frozen=True):
     """The answer to one fact.
 
     A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger` wrote nothing and has nothing.
+    under which this content was kept. `ask_ledger`, `look_again` and `refused` wrote nothing and have nothing.
     """
 
-    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger"]
+    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "look_again", "refused"]
     seq: Seq | None = None
     # (SKU, quantity) of each line, in the event's order.
     lines: tuple[tuple[str, int], ...] = ()
     # Summed over the lines, then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
+    # Why it was refused.
+    why: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -109,6 +111,8 @@ class Model:
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
         answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        if answer.seq is None:
+            return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
         if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
             self.ahead.add((fact.source, fact.stated_ms // DAY_MS))
@@ -122,13 +126,16 @@ class Model:
 
     def refresh(self, sku: str, booked_at_ms: int) -> Seq | None:
         """Compute a SKU's views under the rules of now; None when they are already, or it is not known."""
-        if self.computed_under.get(sku, self.rules_version) == self.rules_version:
+        if not self._is_stale(sku):
             return None
         now = self._tick(booked_at_ms)
         views = tuple(self._show(0, sku, now))
         rules = self.rules_version
         entry = Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views, about=sku)
         return self._write(entry)
+
+    def _is_stale(self, sku: str) -> bool:
+        return self.computed_under.get(sku, self.rules_version) != self.rules_version
 
     def _tick(self, booked_at_ms: int) -> int:
         self.booked_at_ms = max(self.booked_at_ms, booked_at_ms)
@@ -166,13 +173,16 @@ class Model:
 
     def _book(self, fact: Fact, now: int, kind: str = "fact") -> Outcome:
         """Apply the fact to the books, and to what pools show."""
-        for sku in dict.fromkeys(line.sku for line in fact.lines):
-            self.refresh(sku, now)
+        stale = [sku for sku in dict.fromkeys(line.sku for line in fact.lines) if self._is_stale(sku)]
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
-        seq, time_ms = Seq(self.epoch, len(self.journal)), min(fact.time_ms, now)
+        seq, time_ms = Seq(self.epoch, len(self.journal) + len(stale)), min(fact.time_ms, now)
         draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
+        if draft.stopped is not None:
+            return Outcome("refused" if draft.stopped.why else "look_again", why=draft.stopped.why)
+        for sku in stale:
+            self.refresh(sku, now)
         return self._enter(draft, self._entry(fact, kind, now))
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:

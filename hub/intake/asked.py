@@ -116,6 +116,8 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Return: _return,
     events.Receipt: _receipt,
     events.Moved: _moved,
+    events.TransferDispatched: _dispatch,
+    events.TransferReceived: _receive,
     events.Adjustment: _adjustment,
     events.RingFence: _ring_fence,
 }

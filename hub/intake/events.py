@@ -76,7 +76,7 @@ async def _book(
 ) -> list[Answered]:
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
     facts = [fact for fact in read if isinstance(fact, Fact)]
-    outcomes = await parts.booking.book(facts)
+    outcomes = await parts.booking.book(facts, claims.may_location)
     await _wait_for_ledger(parts, outcomes)
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
     booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])

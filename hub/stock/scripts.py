@@ -24,6 +24,8 @@ KERNEL = (
     "keeping",
     "facts",
     "moved",
+    "transit",
+    "transfers",
     "counts",
     "applying",
     "refresh",

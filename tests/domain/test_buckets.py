@@ -17,10 +17,10 @@ from hub.domain.buckets import (
     remove,
     sell,
     set_fence,
-    shift,
     units_in,
 )
 from hub.domain.position import Fence, Position
+from hub.domain.shifting import shift
 
 POOLS = ("vip", "online", "store")
 STATUSES = ("inspection", "damaged", "repair")

@@ -1,5 +1,6 @@
 """Order of arrival is not order of happening: what lies on the shelf follows from what happened when."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -7,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Counting, Fact
+from hub.domain.command import Counting, Fact, Line, Transfer
 from hub.domain.model import Model
+from hub.domain.transfers import Record
+from tests.model.journeys import between, journeys, transfers_of, with_transfer
 from tests.model.shelf import closing, units_since
-from tests.model.worlds import Telling, house_of, houses, tellings, units_of
+from tests.model.worlds import SKUS, Telling, house_of, houses, tellings, units_of
 
 NOW_MS = 1_795_000_000_000
 
@@ -39,6 +42,11 @@ def fact_of(telling: Telling, number: int) -> Fact:
     return Fact(**(fields | times))
 
 
+def completed(fact: Fact, model: Model) -> Fact:
+    """Do what booking does: complete a fact that is about an earlier one."""
+    return with_transfer(fact, model) if fact.verb in ("dispatch", "receive") else fact
+
+
 def close(model: Model, opened: Iterable[str]) -> None:
     for place in list(opened):
         record = model.books.records["counts"][place]
@@ -50,27 +58,59 @@ def after(settings: HouseSettings, arrivals: list[Fact], closings: list[bool]) -
     """The balances once the facts arrived in this order, counts being closed after some of them and at the end."""
     model = Model(house_of(settings))
     for fact, does_close in zip(arrivals, closings, strict=True):
-        model.apply(fact, NOW_MS)
+        model.apply(completed(fact, model), NOW_MS)
         if does_close:
             close(model, model.books.records.get("counts", {}))
     close(model, model.books.records.get("counts", {}))
-    return balances(model)
+    assert between(transfers_of(model)) == expected_between(arrivals)
+    return {place: units for place, units in balances(model).items() if units}
 
 
 def expected(facts: Iterable[Fact]) -> Balances:
     """What was counted last by the counts' own time, and every unit that came or went after it."""
     facts = list(facts)
     sums: Balances = {}
-    for place in {(line.sku, line.location) for fact in facts for line in fact.lines}:
+    told = {fact: effects(fact, facts) for fact in facts}
+    for place in {(line.sku, line.location) for lines in told.values() for line in lines}:
         counts = [fact for fact in facts if isinstance(fact.detail, Counting) and units(fact, place) is not None]
         newest = max(counts, key=counted_at, default=None)
         sums[place] = (units(newest, place) or 0) if newest else 0
         for fact in facts:
             is_seen = newest is not None and fact.time_ms <= counted_at(newest)
             if not isinstance(fact.detail, Counting) and not is_seen:
-                lines = [line for line in fact.lines if (line.sku, line.location) == place]
+                lines = [line for line in told[fact] if (line.sku, line.location) == place]
                 sums[place] += sum(units_of(fact, line) for line in lines)
-    return sums
+    return {place: units for place, units in sums.items() if units}
+
+
+def effects(fact: Fact, facts: Iterable[Fact]) -> tuple[Line, ...]:
+    """The lines of a fact; what was received arrives where its transfer goes, once a dispatch says where that is."""
+    if fact.verb != "receive":
+        return fact.lines
+    transfer = fact.detail
+    assert isinstance(transfer, Transfer)
+    to = {other.detail.to for other in facts if isinstance(other.detail, Transfer) and other.detail.id == transfer.id}
+    return tuple(Line(sku, place, number) for place in to - {""} for sku, number in transfer.early)
+
+
+def expected_between(facts: Iterable[Fact]) -> Counter[tuple[str, str]]:
+    """What is in transit, lost and unannounced, from all that was sent and received."""
+    sums: dict[str, Counter[tuple[str, bool]]] = {}
+    final: dict[str, int] = {}
+    sent: set[str] = set()
+    for fact in {fact.id: fact for fact in facts}.values():
+        if isinstance(fact.detail, Transfer):
+            id = fact.detail.id
+            units = [(line.sku, line.quantity) for line in fact.lines] or fact.detail.early
+            for sku, number in units:
+                sums.setdefault(id, Counter())[sku, fact.verb == "dispatch"] += number
+            final[id] = max(final.get(id, 0), fact.detail.is_final)
+            sent |= {id} if fact.verb == "dispatch" else set()
+    records = {
+        id: Record(0, "", final[id], tuple((sku, sums[id][sku, True], sums[id][sku, False]) for sku in SKUS))
+        for id in sent
+    }
+    return between(records)
 
 
 def counted_at(fact: Fact) -> int:
@@ -84,7 +124,7 @@ def units(fact: Fact, place: tuple[str, str]) -> int | None:
 
 
 facts = st.lists(st.integers(0, 999), min_size=1, max_size=8, unique=True).flatmap(
-    lambda ids: st.tuples(*(tellings(str(id)) for id in ids))
+    lambda ids: st.tuples(*(st.one_of(tellings(str(id)), journeys(str(id), in_doubt=False)) for id in ids))
 )
 
 

@@ -1,5 +1,6 @@
 """Small random houses and what happens in them: few SKUs, locations and pools, so that everything meets."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -88,6 +89,9 @@ def units_of(fact: Fact, line: Line) -> int:
     """What a line brings onto the shelf, less what it takes."""
     if fact.verb == "moved":
         return -line.quantity if line.to == "written_off" else 0
+    if fact.verb == "dispatch":
+        # What was received before it was dispatched carries its own time.
+        return -line.quantity if line.time_ms is None else line.quantity
     return {"sale": -1, "ring_fence": 0, "count": 0}.get(fact.verb, 1) * line.quantity
 
 
@@ -220,7 +224,9 @@ repeats = st.builds(
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+def stories(
+    draw: st.DrawFn, told: Callable[[str], st.SearchStrategy[Telling]] = tellings
+) -> tuple[HouseSettings, list[Step]]:
     """A house, and batches of facts, repeats and changes of rules that happen to it."""
     steps: list[Step] = []
     for number in range(draw(st.integers(1, 12))):
@@ -232,7 +238,7 @@ def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
             continue
         steps.append(
             [
-                draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(tellings(f"{number}-{place}"))
+                draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(told(f"{number}-{place}"))
                 for place in range(draw(st.integers(1, 6)))
             ]
         )

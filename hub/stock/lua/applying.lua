@@ -39,9 +39,7 @@ end
 local function apply_lines(change, call, command, apply)
   for _, line in ipairs(command[LINES]) do
     local place = place_of(change, call, line)
-    local time = line[HAPPENED] and math.min(line[HAPPENED], call.now) or command[TIME]
-    change.moment = time ~= command[TIME] and time or nil
-    apply(change, place, line, command, call, time)
+    apply(change, place, line, command, call, time_of(change, call, command, line))
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
   end
   change.moment = nil

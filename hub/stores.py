@@ -14,6 +14,7 @@ from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
+from hub.ledger.counting import Since
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.writer import LedgerWriter
@@ -21,6 +22,7 @@ from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
@@ -68,7 +70,10 @@ class Stores:
         self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        self.booking = Booking(self.kernel, self.batcher, lookup)
+        since = Since(Link(dsn, "counts"))
+        exits.push_async_callback(since.aclose)
+        self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
+        self.booking = Booking(self.kernel, self.batcher, lookup, self.closer.note_opened)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)

@@ -12,6 +12,7 @@ from hub.domain.rules import House
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -24,6 +25,7 @@ class Parts(msgspec.Struct, frozen=True):
     access: Access
     house: House
     booking: Booking
+    closer: Closer
     reads: Reads
     watermark: Watermark
     metrics: Metrics

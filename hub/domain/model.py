@@ -108,7 +108,8 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
-        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        kind = "alert" if fact.verb == "alert" else "fact"
+        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
         if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
             self.ahead.add((fact.source, fact.stated_ms // DAY_MS))
@@ -164,7 +165,7 @@ class Model:
             payload=fact.payload,
         )
 
-    def _book(self, fact: Fact, now: int, kind: str = "fact") -> Outcome:
+    def _book(self, fact: Fact, now: int, kind: str) -> Outcome:
         """Apply the fact to the books, and to what pools show."""
         for sku in dict.fromkeys(line.sku for line in fact.lines):
             self.refresh(sku, now)

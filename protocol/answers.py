@@ -22,14 +22,16 @@ class AnswerLine(Struct, frozen=True):
     quantity: int
 
 
-class Alert(Struct, frozen=True, omit_defaults=True):
-    """Something a person should know: `discrepancy`, `fence_broken`, `reservation_broken`."""
+class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something a person should know: `discrepancy`, `fence_broken`, `reservation_broken`, `sold_out`, …"""
 
     type: str
-    sku: str
-    location: str
+    # Left out where it is about the event as a whole.
+    sku: str | None = None
+    # Left out where it is about no place, as what a pool shows.
+    location: str | None = None
     quantity: int
-    # The pool whose fence or reservation was broken.
+    # The pool whose fence or reservation was broken, or that shows something else now.
     pool: str | None = None
 
 
@@ -66,6 +68,8 @@ class EventAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerts: tuple[Alert, ...] | None = None
     # Only of pools the caller may see; left out of a `duplicate`.
     availability: tuple[AvailabilityItem, ...] | None = None
+    # What nobody knows (yet), of a `parked` one: `location LON-NEW`, `pool spring`, `status repair`, `type count`.
+    unknown: tuple[str, ...] = ()
     # Why it was refused.
     problem: Problem | None = None
 

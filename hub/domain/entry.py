@@ -123,8 +123,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One change, as the kernel wrote it."""
 
     format: int
-    # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised by
-    # the hub itself) or `rules` (the house changed).
+    # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised
+    # by the hub itself) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str
@@ -148,8 +148,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     alerts: tuple[EntryAlert, ...] = ()
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
-    # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer, the
-    # purchase order; the SKU in a `refresh` or `sku`.
+    # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
+    # the purchase order; the SKU in a `refresh` or `sku`.
     about: str = ""
 
 

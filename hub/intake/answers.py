@@ -71,7 +71,13 @@ def _seq(seq: Seq, claims: Claims) -> str | None:
 def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, ...]:
     """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them."""
     return tuple(
-        Alert(alert.type, alert.sku, alert.location, alert.quantity, alert.pool or None)
+        Alert(
+            type=alert.type,
+            sku=alert.sku or None,
+            location=alert.location or None,
+            quantity=alert.quantity,
+            pool=alert.pool or None,
+        )
         for alert in alerts
         if not alert.pool or may_see(telling.house, telling.claims, alert.pool)
     )

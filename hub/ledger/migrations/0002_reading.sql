@@ -64,5 +64,7 @@ CREATE TABLE hub.count_line (
     PRIMARY KEY (partition, epoch, seq, line)
 );
 
+-- Of all locations, of one, of one position.
+CREATE INDEX count_line_of_time ON hub.count_line (counted_at);
 CREATE INDEX count_line_of_location ON hub.count_line (location, counted_at);
 CREATE INDEX count_line_of_position ON hub.count_line (sku, location, counted_at);

@@ -8,7 +8,13 @@ from hub.faults import Fault, Unavailable
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.parts import Parts
-from hub.intake.reads import get_availability, get_positions, query_availability
+from hub.intake.reads import (
+    get_availability,
+    get_explanation,
+    get_locations,
+    get_positions,
+    query_availability,
+)
 from hub.intake.tokens import post_tokens
 from protocol.problems import problem
 
@@ -28,6 +34,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/events", _guarded(post_events))
     app.router.add_get("/v1/availability", _guarded(get_availability))
     app.router.add_post("/v1/availability/query", _guarded(query_availability))
+    app.router.add_get("/v1/availability/locations", _guarded(get_locations))
+    app.router.add_get("/v1/availability/explain", _guarded(get_explanation))
     app.router.add_get("/v1/positions", _guarded(get_positions))
     app.router.add_post("/v1/tokens", _guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)

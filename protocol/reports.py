@@ -1,6 +1,6 @@
 """What is said back to people who ask why, where, when, how right, and what waits."""
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 
 class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,8 +168,10 @@ class Variance(Struct, frozen=True, kw_only=True):
 
 
 class AccuracyAnswer(Struct, frozen=True, kw_only=True):
-    """Inventory record accuracy (IRA) by the physical counts of a time."""
+    """Inventory record accuracy (IRA) by the physical counts that were taken from one time on, and before another."""
 
+    from_: str = field(name="from")
+    to: str
     items_counted: int
     items_right: int
     # Percent; None when nothing was counted.
@@ -181,6 +183,8 @@ class AccuracyAnswer(Struct, frozen=True, kw_only=True):
     locations: tuple[LocationAccuracy, ...]
     # The largest ones, up to 100.
     variances: tuple[Variance, ...]
+    # The ledger lacks entries, so the newest counts may be missing.
+    ledger_behind: bool
 
 
 class ParkedItem(Struct, frozen=True, kw_only=True):

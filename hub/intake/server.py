@@ -5,8 +5,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
+from hub.intake.accuracy import get_accuracy
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.history import get_history
+from hub.intake.parked import get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
     get_availability,
@@ -36,7 +39,11 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/availability/query", _guarded(query_availability))
     app.router.add_get("/v1/availability/locations", _guarded(get_locations))
     app.router.add_get("/v1/availability/explain", _guarded(get_explanation))
+    app.router.add_get("/v1/availability/history", _guarded(get_history))
     app.router.add_get("/v1/positions", _guarded(get_positions))
+    app.router.add_get("/v1/accuracy", _guarded(get_accuracy))
+    app.router.add_get("/v1/parked", _guarded(get_parked))
+    app.router.add_post("/v1/parked/replay", _guarded(post_replay))
     app.router.add_post("/v1/tokens", _guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -157,7 +157,7 @@ def columns(values: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def _booking_of_entry(seq: Seq, raw: bytes, entry: Entry) -> Booking:
-    time, booked_at = _instant(entry.time_ms), _instant(entry.booked_at_ms)
+    time, booked_at = instant(entry.time_ms), instant(entry.booked_at_ms)
     place = (seq.partition, seq.epoch, seq.number)
     event = (
         *place,
@@ -201,7 +201,7 @@ def _movements(place: _Place, entry: Entry, time: datetime, booked_at: datetime)
             entry.id,
             entry.type,
             reason,
-            time if moved.time_ms is None else _instant(moved.time_ms),
+            time if moved.time_ms is None else instant(moved.time_ms),
             booked_at,
         )
         for line, moved in enumerate(entry.movements)
@@ -220,7 +220,7 @@ def _shown(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any, 
             changed.view.available,
             changed.view.capped == 1,
             _STATUS_WORDS[changed.view.status],
-            _instant(changed.view.eta_ms) if changed.view.eta_ms else None,
+            instant(changed.view.eta_ms) if changed.view.eta_ms else None,
         )
         for changed in entry.views
         if changed.changed
@@ -234,7 +234,7 @@ def _counted(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any
             line,
             entry.skus[counted.sku],
             counted.location,
-            _instant(counted.counted_at_ms),
+            instant(counted.counted_at_ms),
             booked_at,
             counted.kind,
             counted.counted,
@@ -248,8 +248,18 @@ def _counted(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any
     ]
 
 
-def _instant(ms: int) -> datetime:
+def instant(ms: int) -> datetime:
+    """UTC milliseconds since 1970 as Postgres takes them.
+
+    Raises:
+        OverflowError: it is no time of the years 1 to 9999.
+    """
     return _EPOCH_OF_TIME + timedelta(milliseconds=ms)
+
+
+def ms_of(instant: datetime) -> int:
+    """The way back."""
+    return (instant - _EPOCH_OF_TIME) // timedelta(milliseconds=1)
 
 
 def _reason_of(entry: Entry) -> str | None:

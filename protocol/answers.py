@@ -118,3 +118,7 @@ def rfc3339(ms: int) -> str:
 def epoch_ms(time: datetime) -> int:
     """Read an instant as UTC milliseconds since 1970, the rest of the millisecond dropped."""
     return (time - _EPOCH) // _MILLISECOND
+
+
+# Before it there is no date.
+EARLIEST_MS: Final = epoch_ms(datetime.min.replace(tzinfo=UTC))

@@ -11,7 +11,7 @@ from hub.domain.findings import FoundVariance, Tally, Window, percent
 from hub.intake.exchange import Stopped, caller_with, json_response
 from hub.intake.parts import Parts
 from hub.intake.questions import ledger_has_all, malformed, number_in, time_in
-from protocol.answers import rfc3339
+from protocol.answers import EARLIEST_MS, rfc3339
 from protocol.limits import QUANTITY_MAX
 from protocol.problems import problem
 from protocol.reports import AccuracyAnswer, EventRef, LocationAccuracy, Variance
@@ -28,7 +28,7 @@ async def get_accuracy(request: web.Request) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     claims = caller_with(request, parts.access, "positions:read")
     to_ms = time_in(request, "to", int(time() * 1000))
-    from_ms = time_in(request, "from", to_ms - DEFAULT_DAYS * _DAY_MS)
+    from_ms = time_in(request, "from", max(EARLIEST_MS, to_ms - DEFAULT_DAYS * _DAY_MS))
     if from_ms >= to_ms:
         raise malformed("`from` is not before `to`.")
     tolerance = number_in(request, "tolerance", 0, 0, QUANTITY_MAX)

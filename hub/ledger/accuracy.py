@@ -20,10 +20,11 @@ _TALLY = """SELECT location, count(*) AS counted, count(*) FILTER (WHERE abs(cou
 _SKUS = "SELECT DISTINCT sku {counted} LIMIT $4"
 
 # A late event had happened by the time of a count and came after it was opened: the kernel moves it between the account
-# `variance` and its own place. It belongs to the first count that saw it, so not to those before its time. The entry
-# that closes a count moves the difference itself, which explains nothing.
-_VARIANCES = """WITH worst AS (
-        SELECT * {counted} AND counted <> book ORDER BY abs(counted - book) DESC, counted_at DESC, sku LIMIT $4)
+# `variance` and what lies outside, by the shelf, where the entry that closes a count moves the difference itself. It
+# belongs to the first count that saw it, so not to a count with an earlier one at or after its time.
+_IS_SHELF = r"""({0} IN ('free', 'reserved', 'deficit') OR {0} LIKE 'ring\_fenced:%' OR {0} LIKE 'aside:%')"""
+_VARIANCES = f"""WITH worst AS (
+        SELECT * {{counted}} AND counted <> book ORDER BY abs(counted - book) DESC, counted_at DESC, sku LIMIT $4)
     SELECT worst.*, coalesce(late.explained, 0)::bigint AS explained, late.sources, late.ids
     FROM worst LEFT JOIN LATERAL (
         SELECT sum(CASE WHEN to_bucket = 'variance' THEN quantity ELSE -quantity END) AS explained,
@@ -32,15 +33,15 @@ _VARIANCES = """WITH worst AS (
         FROM hub.movement AS moved
         WHERE moved.sku = worst.sku AND moved.location = worst.location AND moved.partition = worst.partition
           AND (from_bucket = 'variance' OR to_bucket = 'variance')
+          AND NOT {_IS_SHELF.format("from_bucket")} AND NOT {_IS_SHELF.format("to_bucket")}
           AND moved.time <= worst.counted_at
           AND moved.time > coalesce(
               (SELECT max(before.counted_at) FROM hub.count_line AS before
                WHERE before.sku = worst.sku AND before.location = worst.location AND before.partition = worst.partition
-                 AND before.is_newest AND before.counted_at < worst.counted_at), '-infinity')
-          AND (worst.is_newest OR (moved.epoch, moved.seq) > (worst.epoch, worst.opened_by))
-          AND NOT EXISTS (SELECT FROM hub.count_line AS closing
-                          WHERE (closing.partition, closing.epoch, closing.seq)
-                              = (moved.partition, moved.epoch, moved.seq))) AS late ON true
+                 AND before.is_newest AND before.counted_at <= worst.counted_at
+                 AND (before.counted_at, before.epoch, before.seq) < (worst.counted_at, worst.epoch, worst.seq)),
+              '-infinity')
+          AND (worst.is_newest OR (moved.epoch, moved.seq) > (worst.epoch, worst.opened_by))) AS late ON true
     ORDER BY abs(counted - book) DESC, counted_at DESC, worst.sku"""
 
 

@@ -161,6 +161,15 @@ async def test_a_late_event_belongs_to_the_first_count_that_saw_it(books: Books,
     assert (second.counted_at_ms, second.late_events) == (NOON_MS + HOUR_MS, (("till-7", "late-5"),))
 
 
+async def test_a_shelf_counted_twice_for_one_time_has_one_cause(books: Books, accuracy: Accuracy) -> None:
+    books.count(4, 5)
+    books.count(6, 4)
+    books.late(1, NOON_MS - HOUR_MS)
+    await books.close()
+
+    assert told(await accuracy.variances(ALWAYS)) == [(2, 0, "unexplained", []), (-1, -1, "late_events", ["late-4"])]
+
+
 async def test_an_older_count_that_comes_after_a_newer_one_takes_nothing_from_it(
     books: Books, accuracy: Accuracy
 ) -> None:

@@ -81,6 +81,7 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
@@ -142,6 +143,7 @@ class Hub:
             access=self._access,
             house=stores.house,
             booking=stores.booking,
+            closer=stores.closer,
             reads=stores.reads,
             watermark=stores.watermark,
             past=stores.past,

@@ -17,6 +17,7 @@ from hub.ledger import accuracy, history
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
+from hub.ledger.counting import Since
 from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
@@ -27,6 +28,7 @@ from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
@@ -74,7 +76,10 @@ class Stores:
         self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        self.booking = Booking(self.kernel, self.batcher, lookup)
+        since = Since(Link(dsn, "counts"))
+        exits.push_async_callback(since.aclose)
+        self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
+        self.booking = Booking(self.kernel, self.batcher, lookup, self.closer.note_opened)
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)

@@ -23,13 +23,13 @@ class AnswerLine(Struct, frozen=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something a person should know: `discrepancy`, `fence_broken`, `reservation_broken`, `sold_out`, …"""
+    """Something a person should know: `discrepancy`, `fence_broken`, `sold_out`, …; docs/protocol.md has them all."""
 
     type: str
-    # Left out where it is about the event as a whole.
-    sku: str | None = None
-    # Left out where it is about no place, as what a pool shows.
-    location: str | None = None
+    # Both are left out where it is about the event as a whole, the location where it is about what a pool shows.
+    sku: str = ""
+    location: str = ""
+    # Units; in a `clock_skew` the seconds.
     quantity: int
     # The pool whose fence or reservation was broken, or that shows something else now.
     pool: str | None = None

@@ -98,7 +98,7 @@ class SetRecord(msgspec.Struct, array_like=True, frozen=True):
     table: str
     field: str
     # As stored; None: it is not remembered any more.
-    value: Any
+    value: Any = None
 
 
 class Counted(msgspec.Struct, array_like=True, frozen=True):

@@ -145,6 +145,10 @@ class House:
             profile = self._profiles_by_sku[sku] = self._shared_profile(sku, category)
         return profile
 
+    def revision(self, sku: str) -> int:
+        """How often the SKU was described; 0 is never."""
+        return 0
+
     def _ruled_categories(self, settings: HouseSettings) -> dict[str, str]:
         ruled = {rule.category for rule in self._rules}
         return {nfc(sku.id): sku.category for sku in settings.skus if sku.category and sku.category in ruled}

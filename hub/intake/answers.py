@@ -75,8 +75,8 @@ def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, .
     return tuple(
         Alert(
             type=alert.type,
-            sku=alert.sku or None,
-            location=alert.location or None,
+            sku=alert.sku,
+            location=alert.location,
             quantity=alert.quantity,
             pool=alert.pool or None,
         )
@@ -91,7 +91,7 @@ def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswe
         id=fact.id,
         status="applied" if is_kept else "accepted",
         seq=_seq(outcome.seq, telling.claims),
-        lines=tuple(AnswerLine(line.sku, line.quantity) for line in fact.lines),
+        lines=tuple(AnswerLine(sku, quantity) for sku, quantity in outcome.lines),
         alerts=_alerts(outcome.alerts, telling),
         availability=tuple(
             item(shown.sku, shown.view, outcome.seq.epoch, now_ms=telling.now_ms, pool=shown.pool)

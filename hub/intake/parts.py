@@ -13,6 +13,7 @@ from hub.intake.memories import Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -25,6 +26,7 @@ class Parts(msgspec.Struct, frozen=True):
     access: Access
     house: House
     booking: Booking
+    closer: Closer
     reads: Reads
     watermark: Watermark
     # What the ledger tells when it is asked: what was shown, what counts found, what is parked.

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact
+from hub.domain.command import Fact, Line
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
@@ -19,8 +19,10 @@ from hub.stock.outcome import (
     Applied,
     AskLedger,
     Broken,
+    Busy,
     Conflict,
     Duplicate,
+    LookAgain,
     Outcome,
     Parked,
     Refused,
@@ -118,7 +120,7 @@ class Kernel:
     async def _call_once(self, commands: Sequence[Command], house: House) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
-        message = _Message(house, [keys.META, keys.JOURNAL, keys.AHEAD, *days])
+        message = _Message(house, [*keys.ALWAYS, *days])
         listed = [message.command(command) for command in commands]
         body = _encode(
             (
@@ -170,21 +172,27 @@ class _Message:
             command.payload,
             command.pool,
             int(command.standing),
-            [self._line(line.sku, line.location, line.quantity, line.bucket) for line in command.lines],
+            [self._line(line) for line in command.lines],
+            command.detail,
         )
 
-    def _line(self, sku: str, location: str, quantity: int, bucket: str) -> tuple[object, ...]:
+    def _line(self, line: Line) -> tuple[object, ...]:
+        sku, location = line.sku, line.location
         profile = self._house.profile(sku)
-        return (
+        plain = (
             self._key(keys.sku(sku)),
             sku,
             self._key(keys.skus_at(location)),
             location,
-            quantity,
+            line.quantity,
             self._profile(profile),
             self._sight(profile, location),
-            bucket,
+            line.bucket,
+            self._house.revision(sku),
         )
+        if line.to or line.serials or line.time_ms is not None:
+            return (*plain, line.to or None, line.serials or None, line.time_ms)
+        return plain
 
     def _refresh(self, command: Refresh) -> tuple[object, ...]:
         profile = self._house.profile(command.sku)
@@ -199,7 +207,7 @@ class _Message:
             sights,
             "free",
         )
-        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line])
+        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line], None)
 
     def _key(self, key: str) -> int:
         index = self._key_at.get(key)
@@ -243,10 +251,14 @@ CLOSED = {
 
 
 def _applied(answer: list[Any], epoch: int) -> Applied:
-    _, number, alerts, shown, skus = answer
+    _, number, alerts, shown, skus, lines = answer
     return Applied(
         Seq(epoch, number),
-        tuple(AnsweredAlert(kind, skus[sku], place, count, pool) for kind, sku, place, count, pool in alerts),
+        tuple((skus[sku], quantity) for sku, quantity in lines),
+        tuple(
+            AnsweredAlert(kind, skus[sku] if sku >= 0 else "", place, count, pool)
+            for kind, sku, place, count, pool in alerts
+        ),
         tuple(Shown(skus[sku], pool, View(*view[:6])) for sku, pool, view in shown),
     )
 
@@ -264,10 +276,14 @@ def _outcome(answer: list[Any], epoch: int) -> Outcome:
             return Conflict(Seq(answer[1], answer[2]))
         case "ask_ledger":
             return AskLedger()
+        case "look_again":
+            return LookAgain()
         case "stale":
             return Stale(answer[1])
         case "refused":
             return Refused(answer[1])
+        case "busy":
+            return Busy(answer[1])
         case "broken":
             return Broken(answer[1])
         case "unchanged":

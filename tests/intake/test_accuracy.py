@@ -160,3 +160,24 @@ async def test_the_gauge_follows_the_counts(
         return b"hub_inventory_record_accuracy_percent 100.0" in reply.body
 
     await until(is_told)
+
+
+async def test_a_late_sale_explains_what_a_real_count_found(door: Door, ledger: asyncpg.Connection) -> None:
+    now = datetime.now(UTC)
+    counted_at = (now - timedelta(minutes=1)).isoformat()
+    await door.send(door.receipt(line("REAL", 5), time=(now - timedelta(minutes=9)).isoformat()))
+    count = door.event("count", line("REAL", 3), counted_at=counted_at)
+    assert (await door.send(count)).json()["status"] == "applied"
+
+    before = (await door.get("/v1/accuracy", token=door.till)).json()
+    late = door.sale(line("REAL", 2), time=(now - timedelta(minutes=5)).isoformat())
+    await door.send(late)
+    after = (await door.get("/v1/accuracy", token=door.till)).json()
+
+    assert (before["items_counted"], before["shorts"], after["shorts"]) == (1, 2, 2)
+    [unexplained], [explained] = before["variances"], after["variances"]
+    assert (unexplained["variance"], unexplained["explained"], unexplained["cause"]) == (-2, 0, "unexplained")
+    assert (explained["variance"], explained["explained"], explained["cause"]) == (-2, -2, "late_events")
+    assert explained["event"] == {"source": "till-7", "id": count["id"]}
+    assert explained["late_events"] == [{"source": "till-7", "id": late["id"]}]
+    assert [position["on_hand"] for position in await door.positions(sku="REAL")] == [3]

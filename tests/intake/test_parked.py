@@ -178,9 +178,8 @@ async def test_a_mended_house_books_at_its_start_what_waited(
         again = await door.send(sale)
 
         assert again.json()["status"] == "duplicate"
-        assert again.json()["alerts"] == [
-            {"type": "discrepancy", "sku": "BAG-NOIR", "location": "PAR-NEW", "quantity": 2}
-        ]
+        discrepancy = {"type": "discrepancy", "sku": "BAG-NOIR", "location": "PAR-NEW", "quantity": 2}
+        assert discrepancy in again.json()["alerts"]
         told = await parked(door, token=door.token(["admin"]))
         assert [item["id"] for item in told["items"]] == [nowhere["id"]]
 

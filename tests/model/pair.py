@@ -10,10 +10,11 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
-from hub.domain.answer import AnsweredAlert, answer_of
+from hub.domain.answer import answer_of
+from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Fact
-from hub.domain.entry import FIELD, Entry, EntryAlert, Seq, decode_entry
+from hub.domain.command import Counting, Fact
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.model import Outcome as Expected
 from hub.domain.pools import View, parts_of
@@ -21,7 +22,8 @@ from hub.domain.position import Position
 from hub.stock import keys
 from hub.stock.kernel import Command, Kernel, Refresh
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Shown, Stale, Unchanged
-from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
+from tests.model.shelf import Count, Shelves, Told, closing, units_since
+from tests.model.worlds import PLACES, SKUS, CloseCounts, Repeat, Telling, house_of
 
 HUB = UUID(int=7)
 EPOCH = 1
@@ -42,8 +44,8 @@ class Pair:
         self.told: list[Fact] = []
         self._checked = 0
         self._started_ms = 0
-        # What the facts alone make of each position: units in minus units out.
-        self._sums: Counter[tuple[str, str]] = Counter()
+        # What must lie on the shelves, from the facts alone.
+        self.shelves = Shelves()
 
     async def open(self) -> None:
         """Make the partition, whose journal begins with the house's rules."""
@@ -79,6 +81,24 @@ class Pair:
         assert not stale
         await self.check()
 
+    async def close_counts(self, step: CloseCounts) -> None:
+        """Close open counts as the hub does: with what the ledger, here the journal, says of their time."""
+        opened = list(self.model.books.records.get("counts", {}))
+        for place in (opened[::-1] if step.newest_first else opened)[: step.many]:
+            record = self.model.books.records["counts"][place]
+            since = [units_since(self.model.journal, place, record, row[0]) for row in record[6]]
+            fact = closing(record, place, since)
+            for sku in dict.fromkeys(line.sku for line in fact.lines):
+                await self._compare([Refresh(sku)], await self.kernel.call([Refresh(sku)], self.house))
+            [outcome] = await self.kernel.call([fact], self.house)
+            expected = self.model.close(fact, self.kernel.booked_at_ms)
+            assert expected is not None
+            assert outcome == self._wanted(expected)
+            assert await self.kernel.call([fact], self.house) == [Unchanged()]
+            for row in record[6]:
+                self.shelves.close((row[0], record[2]), int(place.split("-")[1]), len(self.model.journal) - 1)
+            await self.check()
+
     async def expect(self, facts: list[Fact], outcomes: list[Outcome]) -> None:
         """Compare with the model what the kernel was told directly: these facts and nothing else."""
         assert await self._compare([*facts], outcomes) == []
@@ -92,6 +112,11 @@ class Pair:
                 "stated_ms": self._started_ms + item.stated_ms,
             }
             fact = msgspec.structs.replace(item.fact, **times)
+            if isinstance(fact.detail, Counting):
+                counted_at_ms = self._started_ms + fact.detail.counted_at_ms
+                fact = msgspec.structs.replace(
+                    fact, detail=msgspec.structs.replace(fact.detail, counted_at_ms=counted_at_ms)
+                )
             self.told.append(fact)
             if item.early:
                 return msgspec.structs.replace(fact, verb="park")
@@ -128,7 +153,7 @@ class Pair:
         entry = self.model.journal[expected.seq.number]
         match expected.kind:
             case "applied":
-                return Applied(expected.seq, _alerts(expected.alerts, entry), self._shown(entry))
+                return Applied(expected.seq, expected.lines, expected.alerts, self._shown(entry))
             case "duplicate":
                 return Duplicate(expected.seq, answer_of(entry))
             case "parked":
@@ -150,10 +175,18 @@ class Pair:
         return tuple(shown)
 
     def _add_up(self, fact: Fact, outcome: Outcome) -> None:
-        if isinstance(outcome, Applied) and fact.verb != "ring_fence":
-            for line in fact.lines:
+        if not isinstance(outcome, Applied):
+            return
+        number = outcome.seq.number
+        now_ms = self.model.journal[number].booked_at_ms
+        for line in fact.lines:
+            place = (line.sku, line.location)
+            if isinstance(fact.detail, Counting):
+                counted_at_ms = min(fact.detail.counted_at_ms, now_ms)
+                self.shelves.count(place, Count(number, counted_at_ms, line.quantity))
+            elif fact.verb != "ring_fence":
                 units = -line.quantity if fact.verb == "sale" else line.quantity
-                self._sums[line.sku, line.location] += units
+                self.shelves.tell(place, Told(number, min(fact.time_ms, now_ms), units))
 
     async def _new_entries(self) -> list[Entry]:
         found: Any = await self.client.xrange(keys.JOURNAL, f"{EPOCH}-{self._checked}")
@@ -174,6 +207,7 @@ class Pair:
         positions, views = await self._read_all()
         assert positions == self.model.positions
         assert views == {sku: shown for sku, shown in self.model.views.items() if shown}
+        await self._check_records()
         await self._check_places(positions)
         self._check_sums(positions)
         self._check_fold(positions, views)
@@ -197,6 +231,24 @@ class Pair:
             }
         return positions, views
 
+    async def _check_records(self) -> None:
+        """What is remembered beside positions and views is the same, and in the journal."""
+        tables = {"counts": keys.COUNTS}
+        found: dict[str, dict[str, Any]] = {}
+        for table, key in tables.items():
+            fields: Any = await self.client.hgetall(key)
+            found[table] = {name.decode(): msgspec.msgpack.decode(packed) for name, packed in fields.items()}
+        assert found == {table: self.model.books.records.get(table, {}) for table in tables}
+        last: dict[str, dict[str, Any]] = {table: {} for table in tables}
+        for entry in self.model.journal:
+            for each in entry.records:
+                last[each.table][each.field] = each.value
+        told = {
+            table: {name: value for name, value in fields.items() if value is not None}
+            for table, fields in last.items()
+        }
+        assert told == found
+
     async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:
         for location in PLACES:
             found: Any = await self.client.smembers(keys.skus_at(location))
@@ -212,7 +264,7 @@ class Pair:
                 assert min(units) >= 0
                 assert all(number > 0 for _, number in position.aside)
                 assert all(fence.quantity <= fence.target for fence in position.fences)
-                assert position.on_hand - position.deficit == self._sums[sku, location]
+                assert position.on_hand - position.deficit == self.shelves.balance((sku, location), self._checked)
 
     def _check_fold(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:
         """The journal alone rebuilds Redis, and its movements alone fill the buckets."""
@@ -230,8 +282,7 @@ class Pair:
                 moved[sku, move.location, move.to_bucket] += move.quantity
         assert last_positions == positions
         assert last_views == views
-        outside = {"supplier", "customer", "adjustment"}
-        held = {place: units for place, units in moved.items() if units and place[2] not in outside}
+        held = {place: units for place, units in moved.items() if units and is_shelf(place[2])}
         assert held == _buckets(positions)
 
     def _check_parts(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:
@@ -256,12 +307,6 @@ def _again(fact: Fact, item: Repeat) -> Fact:
 
 def _seq(outcome: Outcome) -> Seq | None:
     return outcome.seq if isinstance(outcome, Applied) else None
-
-
-def _alerts(alerts: tuple[EntryAlert, ...], entry: Entry) -> tuple[AnsweredAlert, ...]:
-    return tuple(
-        AnsweredAlert(alert.type, entry.skus[alert.sku], alert.location, alert.quantity, alert.pool) for alert in alerts
-    )
 
 
 def _buckets(positions: dict[str, dict[str, Position]]) -> dict[tuple[str, str, str], int]:

@@ -67,6 +67,7 @@ async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limit
     async with AsyncExitStack() as exits:
         stores = Stores(Settings(limits=LimitsSettings(**limits)), house_of(house), Metrics())
         await stores.open(exits, redis_url, dsn)
-        tasks = [asyncio.create_task(stores.batcher.run()), asyncio.create_task(stores.writer.run())]
+        jobs = [stores.batcher.run(), stores.writer.run(), stores.closer.run()]
+        tasks = [asyncio.create_task(job) for job in jobs]
         exits.push_async_callback(end, tasks)
         yield OpenStores(stores, dsn)

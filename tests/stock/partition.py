@@ -131,6 +131,7 @@ class Partition:
             "pool": "",
             "standing": 0,
             "lines": [self.raw_line()] if lines is None else lines,
+            "detail": None,
             **changes,
         }
         return list(parts.values())
@@ -145,6 +146,7 @@ class Partition:
             "profile": 1,
             "sight": 1,
             "bucket": "free",
+            "revision": 0,
             **changes,
         }
         return list(parts.values())

@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
+from hub.intake.memories import Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
@@ -28,6 +29,10 @@ class Parts(msgspec.Struct, frozen=True):
     closer: Closer
     reads: Reads
     watermark: Watermark
+    # What the ledger tells when it is asked: what was shown, what counts found, what is parked.
+    past: Past
+    counts: Counts
+    waiting: Waiting
     metrics: Metrics
     limits: LimitsSettings
     # Why this process takes no events, whatever its stores do; None when it does.

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact, Line
 from hub.domain.entry import Seq
@@ -15,6 +13,7 @@ from hub.stock.outcome import Outcome
 from hub.stores import Stores
 from hub.tasks import end
 from hub.telemetry import Metrics
+from tests.databases import closed_database
 from tests.stock.partition import HOUSE, house_of
 
 PATIENCE_SECONDS = 20
@@ -58,17 +57,8 @@ class OpenStores:
     @asynccontextmanager
     async def ledger_away(self) -> AsyncIterator[None]:
         """The ledger's database lets nobody in."""
-        server, _, database = self.dsn.partition("?")[0].rpartition("/")
-        outside = await asyncpg.connect(self.dsn.replace(f"{server}/{database}", f"{server}/postgres"))
-        try:
-            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
-            await outside.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database
-            )
+        async with closed_database(self.dsn):
             yield
-            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
-        finally:
-            await outside.close()
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
 """What is usual for each source, kept in the ledger so that a restart does not forget it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from hub.domain.silence import SOURCES_MAX, Rhythm
 from hub.ledger.connection import Link
+from hub.ledger.rows import EVENT_COLUMNS, Booking
 
+_KIND, _SOURCE = list(EVENT_COLUMNS).index("kind"), list(EVENT_COLUMNS).index("source")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder(dict[int, int]).decode
 _encode = msgspec.json.Encoder().encode
@@ -60,6 +62,13 @@ class SourceMemory:
     async def aclose(self) -> None:
         """Close the connection."""
         await self._link.aclose()
+
+
+def heard_in(posted: Iterable[Booking]) -> Iterator[tuple[str, int]]:
+    """(source, booked at in ms) of the events among what was posted, in its order."""
+    for booking in posted:
+        if booking.event and booking.booked_at is not None and booking.event[_KIND] in ("fact", "parked"):
+            yield booking.event[_SOURCE], _ms(booking.booked_at)
 
 
 def _ms(instant: datetime) -> int:

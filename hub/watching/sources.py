@@ -1,6 +1,6 @@
 """Watch who sends: a source that is silent for longer than usual is told once, and rules may hold back stock meanwhile.
 
-The path of one silence: entries name their sources → too long since the last → an alert in the journal → the rules
+The path of one silence: events come to the ledger → too long since the last → an alert in the journal → the rules
 that name the source hold → it is heard again → they do not. Several processes may watch: the alert's id is the
 silence's own, so it is told once.
 """
@@ -8,13 +8,11 @@ silence's own, so it is told once.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import blake2b
-from time import time
 from typing import Protocol
 
 import structlog
 
 from hub.domain.command import Fact, Raising
-from hub.domain.entry import Entry, Seq
 from hub.domain.silence import Rhythm, Silence, Sources
 from hub.faults import Fault
 
@@ -49,12 +47,13 @@ class SourceWatch:
         raise_alert: Callable[[Fact], Awaitable[object]],
         on_stale: Callable[[frozenset[str]], Awaitable[None]],
         stated_seconds: Callable[[], Mapping[str, int]],
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float],
     ) -> None:
         self._memory = memory
         self._raise_alert = raise_alert
         self._on_stale = on_stale
         self._stated_seconds = stated_seconds
+        # Seconds; stands still while the ledger lags behind, for then nobody knows who was heard.
         self._clock = clock
         self._sources = Sources()
         self._changed: set[str] = set()
@@ -64,12 +63,12 @@ class SourceWatch:
         # For metrics and the rules.
         self.stale: frozenset[str] = frozenset()
 
-    def hear(self, entries: Iterable[tuple[Seq, Entry]]) -> None:
-        """Take what the journal says next."""
-        for _, entry in entries:
-            if entry.kind in ("fact", "parked") and entry.source != OWN_SOURCE:
-                self._sources.hear(entry.source, entry.booked_at_ms)
-                self._changed.add(entry.source)
+    def hear(self, heard: Iterable[tuple[str, int]]) -> None:
+        """Take (source, booked at in ms) of the events that came to the ledger, in their order."""
+        for source, at_ms in heard:
+            if source != OWN_SOURCE:
+                self._sources.hear(source, at_ms)
+                self._changed.add(source)
 
     async def run(self) -> None:
         """Look around every second until cancelled; stores that are away are waited for."""
@@ -133,4 +132,3 @@ def alert_of(silence: Silence) -> Fact:
         payload="",
         detail=Raising(silence.source, silence.silent_seconds),
     )
-

@@ -143,6 +143,17 @@ def replay(file: Path, config: Path | None, **options: Any) -> None:
     sys.exit(_run(run_replay(file, config, os.environ, **options)))
 
 
+@main.command()
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+@click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
+def parked(config: Path | None, url: str | None, is_replay: bool) -> None:
+    """List the events that wait because nobody knows what they name."""
+    from hub.commands.parked import run_parked  # noqa: PLC0415
+
+    sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
+
+
 def _set_up_logs(level: str) -> None:
     from hub.telemetry import set_up_logs  # noqa: PLC0415
 

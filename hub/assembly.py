@@ -22,6 +22,7 @@ from hub.domain.rules import House
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
+from hub.intake.replaying import replay_until_done
 from hub.intake.server import http_app
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
@@ -80,14 +81,17 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
         )
-        await self._serve(exits, http_app(self._parts(origins)), http)
+        parts = self._parts(origins)
+        await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("sweep", self._stores.reads.sweep())
+        self._run("parked events", replay_until_done(parts))
         self._is_open = True
         exits.callback(self._close)
 
@@ -139,8 +143,12 @@ class Hub:
             access=self._access,
             house=stores.house,
             booking=stores.booking,
+            closer=stores.closer,
             reads=stores.reads,
             watermark=stores.watermark,
+            past=stores.past,
+            counts=stores.counts,
+            waiting=stores.waiting,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,
@@ -178,6 +186,7 @@ class Hub:
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
+            self._stores.recent_accuracy.look()
             self._metrics.ready.set(self._is_open and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)

@@ -13,14 +13,22 @@ from hub.faults import ServerRefused
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
+from hub.ledger import accuracy, history
+from hub.ledger.accuracy import Accuracy
+from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
+from hub.ledger.counting import Since
+from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
+from hub.ledger.parked import Parked
+from hub.ledger.recent import RecentAccuracy
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
@@ -69,7 +77,16 @@ class Stores:
         self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        self.booking = Booking(self.kernel, self.batcher, lookup, Earlier(client, self.kernel))
+        since = Since(Link(dsn, "counts"))
+        exits.push_async_callback(since.aclose)
+        self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
+        self.booking = Booking(self.kernel, self.batcher, lookup, Earlier(client, self.kernel), self.closer.note_opened)
+        # A long sum over counts must not hold up a look at what was shown.
+        self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
+        reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
+        self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
+        exits.push_async_callback(self.recent_accuracy.aclose)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
@@ -88,6 +105,11 @@ class Stores:
         client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)
         return client
+
+    def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
+        asking = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)
+        exits.push_async_callback(asking.aclose)
+        return asking
 
     async def _open_ledger(self, dsn: str) -> LedgerState:
         link = Link(dsn, "opening")

@@ -2,9 +2,9 @@
 
 from hub.domain import buckets
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line
+from hub.domain.command import Fact, Line, Raising
 from hub.domain.counts import close_count, open_count
-from hub.domain.draft import Draft, Order
+from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.shifting import shift
 from hub.domain.transfers import book_dispatch, book_receive
 
@@ -65,6 +65,12 @@ def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     draft.keep(line, buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms))
 
 
+def _alert(draft: Draft, fact: Fact, house: Order) -> None:
+    assert isinstance(fact.detail, Raising)
+    draft.about = fact.detail.about
+    draft.alert(fact.type, NO_SKU, "", fact.detail.quantity)
+
+
 def put_on_shelf(draft: Draft, line: Line, bucket: str, source: str, house: Order) -> None:
     """Units came from outside, into `free` or a status."""
     if draft.has_counted(line):
@@ -83,6 +89,7 @@ _WHOLE = {
     "close": close_count,
     "dispatch": book_dispatch,
     "receive": book_receive,
+    "alert": _alert,
 }
 _BY_LINE = {
     "sale": _sale,

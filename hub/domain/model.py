@@ -110,7 +110,8 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
-        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        kind = "alert" if fact.verb == "alert" else "fact"
+        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
         if answer.seq is None:
             return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
@@ -171,7 +172,7 @@ class Model:
             payload=fact.payload,
         )
 
-    def _book(self, fact: Fact, now: int, kind: str = "fact") -> Outcome:
+    def _book(self, fact: Fact, now: int, kind: str) -> Outcome:
         """Apply the fact to the books, and to what pools show."""
         stale = [sku for sku in dict.fromkeys(line.sku for line in fact.lines) if self._is_stale(sku)]
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.

@@ -114,6 +114,7 @@ class House:
         self.pool_index = {pool.id: index for index, pool in enumerate(self.pools)}
         self.statuses = (*BUILT_IN_STATUSES, *(status.id for status in settings.statuses))
         self._aliases = {nfc(alias): nfc(sku.id) for sku in settings.skus for alias in sku.aliases}
+        self._category_of = {nfc(sku.id): sku.category for sku in settings.skus if sku.category}
         self._rules = strongest_first(settings, active_at, self.sku)
         self._categories = self._ruled_categories(settings)
         self.digest = self._digest()
@@ -129,6 +130,10 @@ class House:
         """The house's own name of a SKU given by any of its names; a name nobody knows is its own (in NFC)."""
         name = nfc(name)
         return self._aliases.get(name, name)
+
+    def category(self, sku: str) -> str | None:
+        """The category of a SKU, given by the house's name; None when it has none."""
+        return self._category_of.get(sku)
 
     def profile(self, sku: str) -> Profile:
         """How the rules treat a SKU, given by the house's name."""

@@ -1,5 +1,6 @@
 """`POST /v1/events`: one event or an array, in; booked or refused, one for one, out."""
 
+import asyncio
 from collections.abc import Sequence
 from time import time
 
@@ -78,6 +79,7 @@ async def _book(
     facts = [fact for fact in read if isinstance(fact, Fact)]
     outcomes = await parts.booking.book(facts, claims.may_location)
     await _wait_for_ledger(parts, outcomes)
+    outcomes = await _wait_for_counts(parts, facts, outcomes)
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
     booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])
     answered = [next(booked) if isinstance(item, Fact) else item for item in read]
@@ -104,6 +106,19 @@ async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:
     seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate)]
     if seqs:
         await parts.watermark.wait(max(seqs), parts.limits.ledger_wait_ms / 1000)
+
+
+async def _wait_for_counts(parts: Parts, facts: Sequence[Fact], outcomes: list[Outcome]) -> list[Outcome]:
+    """Wait as long again for counts to be closed, so that whoever counted reads what was counted."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + parts.limits.ledger_wait_ms / 1000
+    told: list[Outcome] = []
+    for fact, outcome in zip(facts, outcomes, strict=True):
+        closed = None
+        if fact.verb == "count" and isinstance(outcome, Applied) and parts.watermark.covers(outcome.seq):
+            closed = await parts.closer.wait(outcome.seq, deadline - clock())
+        told.append(msgspec.structs.replace(outcome, shown=closed.shown) if closed else outcome)
+    return told
 
 
 def _alone(answer: EventAnswer, status: int) -> web.Response:

@@ -9,9 +9,11 @@ from aiohttp import web
 from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
+from hub.intake.memories import Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
+from hub.stock.counting import Closer
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -24,8 +26,13 @@ class Parts(msgspec.Struct, frozen=True):
     access: Access
     house: House
     booking: Booking
+    closer: Closer
     reads: Reads
     watermark: Watermark
+    # What the ledger tells when it is asked: what was shown, what counts found, what is parked.
+    past: Past
+    counts: Counts
+    waiting: Waiting
     metrics: Metrics
     limits: LimitsSettings
     # Why this process takes no events, whatever its stores do; None when it does.

@@ -5,10 +5,19 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
+from hub.intake.accuracy import get_accuracy
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.history import get_history
+from hub.intake.parked import get_parked, post_replay
 from hub.intake.parts import Parts
-from hub.intake.reads import get_availability, get_positions, query_availability
+from hub.intake.reads import (
+    get_availability,
+    get_explanation,
+    get_locations,
+    get_positions,
+    query_availability,
+)
 from hub.intake.tokens import post_tokens
 from protocol.problems import problem
 
@@ -28,7 +37,13 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/events", _guarded(post_events))
     app.router.add_get("/v1/availability", _guarded(get_availability))
     app.router.add_post("/v1/availability/query", _guarded(query_availability))
+    app.router.add_get("/v1/availability/locations", _guarded(get_locations))
+    app.router.add_get("/v1/availability/explain", _guarded(get_explanation))
+    app.router.add_get("/v1/availability/history", _guarded(get_history))
     app.router.add_get("/v1/positions", _guarded(get_positions))
+    app.router.add_get("/v1/accuracy", _guarded(get_accuracy))
+    app.router.add_get("/v1/parked", _guarded(get_parked))
+    app.router.add_post("/v1/parked/replay", _guarded(post_replay))
     app.router.add_post("/v1/tokens", _guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -5,20 +5,21 @@ Rarely the kernel asks back (`ask_ledger`, `stale` views, `look_again`); it wrot
 sent again. A fact that is about an earlier one is completed by what is known of that before it is sent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import time
 
 import msgspec
 
 from hub.domain.answer import Answer
 from hub.domain.command import Fact
+from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.earlier import ABOUT_EARLIER, Earlier, MayTouch
 from hub.stock.kernel import Command, Kernel, Refresh
 from hub.stock.long_memory import LongMemory, Recalled
-from hub.stock.outcome import AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
+from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
 # for a reload in between.
@@ -28,11 +29,19 @@ ROUNDS_MAX = 6
 class Booking:
     """Books facts for the doors."""
 
-    def __init__(self, kernel: Kernel, batcher: Batcher, memory: LongMemory, earlier: Earlier) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        batcher: Batcher,
+        memory: LongMemory,
+        earlier: Earlier,
+        on_count_opened: Callable[[Seq], None] = lambda seq: None,
+    ) -> None:
         self._kernel = kernel
         self._batcher = batcher
         self._memory = memory
         self._earlier = earlier
+        self._on_count_opened = on_count_opened
 
     async def book(self, facts: Sequence[Fact], may_touch: MayTouch = lambda location: True) -> list[Outcome]:
         """Book the facts in their order; one outcome for each.
@@ -90,6 +99,8 @@ class Booking:
         outcomes = await self._batcher.submit([*first, *map(run.sent, indexes)])
         for index, outcome in zip(indexes, outcomes[len(first) :], strict=True):
             run.note(index, outcome)
+            if isinstance(outcome, Applied) and run.facts[index].verb == "count":
+                self._on_count_opened(outcome.seq)
 
     async def _ask(self, run: "_Run", indexes: list[int]) -> None:
         """Look ids up in the ledger; those that it does not know may be booked."""

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hub.domain.entry import Seq
+from hub.domain.explain import Whole
 from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.shown import item, position_item
@@ -103,6 +104,40 @@ class Reads:
             if field.startswith(keys.POSITION_FIELD)
         ]
         return sorted(found, key=lambda position: position.location)
+
+    async def whole(self, sku: str) -> Whole:
+        """All that is kept of a SKU at one moment, its views by the rules of the house that comes with it.
+
+        Raises:
+            Unavailable: Redis did not answer, or the rules changed meanwhile.
+        """
+        fields = await self._fields(sku)
+        if self._is_stale(fields.get(keys.RULES_FIELD)):
+            try:
+                await self._refresh([sku])
+            except RulesChanged as fault:
+                raise Unavailable(str(fault), 5) from fault
+            fields = await self._fields(sku)
+            if self._is_stale(fields.get(keys.RULES_FIELD)):
+                raise Unavailable("the house's rules change faster than they could be read by")
+        return Whole(
+            self._batcher.house,
+            self._kernel.epoch,
+            sku,
+            {name: _decode_position(packed) for name, packed in _named(fields, keys.POSITION_FIELD)},
+            {name: _decode_view(packed) for name, packed in _named(fields, keys.VIEW_FIELD)},
+        )
+
+    async def _fields(self, sku: str) -> dict[bytes, bytes]:
+        """The hash of a SKU, read in one step, and the proof that this is our Redis."""
+        floor = self._kernel.floor
+        with _reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hmget(keys.META, ["epoch", "next"])
+                pipeline.hgetall(keys.sku(sku))
+                meta, fields = await pipeline.execute()
+        self._check(meta, floor)
+        return cast(dict[bytes, bytes], fields)
 
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.
@@ -198,6 +233,11 @@ class Reads:
             await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
+
+
+def _named(fields: dict[bytes, bytes], prefix: bytes) -> Iterator[tuple[str, bytes]]:
+    """The fields of one kind, by the name behind their prefix."""
+    return ((field[len(prefix) :].decode(), packed) for field, packed in fields.items() if field.startswith(prefix))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "token", "demo", "replay")
+COMMANDS = ("serve", "check", "token", "demo", "replay", "parked")
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 
@@ -137,6 +137,9 @@ def test_the_version_is_told(hub: Run) -> None:
         (["replay", "history.csv", "--columns", "sku=x"], "quantity"),
         (["replay", "history.csv", "--house", "--columns", "sku"], "--columns"),
         (["demo", "--data-dir"], "--data-dir"),
+        (["parked", "--config", "none.toml"], "none.toml"),
+        (["parked", "--url", "nowhere"], "nowhere"),
+        (["parked", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
         (["check", "a.toml", "b.toml"], "b.toml"),
     ],
     ids=" ".join,

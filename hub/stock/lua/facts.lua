@@ -102,4 +102,19 @@ facts.ring_fence = {
   end,
 }
 
+-- What the hub noticed by itself. Detail: {what it is about, quantity}.
+facts.alert = {
+  low = 0,
+  lines_min = 0,
+  lines_max = 0,
+  apply = function(change, _, command)
+    local detail = command[DETAIL]
+    if type(detail) ~= 'table' or not is_text(detail[1], 1024) or not is_whole(detail[2], 1, INSTANT_MAX) then
+      refuse('it is not said what the alert is about')
+    end
+    change.about = detail[1]
+    raise(change, command[TYPE], detail[2])
+  end,
+}
+
 end

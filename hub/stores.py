@@ -13,7 +13,7 @@ from hub.faults import ServerRefused
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history
+from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
@@ -23,6 +23,7 @@ from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
+from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys
@@ -80,7 +81,9 @@ class Stores:
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
-        self.booking = Booking(self.kernel, self.batcher, lookup, Earlier(client, self.kernel), self.closer.note_opened)
+        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        earlier = Earlier(client, self.kernel, lookup, voids)
+        self.booking = Booking(self.kernel, self.batcher, lookup, earlier, self.closer.note_opened)
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)

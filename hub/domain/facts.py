@@ -7,6 +7,7 @@ from hub.domain.counts import close_count, open_count
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.shifting import shift
 from hub.domain.transfers import book_dispatch, book_receive
+from hub.domain.voids import book_void, give_back_waiting
 
 
 def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
@@ -19,6 +20,8 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
     for line in fact.lines:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
         book_line(draft, fact, line, house)
+    if fact.verb == "sale":
+        give_back_waiting(draft, fact, house)
 
 
 def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
@@ -89,6 +92,7 @@ _WHOLE = {
     "close": close_count,
     "dispatch": book_dispatch,
     "receive": book_receive,
+    "void": book_void,
     "alert": _alert,
 }
 _BY_LINE = {

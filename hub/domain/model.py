@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Closing, Fact
+from hub.domain.command import Closing, Fact, Voiding
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -110,6 +110,8 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
+        if self._sale_came(fact):
+            return Outcome("look_again")
         kind = "alert" if fact.verb == "alert" else "fact"
         answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
         if answer.seq is None:
@@ -124,6 +126,13 @@ class Model:
         if not self.seen_from * DAY_MS + AHEAD_MS <= fact.stated_ms <= now + AHEAD_MS:
             return True
         return (fact.source, fact.stated_ms // DAY_MS) in self.ahead
+
+    def _sale_came(self, fact: Fact) -> bool:
+        """Whether a void was made from a look before the event came that it names."""
+        if fact.verb != "void" or not isinstance(fact.detail, Voiding) or fact.detail.is_found:
+            return False
+        sale = self.seen.get((fact.source, fact.detail.sale))
+        return sale is not None and sale.answer.kind == "applied"
 
     def refresh(self, sku: str, booked_at_ms: int) -> Seq | None:
         """Compute a SKU's views under the rules of now; None when they are already, or it is not known."""

@@ -115,6 +115,7 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Count: _count,
     events.Return: _return,
     events.Receipt: _receipt,
+    events.SaleVoided: _void,
     events.Moved: _moved,
     events.TransferDispatched: _dispatch,
     events.TransferReceived: _receive,

@@ -1,10 +1,11 @@
-"""Look up what an event is about before the kernel is asked: the transfer that it is part of.
+"""Look up what an event is about before the kernel is asked: the transfer that it is part of, the sale that it voids.
 
-The kernel touches only keys that it was given, so somebody must know first where a transfer goes. What was looked up
-may have changed by the time the kernel is asked; it says so (`look_again`) and writes nothing.
+The kernel touches only keys that it was given and cannot ask the ledger, so somebody must know first where a transfer
+goes and what a sale took. What was looked up may have changed by the time the kernel is asked; it says so
+(`look_again`) and writes nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import time
 from typing import Any
@@ -13,32 +14,40 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from hub.domain.command import Fact, Transfer
+from hub.domain.command import Fact, Transfer, Voiding
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
-from hub.domain.transfers import CLOSED, Record, with_record
+from hub.domain.transfers import CLOSED, Record, record_from, with_record
+from hub.domain.voids import given_back_in, record_field, with_sale
 from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.kernel import Kernel
+from hub.stock.long_memory import EventId, LongMemory, VoidMemory
 from hub.stock.outcome import Forbidden, Refused
 
 # Facts that are about an earlier one.
-ABOUT_EARLIER = frozenset({"dispatch", "receive"})
+ABOUT_EARLIER = frozenset({"dispatch", "receive", "void"})
 
 # Whether the sender may touch a location.
 MayTouch = Callable[[str], bool]
 Completed = Fact | Refused | Forbidden
 
-_decode = msgspec.msgpack.decode
+# The entry of an event, and the units of each SKU that were given back by what the ledger says.
+Known = tuple[Entry, Mapping[str, int]]
+
+_decode: Callable[[bytes], Any] = msgspec.msgpack.decode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 
 
 class Earlier:
     """Looks up what facts are about, for one partition."""
 
-    def __init__(self, client: Redis, kernel: Kernel) -> None:
+    def __init__(self, client: Redis, kernel: Kernel, memory: LongMemory, voids: VoidMemory) -> None:
         self._client = client
         self._kernel = kernel
+        self._memory = memory
+        self._voids = voids
 
     async def complete(self, facts: Sequence[Fact], house: House, may_touch: MayTouch) -> list[Completed]:
         """Complete facts that are about earlier ones, in their order; or say why one cannot be booked.
@@ -46,43 +55,99 @@ class Earlier:
         What takes effect at a location that the house does not have any more is parked.
 
         Raises:
-            Unavailable: Redis did not answer.
+            Unavailable, ServerRefused: Redis did not answer, or the ledger, where only that can tell.
         """
-        transfers = await self._transfers([_transfer_of(fact).id for fact in facts])
-        completed = [with_record(fact, transfers.get(_transfer_of(fact).id)) for fact in facts]
-        return [_checked(fact, house, may_touch) for fact in completed]
+        transfers = await self._transfers({_transfer_in(fact) for fact in facts if fact.verb != "void"})
+        sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
+        return [
+            _voiding(fact, sales, house, may_touch)
+            if fact.verb == "void"
+            else _checked(with_record(fact, transfers.get(_transfer_in(fact))), house, may_touch)
+            for fact in facts
+        ]
 
-    async def _transfers(self, ids: Sequence[str]) -> dict[str, Record]:
-        """What is remembered of the transfers among these ids."""
-        if not ids:
-            return {}
-        fields = [keys.day_field(CLOSED, id) for id in ids]
+    async def _transfers(self, ids: Iterable[str]) -> dict[str, Record]:
+        """What is remembered of the transfers among these."""
+        wanted = list(ids)
+        closed = await self._in_days([keys.day_field(CLOSED, id) for id in wanted])
         with _reading():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for day in self._days():
-                    pipeline.hmget(keys.seen(day), fields)
-                pipeline.hmget(keys.TRANSFERS, list(ids))
-                *closed, under_way = await pipeline.execute()
-        found: dict[str, Record] = {}
-        for row in closed:  # a later day's is the newer
-            found |= {id: _record_of_day(packed) for id, packed in zip(ids, row, strict=True) if packed}
-        return found | {id: _decode_record(packed) for id, packed in zip(ids, under_way, strict=True) if packed}
+            under_way: Any = await self._client.hmget(keys.TRANSFERS, wanted) if wanted else []
+        found = {id: record_from(closed[field][-1]) for id in wanted if (field := keys.day_field(CLOSED, id)) in closed}
+        return found | {id: _decode_record(packed) for id, packed in zip(wanted, under_way, strict=True) if packed}
 
-    def _days(self) -> range:
-        """The days whose dedupe records may be in Redis."""
+    async def _sales(self, ids: Iterable[EventId]) -> dict[EventId, Known]:
+        """The entries of the events among these that were booked, and what the ledger knows to be given back of each.
+
+        As long as Redis knows the event itself, it knows its voids too, for they came later.
+        """
+        wanted = list(ids)
+        seen = await self._in_days([keys.event_field(*id) for id in wanted])
+        fresh: dict[EventId, Seq] = {}
+        for id in wanted:
+            kind, _, *place = seen.get(keys.event_field(*id), (None, None))
+            if kind == "fact":
+                fresh[id] = Seq(*place)
+        found: dict[EventId, Known] = {id: (entry, {}) for id, entry in (await self._in_journal(fresh)).items()}
+        missing = [id for id in wanted if id not in found]
+        if not missing:
+            return found
+        recalled = await self._memory.recall(missing)
+        forgotten = [id for id in recalled if id not in fresh]
+        voids = await self._voids.voids_of(forgotten) if forgotten else {}
+        for id, known in recalled.items():
+            entry = decode_entry(known.entry)
+            about = [entry, *map(decode_entry, voids.get(id, ()))]
+            found[id] = (entry, given_back_in(about, record_field(*id)))
+        return found
+
+    async def _in_days(self, fields: Sequence[str]) -> dict[str, Any]:
+        """What the live days have under these fields; a later day's is the newer."""
+        if not fields:
+            return {}
         # As in booking, the kernel's clock is known only from its last call.
         now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
-        return range(self._kernel.seen_from, now_ms // DAY_MS + 2)
+        with _reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for day in range(self._kernel.seen_from, now_ms // DAY_MS + 2):
+                    pipeline.hmget(keys.seen(day), list(fields))
+                rows = await pipeline.execute()
+        found: dict[str, Any] = {}
+        for row in rows:
+            found |= {field: _decode(packed) for field, packed in zip(fields, row, strict=True) if packed}
+        return found
+
+    async def _in_journal(self, seqs: Mapping[EventId, Seq]) -> dict[EventId, Entry]:
+        """The entries among these that were not trimmed yet."""
+        if not seqs:
+            return {}
+        with _reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for seq in seqs.values():
+                    pipeline.xrange(keys.JOURNAL, seq.stream_id, seq.stream_id)
+                rows = await pipeline.execute()
+        return {id: decode_entry(row[0][1][FIELD]) for id, row in zip(seqs, rows, strict=True) if row}
 
 
-def _transfer_of(fact: Fact) -> Transfer:
+def _transfer_in(fact: Fact) -> str:
     assert isinstance(fact.detail, Transfer)
-    return fact.detail
+    return fact.detail.id
 
 
-def _record_of_day(packed: bytes) -> Record:
-    record: Any = _decode(packed)[-1]
-    return msgspec.convert(record, Record)
+def _sale_in(fact: Fact) -> EventId:
+    assert isinstance(fact.detail, Voiding)
+    return fact.source, fact.detail.sale
+
+
+def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, may_touch: MayTouch) -> Completed:
+    """A void of what is no sale is refused; one of what is not known yet waits in the kernel."""
+    known = sales.get(_sale_in(fact))
+    if known is None:
+        return fact
+    entry, given_back = known
+    if entry.type != "sale":
+        article = "an" if entry.type[:1] in "aeiou" else "a"
+        return Refused(f"{entry.id} is {article} {entry.type}, not a sale")
+    return _checked(with_sale(fact, entry, given_back), house, may_touch)
 
 
 def _checked(fact: Fact, house: House, may_touch: MayTouch) -> Completed:

@@ -25,12 +25,28 @@ class Recalled(Protocol):
     def answer(self) -> Answer:
         """What its first answer said."""
 
+    @property
+    def entry(self) -> bytes:
+        """Its journal entry, packed."""
+
 
 class LongMemory(Protocol):
     """The ledger's lookup."""
 
     async def recall(self, ids: Sequence[EventId]) -> Mapping[EventId, Recalled]:
         """The ids among these that were booked, each a (source, id).
+
+        Raises:
+            Unavailable: the ledger is away, so nobody can tell.
+        """
+        ...
+
+
+class VoidMemory(Protocol):
+    """What the ledger knows of voids."""
+
+    async def voids_of(self, sales: Sequence[EventId]) -> Mapping[EventId, Sequence[bytes]]:
+        """The packed journal entries of the voids of each sale among these, each a (source, id).
 
         Raises:
             Unavailable: the ledger is away, so nobody can tell.

@@ -26,6 +26,7 @@ KERNEL = (
     "moved",
     "transit",
     "transfers",
+    "voids",
     "counts",
     "applying",
     "refresh",

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from hub.domain.answer import answer_of
 from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Counting, Fact, Transfer
+from hub.domain.command import Counting, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.model import Outcome as Expected
@@ -35,6 +35,7 @@ from hub.stock.outcome import (
     Unchanged,
 )
 from tests.model.journeys import between, moved_between, transfers_of, with_transfer
+from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing, units_since
 from tests.model.worlds import PLACES, SKUS, CloseCounts, Repeat, Telling, house_of, units_of
 
@@ -42,7 +43,7 @@ HUB = UUID(int=7)
 EPOCH = 1
 
 # Remembered among the dedupe records of a day.
-DAY_TABLES = ("closed_transfers",)
+DAY_TABLES = ("closed_transfers", "voided")
 
 decode_position = msgspec.msgpack.Decoder(Position).decode
 decode_view = msgspec.msgpack.Decoder(View).decode
@@ -62,6 +63,7 @@ class Pair:
         self._started_ms = 0
         # What must lie on the shelves, from the facts alone.
         self.shelves = Shelves()
+        self.sales = Sales()
 
     async def open(self) -> None:
         """Make the partition, whose journal begins with the house's rules."""
@@ -90,7 +92,7 @@ class Pair:
         # The kernel names one stale SKU of a fact at a time, and one of those made from an old look may be in time.
         for _ in range(1 + len(SKUS) + len(facts)):
             # The facts that were not stale are told again too, which must change nothing.
-            told: list[Command] = [*map(Refresh, stale), *(self._made(fact) for fact in facts)]
+            told: list[Command] = [*map(Refresh, stale), *filter(None, map(self._made, facts))]
             outcomes = await self.kernel.call(told, self.house)
             stale = await self._compare(told, outcomes)
             if not stale and LookAgain() not in outcomes:
@@ -135,6 +137,8 @@ class Pair:
                 fact = msgspec.structs.replace(
                     fact, detail=msgspec.structs.replace(fact.detail, counted_at_ms=counted_at_ms)
                 )
+            if isinstance(fact.detail, Voiding):
+                fact = of_told_sale(fact, self.told)
             self.told.append(fact)
             if item.early:
                 return msgspec.structs.replace(fact, verb="park")
@@ -149,8 +153,10 @@ class Pair:
             return msgspec.structs.replace(fact, verb=verb)
         return fact
 
-    def _made(self, fact: Fact) -> Fact:
-        """Do what booking does: complete a fact that is about an earlier one."""
+    def _made(self, fact: Fact) -> Fact | None:
+        """Do what booking does: complete a fact that is about an earlier one; None is refused there."""
+        if fact.verb == "void":
+            return with_told_sale(fact, self.model)
         if isinstance(fact.detail, Transfer) and fact.verb in ("dispatch", "receive"):
             return with_transfer(fact, self.model)
         return fact
@@ -206,6 +212,12 @@ class Pair:
             return
         number = outcome.seq.number
         now_ms = self.model.journal[number].booked_at_ms
+        if fact.verb in ("sale", "void"):
+            timed = msgspec.structs.replace(fact, time_ms=min(fact.time_ms, now_ms))
+            for place, time_ms, units in self.sales.sell(timed) if fact.verb == "sale" else self.sales.void(timed):
+                self.shelves.tell(place, Told(number, time_ms, units))
+        if fact.verb == "void":
+            return
         for line in fact.lines:
             place = (line.sku, line.location)
             if isinstance(fact.detail, Counting):
@@ -261,7 +273,7 @@ class Pair:
 
     async def _check_records(self) -> None:
         """What is remembered beside positions and views is the same, and in the journal."""
-        tables = {"counts": keys.COUNTS, "transfers": keys.TRANSFERS}
+        tables = {"counts": keys.COUNTS, "transfers": keys.TRANSFERS, "voids": keys.VOIDS}
         found = await self._day_records()
         for table, key in tables.items():
             fields: Any = await self.client.hgetall(key)

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Counting, Fact, Line, Transfer
+from hub.domain.command import Counting, Fact, Line, Transfer, Voiding
 from hub.domain.model import Model
 from hub.domain.transfers import Record
 from tests.model.journeys import between, journeys, transfers_of, with_transfer
+from tests.model.regrets import Sales, asked, with_told_sale
 from tests.model.shelf import closing, units_since
-from tests.model.worlds import SKUS, Telling, house_of, houses, tellings, units_of
+from tests.model.worlds import SKUS, Telling, house_of, houses, offsets, tellings, units_of, yes_or_no
 
 NOW_MS = 1_795_000_000_000
 
@@ -44,7 +45,19 @@ def fact_of(telling: Telling, number: int) -> Fact:
 
 def completed(fact: Fact, model: Model) -> Fact:
     """Do what booking does: complete a fact that is about an earlier one."""
+    if fact.verb == "void":
+        made = with_told_sale(fact, model)
+        assert made is not None
+        return made
     return with_transfer(fact, model) if fact.verb in ("dispatch", "receive") else fact
+
+
+def void_of(sale: Fact, time_ms: int, units: list[tuple[str, int]]) -> Fact:
+    detail = Voiding(sale.id, 0, tuple(units))
+    id, time_ms = f"void-{sale.id}", min(NOW_MS, NOW_MS + time_ms)
+    return msgspec.structs.replace(
+        sale, verb="void", type="sale.voided", id=id, lines=(), time_ms=time_ms, detail=detail
+    )
 
 
 def close(model: Model, opened: Iterable[str]) -> None:
@@ -84,7 +97,12 @@ def expected(facts: Iterable[Fact]) -> Balances:
 
 
 def effects(fact: Fact, facts: Iterable[Fact]) -> tuple[Line, ...]:
-    """The lines of a fact; what was received arrives where its transfer goes, once a dispatch says where that is."""
+    """The lines of a fact; what was received arrives where its transfer goes, once a dispatch says where that is, and
+    what is voided comes back where its sale took it."""
+    if isinstance(fact.detail, Voiding):
+        sales = Sales()
+        sales.sell(next(sale for sale in facts if sale.id == fact.id.removeprefix("void-")))
+        return tuple(Line(sku, place, number) for (sku, place), _, number in sales.void(fact))
     if fact.verb != "receive":
         return fact.lines
     transfer = fact.detail
@@ -133,6 +151,12 @@ def test_any_order_of_the_same_facts_and_repeats_leaves_the_same_units(
     settings: HouseSettings, told: tuple[Telling, ...], data: st.DataObject
 ) -> None:
     in_order = [fact_of(telling, number) for number, telling in enumerate(told)]
+    # A second void of the same sale would give back what the first one left, whichever that is.
+    in_order += [
+        void_of(fact, data.draw(offsets), data.draw(asked))
+        for fact in in_order
+        if fact.verb == "sale" and data.draw(yes_or_no)
+    ]
     repeats = data.draw(st.lists(st.sampled_from(in_order), max_size=3))
     shuffled = data.draw(st.permutations([*in_order, *repeats]))
     flags = data.draw(st.lists(st.booleans(), min_size=len(shuffled), max_size=len(shuffled)))

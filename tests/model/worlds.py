@@ -197,6 +197,7 @@ def lines(draw: st.DrawFn, verb: Verb) -> Line:
 def tellings(draw: st.DrawFn, id: str) -> Telling:
     verb = draw(verbs)
     time_ms = draw(offsets)
+    pool = draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else ""
     fact = Fact(
         verb=verb,
         type=verb,
@@ -206,8 +207,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         time_ms=0,
         stated_ms=0,
         ledger_checked=draw(st.sampled_from((False, False, False, True))),
-        payload=f'{{"id":"{id}"}}',
-        pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
+        payload=f'{{"id":"{id}","pool":"{pool}"}}',
+        pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
         lines=tuple(draw(st.lists(lines(verb), min_size=1, max_size=4))),
         detail=draw(countings) if verb == "count" else None,

@@ -10,7 +10,8 @@ from tests.stock.test_hostile_script import refused_alone
 NOT_UNITS: list[Any] = [
     7, "units", [7], [[]], [["BAG"]], [["BAG", 0]], [["BAG", -1]], [["BAG", 1.5]], [["BAG", float("nan")]],
     [["BAG", "1"]], [["", 1]], [[7, 1]], [["x" * 513, 1]], [["BAG", 1_000_001]], [["BAG", 1]] * 101,
-    [["BAG", 1], None, ["BAG", 1]], {"a": 1}, None,
+    [["BAG", 1], None, ["BAG", 1]], {"a": 1}, {1: ["BAG", 1], "a": 1}, [["BAG", 1, 1]], [{1: "BAG", 2: 1, "a": 1}],
+    None,
 ]  # fmt: skip
 NOT_NUMBERS: list[Any] = [-1, 1.5, float("nan"), float("inf"), 2**60, "1", None, True, []]
 
@@ -94,3 +95,46 @@ async def test_units_that_wait_have_no_lines(partition: Partition) -> None:
 
 async def test_a_receipt_of_nothing_does_not_wait(partition: Partition) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb="receive", lines=[], detail=receipt(early=[])))
+
+
+def void(**changes: Any) -> list[Any]:
+    parts = {"sale": "sale", "found": 1, "asked": [], "given": [], **changes}
+    return list(parts.values())
+
+
+@pytest.mark.parametrize("detail", [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3]], ids=repr)
+async def test_a_void_that_is_not_whole_is_refused(partition: Partition, detail: Any) -> None:
+    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=detail))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sale": ""}, {"sale": 7}, {"sale": None}, {"sale": "x" * 1025}, {"sale": "bad"},
+        {"found": 2}, {"found": -1}, {"found": None}, {"found": "1"}, {"found": float("nan")}, {"found": True},
+        {"found": 0}, {"given": [["BAG", 100_000_001]]}, {"given": [["BAG", -1]]}, {"given": [["BAG"]]},
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_a_void_with_a_wrong_part_is_refused(partition: Partition, changes: dict[str, Any]) -> None:
+    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(**changes)))
+
+
+@pytest.mark.parametrize("units", NOT_UNITS, ids=repr)
+async def test_voided_units_that_are_none_are_refused(partition: Partition, units: Any) -> None:
+    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(asked=units)))
+
+
+async def test_more_than_a_sale_can_take_is_refused(partition: Partition) -> None:
+    lines = [partition.raw_line()] * 10_001
+
+    await refused_alone(partition, partition.raw_command("bad", verb="void", lines=lines, detail=void()))
+
+
+async def test_a_bucket_nobody_has_is_no_way_into_the_shelf(partition: Partition) -> None:
+    lines = [partition.raw_line(bucket="ring_fenced:nobody"), partition.raw_line(bucket="customer")]
+
+    _, *_, answers, _ = await partition.send_raw([partition.raw_command("v", verb="void", lines=lines, detail=void())])
+
+    assert answers[0][0] == "applied"
+    assert (await partition.position()).free == 2

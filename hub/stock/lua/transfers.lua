@@ -9,16 +9,6 @@ local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 1000, 2000
 local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS = 1, 2, 3, 4, 5, 6
 local VERSION, DESTINATION, EARLY = transit.VERSION, transit.TO, transit.EARLY
 
-local function check_units(units)
-  if type(units) ~= 'table' or table.maxn(units) > LINES_MAX then refuse('units are no list of at most 100') end
-  for i = 1, table.maxn(units) do
-    local each = units[i]
-    if type(each) ~= 'table' or not (is_text(each[1], 512) and is_whole(each[2], 1, QUANTITY_MAX)) then
-      refuse('units are no SKU and number')
-    end
-  end
-end
-
 local function checked(command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[TRANSFER_ID], 1024) then refuse('the transfer is not named') end
@@ -27,7 +17,7 @@ local function checked(command)
     and is_whole(detail[OWN_LINES], 0, LINES_MAX)) then
     refuse('version, final or own lines is no whole number in bounds')
   end
-  check_units(detail[UNITS])
+  check_units(detail[UNITS], 1, QUANTITY_MAX)
   return detail
 end
 

@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -18,7 +17,6 @@ from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
 from hub.domain.entry import Seq
-from hub.domain.rules import House
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
@@ -60,7 +58,7 @@ class Hub:
         self._metrics = Metrics()
         self._access_keys = with_a_key(settings.access, settings.hub.data_dir)
         self._access = Access(self._access_keys)
-        self._stores = Stores(settings, House(settings.house, datetime.now(UTC)), self._metrics)
+        self._stores = Stores(settings, self._metrics)
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -87,7 +85,8 @@ class Hub:
         )
         await self._serve(exits, http_app(self._parts(origins)), http)
         await self._serve(exits, self._admin_app(live), admin)
-        self._run("sweep", self._stores.reads.sweep())
+        self._run("sweep", self._stores.sweep.run())
+        self._run("house", self._stores.current.watch())
         self._is_open = True
         exits.callback(self._close)
 
@@ -137,7 +136,7 @@ class Hub:
         stores = self._stores
         return Parts(
             access=self._access,
-            house=stores.house,
+            current=stores.current,
             booking=stores.booking,
             reads=stores.reads,
             watermark=stores.watermark,

@@ -8,6 +8,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from hub.domain.articles import catalogue_of
 from hub.domain.rules import House
 from hub.faults import ServerRefused
 from hub.journal.reader import Tail, last_seq, reading_client
@@ -21,9 +22,11 @@ from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.current_house import CurrentHouse
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
+from hub.stock.sweep import Sweep
 from hub.telemetry import Metrics
 
 log = structlog.get_logger()
@@ -35,11 +38,16 @@ REDIS_CONNECTIONS_MAX = 16
 class Stores:
     """Both stores, checked and opened for one hub, and what reads and writes them."""
 
-    def __init__(self, settings: Settings, house: House, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
         self._limits = settings.limits
         self._metrics = metrics
-        self.house = house
         self.watermark = Watermark()
+
+    @property
+    def house(self) -> House:
+        """The house of now; ask each time, because it is exchanged while the hub runs."""
+        return self.current.house
 
     async def open(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> None:
         """Check both servers, make sure that they belong together, and bind this process to them.
@@ -52,7 +60,9 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
-        await self.kernel.open(ledger.hub, ledger.epoch, self.house, create=ledger.empty)
+        reader = self._client(exits, redis_url)
+        self.current = CurrentHouse(reader, self.kernel, catalogue_of(self._settings.house.skus))
+        await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
             raise ServerRefused(
                 f"Redis is behind the ledger, which already has {ledger.cursor}: rebuild Redis from the ledger, or "
@@ -60,12 +70,14 @@ class Stores:
             )
         self.batcher = Batcher(
             self.kernel,
-            self.house,
+            self.current,
             weight_max=self._limits.batch_weight_max,
             waiting_weight_max=self._limits.waiting_weight_max,
             on_call=self._metrics.kernel_called,
         )
-        self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
+        self.reads = Reads(reader, self.kernel, self.batcher, self.current)
+        self.sweep = Sweep(reader, self.kernel, self.reads)
+        self.current.listeners.append(self.sweep.begin)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
         self.booking = Booking(self.kernel, self.batcher, lookup)

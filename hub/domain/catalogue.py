@@ -4,6 +4,7 @@ These structs are the shapes of hub.toml's tables; `hub.domain.rules.House` is w
 that is left out has the default below; `None` means "not said here", so that a weaker rule may say it.
 """
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -94,6 +95,8 @@ class RuleSettings(Table, frozen=True):
     sku: Sku | None = None
     category: Label | None = None
     location: Name | None = None
+    # It holds only while this source has been silent for too long.
+    stale_source: Name | None = None
     # What it sets; at least one.
     buffer: QuantityOrNone | None = None
     safety: QuantityOrNone | None = None
@@ -106,8 +109,10 @@ class RuleSettings(Table, frozen=True):
     from_: Instant | None = msgspec.field(default=None, name="from")
     until: Instant | None = None
 
-    def holds_at(self, now: datetime) -> bool:
-        """Whether the rule is in force at `now`."""
+    def holds_at(self, now: datetime, stale_sources: Container[str] = ()) -> bool:
+        """Whether the rule is in force at `now`, while these sources are silent."""
+        if self.stale_source is not None and self.stale_source not in stale_sources:
+            return False
         return (self.from_ is None or self.from_ <= now) and (self.until is None or now < self.until)
 
 

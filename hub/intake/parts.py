@@ -12,6 +12,7 @@ from hub.domain.rules import House
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
+from hub.stock.current_house import CurrentHouse
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -22,7 +23,7 @@ class Parts(msgspec.Struct, frozen=True):
     KEY: ClassVar[web.AppKey["Parts"]]
 
     access: Access
-    house: House
+    current: CurrentHouse
     booking: Booking
     reads: Reads
     watermark: Watermark
@@ -36,6 +37,11 @@ class Parts(msgspec.Struct, frozen=True):
     signing_key: JwtKey | None
     # Origins that browsers may ask from.
     origins: frozenset[str]
+
+    @property
+    def house(self) -> House:
+        """The house of now; whoever waits in between asks again."""
+        return self.current.house
 
 
 Parts.KEY = web.AppKey("parts", Parts)

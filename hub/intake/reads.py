@@ -69,9 +69,10 @@ async def query_availability(request: web.Request) -> web.Response:
 async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     claims = caller(request, parts.access)
-    if not may_see(parts.house, claims, pool):
-        raise Stopped(problem("not_found", f"There is no pool {pool} that this caller may see."))
+    _must_see(parts, claims, pool)
     items = tuple(await parts.reads.read(pool, [parts.house.sku(sku) for sku in asked]))
+    # The house may have changed meanwhile.
+    _must_see(parts, claims, pool)
     if not parts.house.pools[parts.house.pool_index[pool]].public:
         return json_response(AvailabilityAnswer(pool, items))
     tag = _etag(items)
@@ -79,6 +80,11 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
     if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers=headers)
     return json_response(AvailabilityAnswer(pool, items), headers=headers)
+
+
+def _must_see(parts: Parts, claims: Claims, pool: str) -> None:
+    if not may_see(parts.house, claims, pool):
+        raise Stopped(problem("not_found", f"There is no pool {pool} that this caller may see."))
 
 
 def _etag(items: Sequence[AvailabilityItem]) -> str:

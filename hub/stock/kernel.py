@@ -9,11 +9,12 @@ from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.command import Fact
+from hub.domain.document import DOCUMENT_BYTES_MAX, encode_document, token_of
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House, Profile
-from hub.faults import Fault, ServerRefused, Unavailable
+from hub.faults import Fault, ServerRefused, SettingsInvalid, Unavailable
 from hub.stock import keys
 from hub.stock.outcome import (
     Applied,
@@ -67,7 +68,9 @@ class Kernel:
         self._client = client
         self._kernel = Script(KERNEL)
         self._open = Script(OPEN)
+        self._hub = UUID(int=0)
         self.epoch = 0
+        # Of the house that this process works by.
         self.rules_version = 0
         # The number after the highest one this process was answered: a Redis behind it has lost entries.
         self.floor = 0
@@ -77,22 +80,45 @@ class Kernel:
         # Why the last call was turned away; None when it was taken.
         self.closed_because: str | None = None
 
-    async def open(self, hub: UUID, epoch: int, house: House, *, create: bool) -> None:
+    async def open(self, hub: UUID, epoch: int, house: House, *, create: bool, instead_of: str = "") -> bool:
         """Bind this process to its partition and make the house's rules the current ones.
+
+        `instead_of` as in `adopt`; empty takes the place of any house.
 
         Raises:
             ServerRefused: the partition is missing, belongs to another hub or epoch, or is halted.
+            SettingsInvalid: the house is too large.
             Unavailable: Redis did not answer.
         """
-        reply: Any = await self._open.call(
-            self._client, [keys.META, keys.JOURNAL], str(hub), epoch, house.digest, int(create)
-        )
+        self._hub, self.epoch = hub, epoch
+        return await self._give(house, instead_of, create=create)
+
+    async def adopt(self, house: House, instead_of: str) -> bool:
+        """Give the partition another house in place of the document with the token `instead_of`.
+
+        Whoever calls it works by the house from its return on. False: it holds another by now, nothing was changed.
+
+        Raises:
+            ServerRefused: as `open`.
+            Unavailable: Redis did not answer; whether the house was taken is unknown.
+        """
+        return await self._give(house, instead_of, create=False)
+
+    async def _give(self, house: House, instead_of: str, *, create: bool) -> bool:
+        document = encode_document(house.document)
+        if len(document) > DOCUMENT_BYTES_MAX:
+            raise SettingsInvalid(f"the house takes more than {DOCUMENT_BYTES_MAX // 2**20} MiB; name fewer rules")
+        args = (str(self._hub), self.epoch, house.digest, int(create), document, token_of(document), instead_of)
+        reply: Any = await self._open.call(self._client, [keys.META, keys.JOURNAL, keys.HOUSE], *args)
         word = reply[0].decode()
+        if word == "changed":
+            return False
         if word != "opened":
             raise ServerRefused(_REFUSALS[word])
-        self.epoch = epoch
-        self.floor, self.rules_version, self.seen_from = int(reply[1]), int(reply[2]), int(reply[3])
+        self.floor = max(self.floor, int(reply[1]))
+        self.rules_version, self.seen_from = int(reply[2]), int(reply[3])
         self.booked_at_ms = int(reply[4])
+        return True
 
     async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
         """Book a batch; each command whole or not at all, in order, each seeing the ones before.
@@ -101,11 +127,13 @@ class Kernel:
             Unavailable: the outcome is unknown, or the partition is closed; send the same commands again.
             RulesChanged: the house given here is not the partition's; nothing was written.
         """
-        reply = await self._call_once(commands, house)
+        # The house may be exchanged while the call is under way; its version must not be taken for this one's.
+        version = self.rules_version
+        reply = await self._call_once(commands, house, version)
         if reply.word == "stale_days":
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
-            reply = await self._call_once(commands, house)
+            reply = await self._call_once(commands, house, version)
         self.closed_because = CLOSED.get(reply.word)
         if reply.word == "stale_rules":
             raise RulesChanged(CLOSED[reply.word])
@@ -115,7 +143,7 @@ class Kernel:
         self.floor = max(self.floor, reply.next)
         return [_outcome(answer, reply.epoch) for answer in reply.answers]
 
-    async def _call_once(self, commands: Sequence[Command], house: House) -> Reply:
+    async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
         message = _Message(house, [keys.META, keys.JOURNAL, keys.AHEAD, *days])
@@ -124,7 +152,7 @@ class Kernel:
             (
                 self.epoch,
                 self.floor,
-                self.rules_version,
+                version,
                 self.seen_from,
                 len(days),
                 message.profiles,
@@ -189,16 +217,7 @@ class _Message:
     def _refresh(self, command: Refresh) -> tuple[object, ...]:
         profile = self._house.profile(command.sku)
         sights = {location: self._sight(profile, location) for location in self._house.locations}
-        line = (
-            self._key(keys.sku(command.sku)),
-            command.sku,
-            0,
-            "",
-            0,
-            self._profile(profile),
-            sights,
-            "free",
-        )
+        line = (self._key(keys.sku(command.sku)), command.sku, 0, "", 0, self._profile(profile), sights, "free")
         return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line])
 
     def _key(self, key: str) -> int:

@@ -15,7 +15,7 @@ from hub.stock.outcome import Outcome
 from hub.stores import Stores
 from hub.tasks import end
 from hub.telemetry import Metrics
-from tests.stock.partition import HOUSE, house_of
+from tests.stock.partition import HOUSE
 
 PATIENCE_SECONDS = 20
 
@@ -75,7 +75,7 @@ class OpenStores:
 async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limits: Any) -> AsyncIterator[OpenStores]:
     """Open both stores for a house; at the end everything that was started has ended."""
     async with AsyncExitStack() as exits:
-        stores = Stores(Settings(limits=LimitsSettings(**limits)), house_of(house), Metrics())
+        stores = Stores(Settings(limits=LimitsSettings(**limits), house=house), Metrics())
         await stores.open(exits, redis_url, dsn)
         tasks = [asyncio.create_task(stores.batcher.run()), asyncio.create_task(stores.writer.run())]
         exits.push_async_callback(end, tasks)

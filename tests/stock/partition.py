@@ -37,6 +37,16 @@ def house_of(settings: HouseSettings = HOUSE) -> House:
     return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
 
 
+class Fixed:
+    """A house that nobody exchanges."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def catch_up(self) -> bool:
+        raise AssertionError("nobody changed the house")
+
+
 async def everything(client: Redis) -> dict[bytes, bytes | None]:
     """Every key with all that it holds, for a comparison byte for byte."""
     return {key: await client.dump(key) for key in sorted(await client.keys("*"))}

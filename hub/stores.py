@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from hub.domain.articles import catalogue_of
+from hub.domain.catalogue import HouseSettings
 from hub.domain.rules import House
 from hub.faults import ServerRefused
 from hub.journal.reader import Tail, last_seq, reading_client
@@ -24,6 +25,7 @@ from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
 from hub.stock.current_house import CurrentHouse
 from hub.stock.kernel import Kernel
+from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
@@ -60,7 +62,7 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
-        reader = self._client(exits, redis_url)
+        self._reader = reader = self._client(exits, redis_url)
         self.current = CurrentHouse(reader, self.kernel, catalogue_of(self._settings.house.skus))
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
@@ -84,6 +86,36 @@ class Stores:
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
+
+    async def adopt(self, settings: HouseSettings) -> bool:
+        """Make these settings the house's, for every process; False where they are already.
+
+        Raises:
+            Fault: as `CurrentHouse.adopt_settings`.
+        """
+        return await self.current.adopt_settings(settings)
+
+    async def try_out(self, settings: HouseSettings) -> tuple[bool, Preview]:
+        """Say whether adopting these settings would change the house, and which SKUs would be shown otherwise.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        await self.current.catch_up()
+        before = self.house
+        after = self.current.tried(settings)
+        changed = not after.document.says_the_same(before.document)
+        if after.digest == before.digest:
+            return changed, Preview()
+        return changed, await preview(self._reader, before, after)
+
+    async def set_stale_sources(self, sources: set[str]) -> bool:
+        """Say which sources have been silent for too long; False where that is known already.
+
+        Raises:
+            Fault: as `CurrentHouse.adopt_settings`.
+        """
+        return await self.current.set_stale_sources(sources)
 
     def _client(self, exits: AsyncExitStack, url: str) -> Redis:
         pool = BlockingConnectionPool.from_url(

@@ -2,8 +2,8 @@
 
 A rule that names the SKU beats one that does not; between two that both do, or both do not, location decides,
 then group, category and pool; between two that name the same, the later in the file. What stands in a pool's or a
-group's own table counts as a rule that names it and stands before all rules. Times and a silent source decide whether a rule
-is in force, never which of two wins.
+group's own table counts as a rule that names it and stands before all rules. Times and a silent source decide whether a
+rule is in force, never which of two wins.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -15,7 +15,7 @@ from hub.domain.catalogue import HouseSettings, PoolSettings, RuleSettings
 from protocol.identifiers import nfc
 
 # What holds where nobody says anything.
-DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1}
+DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": -1}
 
 
 def strongest_first(

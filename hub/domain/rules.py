@@ -70,6 +70,8 @@ class PoolTerms(msgspec.Struct, array_like=True, frozen=True):
     show_status: int
     # (threshold, safety) per group: first the locations in no group, which have none, then the pool's groups.
     groups: tuple[tuple[int, int], ...]
+    # The most units that are sold before they arrive; -1 is no limit.
+    preorder_limit: int = -1
 
 
 class Profile:
@@ -244,6 +246,7 @@ def _terms(pool: Pool, rules: tuple[RuleSettings, ...]) -> PoolTerms:
         cap=first_set("cap", of_pool),
         show_status=int(pool.show_status),
         groups=((0, 0), *groups),
+        preorder_limit=first_set("preorder_limit", of_pool),
     )
 
 

@@ -6,6 +6,7 @@ another token in `meta`) calls `catch_up` and goes on with the same work; nothin
 
 import asyncio
 from collections.abc import Callable
+from time import time
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,6 +86,12 @@ class CurrentHouse:
             Unavailable: Redis did not answer; whether they were taken is unknown.
         """
         return await self._adopt(lambda held: document_of(settings, held.active_at_ms, held.stale_sources))
+
+    def tried(self, settings: HouseSettings) -> House:
+        """The house that these settings would make now, by this machine's clock; nothing changes."""
+        held = self.house.document
+        active_at_ms = max(held.active_at_ms, int(time() * 1000))
+        return House.of(document_of(settings, active_at_ms, held.stale_sources), self.catalogue)
 
     async def set_stale_sources(self, sources: set[str]) -> bool:
         """Say which sources have been silent for too long; False where the partition knows it already.
@@ -196,10 +203,10 @@ class CurrentHouse:
             async with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.hget(keys.META, "document")
                 pipeline.time()
-                token, time = await pipeline.execute()
+                token, clock = await pipeline.execute()
         except RedisError as error:
             raise Unavailable("Redis does not tell which house it holds") from error
-        return (token or b"").decode(), _ms(time)
+        return (token or b"").decode(), _ms(clock)
 
     async def _read(self, *, strict: bool = True) -> _Held:
         """What the partition holds, in one step; unless strict, no house or an unreadable one is none."""
@@ -208,7 +215,7 @@ class CurrentHouse:
                 pipeline.hmget(keys.META, ["document", "rules", "house"])
                 pipeline.get(keys.HOUSE)
                 pipeline.time()
-                (token, rules, digest), packed, time = await pipeline.execute()
+                (token, rules, digest), packed, clock = await pipeline.execute()
         except RedisError as error:
             raise Unavailable("Redis does not tell which house it holds") from error
         document: HouseDocument | None = None
@@ -219,9 +226,10 @@ class CurrentHouse:
                 raise Unavailable("the partition holds a house of another version of the hub", 5) from error
         if strict and document is None:
             raise Unavailable("Redis has lost the hub's house", 5)
-        return _Held((token or b"").decode(), int(rules or 0), (digest or b"").decode(), document, _ms(time))
+        return _Held((token or b"").decode(), int(rules or 0), (digest or b"").decode(), document, _ms(clock))
 
 
-def _ms(time: Any) -> int:
-    seconds, microseconds = time
+def _ms(clock: Any) -> int:
+    """What Redis's TIME says, in UTC milliseconds."""
+    seconds, microseconds = clock
     return int(seconds) * 1000 + int(microseconds) // 1000

@@ -71,7 +71,7 @@ async def test_a_booking_that_meets_another_house_is_made_by_that_one(two: tuple
 async def test_under_concurrent_sales_a_change_of_rules_loses_nothing_and_no_number_comes_back(
     two: tuple[OpenStores, OpenStores], redis_client: Redis
 ) -> None:
-    one, other = two
+    one, _ = two
     await one.book(one.fact("stock", Line("BAG", "LON", 1_000)))
     done = asyncio.Event()
 

@@ -16,6 +16,10 @@ from protocol.limits import QUANTITY_MAX
 # The statuses every house has, in the order a minus takes from them; the house's own come after them.
 BUILT_IN_STATUSES = ("inspection", "damaged")
 
+# Of one SKU.
+ATTRIBUTES_MAX = 32
+ALIASES_MAX = 32
+
 # -1 lifts a cap that a weaker rule or the pool sets.
 Cap = Annotated[int, msgspec.Meta(ge=-1, le=QUANTITY_MAX)]
 Country = Annotated[
@@ -34,6 +38,8 @@ Instant = Annotated[
     datetime, msgspec.Meta(tz=True, description="a time with its offset, like 2026-11-22T10:00:00+00:00")
 ]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)]
+# What an attribute says; it may have several lines.
+Value = Annotated[str, msgspec.Meta(max_length=500)]
 LocationKind = Literal["store", "warehouse", "concession", "supplier"]
 
 
@@ -150,9 +156,9 @@ class SkuSettings(Table, frozen=True):
     id: Sku
     category: Label | None = None
     brand: Label | None = None
-    attributes: dict[str, str] = {}
+    attributes: Annotated[dict[Label, Value], msgspec.Meta(max_length=ATTRIBUTES_MAX)] = {}
     # Other names for it: a GTIN, a vendor's own id.
-    aliases: tuple[Sku, ...] = ()
+    aliases: Annotated[tuple[Sku, ...], msgspec.Meta(max_length=ALIASES_MAX)] = ()
 
 
 class HouseSettings(msgspec.Struct, frozen=True):

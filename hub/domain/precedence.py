@@ -15,7 +15,7 @@ from hub.domain.catalogue import HouseSettings, PoolSettings, RuleSettings
 from protocol.identifiers import nfc
 
 # What holds where nobody says anything.
-DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": -1}
+DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": 0}
 
 
 def strongest_first(

@@ -10,7 +10,7 @@ from hub.domain.rules import House
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One pool that would show a SKU otherwise; None where there is no such pool."""
+    """One pool that would show a SKU otherwise; None where there is no such pool, which shows it as sold out does."""
 
     pool: str
     before: Shown | None
@@ -20,11 +20,14 @@ class Difference(msgspec.Struct, frozen=True):
 def differences(positions: Mapping[str, Position], sku: str, before: House, after: House) -> list[Difference]:
     """Every pool that would show the SKU otherwise, in the order of the new house, then those that would be gone."""
     was, will_be = _all_shown(positions, sku, before), _all_shown(positions, sku, after)
-    return [
-        Difference(pool, was.get(pool), will_be.get(pool))
-        for pool in dict.fromkeys([*will_be, *was])
-        if was.get(pool) != will_be.get(pool)
-    ]
+    found = [Difference(pool, was.get(pool), will_be.get(pool)) for pool in dict.fromkeys([*will_be, *was])]
+    return [each for each in found if each.before != each.after and not _is_nothing(each)]
+
+
+def _is_nothing(found: Difference) -> bool:
+    """Whether a pool that comes or goes shows the SKU as sold out."""
+    sold_out = (Shown(), Shown(available=-1))
+    return found.before in sold_out if found.after is None else found.before is None and found.after in sold_out
 
 
 def _all_shown(positions: Mapping[str, Position], sku: str, house: House) -> dict[str, Shown]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from hub.domain.articles import Catalogue, catalogue_of
+from hub.domain.articles import Article, Catalogue, catalogue_of
 from hub.domain.catalogue import (
     BUILT_IN_STATUSES,
     HouseSettings,
@@ -70,8 +70,8 @@ class PoolTerms(msgspec.Struct, array_like=True, frozen=True):
     show_status: int
     # (threshold, safety) per group: first the locations in no group, which have none, then the pool's groups.
     groups: tuple[tuple[int, int], ...]
-    # The most units that are sold before they arrive; -1 is no limit.
-    preorder_limit: int = -1
+    # The most units that are sold before they arrive.
+    preorder_limit: int = 0
 
 
 class Profile:
@@ -161,10 +161,16 @@ class House:
 
     def profile(self, sku: str) -> Profile:
         """How the rules treat a SKU, given by the house's name."""
-        category = self.catalogue.category(sku)
+        return self._profile(self._rules_naming(sku), self.catalogue.category(sku))
+
+    def profile_as(self, sku: str, article: Article) -> Profile:
+        """How the rules would treat a SKU that is described so."""
+        own = [index for name in (sku, *article.aliases) for index in self._written_for.get(name, ())]
+        return self._profile(own, article.category)
+
+    def _profile(self, own: Sequence[int], category: str | None) -> Profile:
         if category not in self._ruled_categories:
             category = None
-        own = self._rules_naming(sku)
         if not own and category is None:
             return self._unnamed
         target = (tuple(index for index in own if self._rules[index].category in (None, category)), category)

@@ -63,6 +63,13 @@ class KeyTable(Table, frozen=True):
     locations: Reach = ()
 
 
+class CatalogueTable(Table, frozen=True):
+    """`[catalogue]`: where SKUs are described besides the `[[sku]]` tables, which win."""
+
+    # A CSV with the columns sku, category, brand, aliases and any attributes. Relative to the file's folder.
+    csv: Path | None = None
+
+
 class HubFile(Table, frozen=True):
     """hub.toml."""
 
@@ -76,6 +83,7 @@ class HubFile(Table, frozen=True):
     # A call of the kernel weighs lines × pools, so the pools of a house are few.
     pool: Annotated[tuple[PoolSettings, ...], Meta(max_length=64)] = ()
     rule: Annotated[tuple[RuleSettings, ...], Meta(max_length=10_000)] = ()
+    catalogue: CatalogueTable = CatalogueTable()
     sku: Annotated[tuple[SkuSettings, ...], Meta(max_length=200_000)] = ()
     status: Annotated[tuple[StatusSettings, ...], Meta(max_length=100)] = ()
     kind: Annotated[tuple[KindSettings, ...], Meta(max_length=100)] = ()

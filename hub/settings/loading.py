@@ -16,6 +16,7 @@ from hub.settings.lines import Lines
 from hub.settings.problems import Problems
 from hub.settings.rule_checks import check_rules
 from hub.settings.shapes import decode_table
+from hub.settings.sku_file import with_sku_file
 from hub.settings.tree import HubSettings, LedgerSettings, RedisSettings, Settings, has_password
 from hub.settings.vault import Vault, access_settings
 from hub.settings.wanted import wanted
@@ -78,6 +79,9 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     check_house(file.house, problems)
     check_rules(file.house, problems)
     check_size(file.house, problems)
+    if file.catalogue.csv is not None:
+        skus = with_sku_file(file.sku, folder / file.catalogue.csv, problems)
+        settings = msgspec.structs.replace(settings, house=msgspec.structs.replace(file.house, skus=skus))
     return Reading(settings, problems.listed(shown, Lines(text)) if len(problems) else [])
 
 

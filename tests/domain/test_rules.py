@@ -62,7 +62,7 @@ def test_terms_stand_in_the_order_that_the_kernel_reads() -> None:
 
     packed = msgspec.msgpack.encode(house(pool).profile("X").terms[0])
 
-    assert msgspec.msgpack.decode(packed) == ["p", 0, 1, 2, 3, 4, 1, [[0, 0]], -1]
+    assert msgspec.msgpack.decode(packed) == ["p", 0, 1, 2, 3, 4, 1, [[0, 0]], 0]
 
 
 def test_kinds_and_countries_pick_the_locations_that_have_both() -> None:
@@ -289,7 +289,7 @@ def test_the_last_bag_in_knightsbridge_is_seen_online_in_the_sample_house() -> N
 ORDER = ("sku", "location", "group", "category", "pool")
 PER_POOL = ("low", "cap", "sell", "preorder_limit")
 PER_TOTAL = ("safety", "threshold")
-UNSAID = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": -1}
+UNSAID = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": 0}
 
 names = {
     "sku": st.sampled_from(["BAG", "WATCH"]),

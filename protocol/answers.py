@@ -22,12 +22,14 @@ class AnswerLine(Struct, frozen=True):
     quantity: int
 
 
-class Alert(Struct, frozen=True, omit_defaults=True):
-    """Something a person should know: `discrepancy`, `fence_broken`, `reservation_broken`."""
+class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something a person should know: `discrepancy`, `fence_broken`, `sold_out`, …; docs/protocol.md has them all."""
 
     type: str
-    sku: str
-    location: str
+    # Both are left out where it is about the event as a whole, the location where it is about what a pool shows.
+    sku: str = ""
+    location: str = ""
+    # Units; in a `clock_skew` the seconds.
     quantity: int
     # The pool whose fence or reservation was broken.
     pool: str | None = None

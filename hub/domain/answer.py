@@ -3,10 +3,12 @@
 import msgspec
 
 from hub.domain.entry import Entry
+from hub.domain.pools import News
 
 
 class AnsweredAlert(msgspec.Struct, frozen=True):
-    """An alert as the first answer named it; `pool` is empty unless a fence was broken."""
+    """An alert as the first answer named it; `sku` and `location` are empty where it is about more, `pool` unless a
+    fence was broken or it is about what a pool shows."""
 
     type: str
     sku: str
@@ -20,7 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     # (house SKU, quantity) for each line of the event.
     lines: tuple[tuple[str, int], ...] = ()
-    # Summed per (type, sku, location, pool).
+    # Summed per (type, sku, location, pool), then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
 
 
@@ -29,8 +31,15 @@ def answer_of(entry: Entry) -> Answer:
     skus = entry.skus
     return Answer(
         tuple((skus[index], quantity) for index, quantity in entry.lines),
-        tuple(
-            AnsweredAlert(alert.type, skus[alert.sku], alert.location, alert.quantity, alert.pool)
-            for alert in entry.alerts
+        (
+            *(
+                AnsweredAlert(a.type, skus[a.sku] if a.sku >= 0 else "", a.location, a.quantity, a.pool)
+                for a in entry.alerts
+            ),
+            *(
+                AnsweredAlert(News(each.changed).name, skus[each.sku], "", max(0, each.view.available), each.pool)
+                for each in entry.views
+                if each.changed > News.changed
+            ),
         ),
     )

@@ -3,7 +3,8 @@
 Every function takes a position and gives a `Change`: the new position, the movements that lead to it and what
 a person should know. A position is the sum of its movements; only a fence's target is set beside them.
 Buckets are named as in the journal: `free`, `reserved`, `ring_fenced:<pool>`, `aside:<status>`, the account
-`deficit`, and outside the shelf `supplier`, `customer`, `adjustment`.
+`deficit`, and outside the shelf `supplier`, `customer`, `adjustment` and others named below. The account `variance`
+is where a count's differences and what it has seen already meet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ DEFICIT = "deficit"
 SUPPLIER = "supplier"
 CUSTOMER = "customer"
 ADJUSTMENT = "adjustment"
+VARIANCE = "variance"
 _FENCE = "ring_fenced:"
 _ASIDE = "aside:"
 

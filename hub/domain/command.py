@@ -9,11 +9,27 @@ from typing import Literal
 import msgspec
 
 # `park` keeps a fact that names what nobody knows, `conflict` one whose id the ledger knows with another
-# content; neither changes stock.
-Verb = Literal["receipt", "sale", "return", "adjustment", "ring_fence", "park", "conflict"]
+# content; neither changes stock. `close` ends a count; it is the hub's own.
+Verb = Literal[
+    "receipt",
+    "sale",
+    "void",
+    "return",
+    "moved",
+    "adjustment",
+    "ring_fence",
+    "dispatch",
+    "receive",
+    "expected",
+    "count",
+    "close",
+    "park",
+    "conflict",
+]
 
 # The bucket of a line that names none: sellable units.
 FREE = "free"
+WRITTEN_OFF = "written_off"
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -21,10 +37,81 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
     sku: str
     location: str
-    # Units; negative only in an adjustment, 0 only as the target of a `ring_fence`.
+    # Units; negative only in an adjustment; 0 only as a target, as what was counted or is expected.
     quantity: int
-    # `free`, or a status: where a return's or adjustment's units go to or come from.
+    # `free`, or a status: where a return's, move's or adjustment's units go to or come from. Of a void: the bucket that
+    # the sale took them from.
     bucket: str = FREE
+    # Where a move's units go: `free`, a status or `written_off`.
+    to: str = ""
+    # Serial numbers of some or all of the units.
+    serials: tuple[str, ...] = ()
+    # When it happened, UTC milliseconds, where that is not the fact's time.
+    time_ms: int | None = None
+
+
+class Voiding(msgspec.Struct, frozen=True, array_like=True):
+    """What a `void` takes back; the lines of the fact are what the sale took, from which buckets, in its order."""
+
+    # The event id of the sale.
+    sale: str
+    # 1 when the sale was found; else the void waits for it.
+    is_found: int
+    # (SKU, units) to give back; empty: all that were not given back yet.
+    asked: tuple[tuple[str, int], ...] = ()
+    # (SKU, units) that earlier voids gave back, as far as the ledger says.
+    given_back: tuple[tuple[str, int], ...] = ()
+
+
+class Transfer(msgspec.Struct, frozen=True, array_like=True):
+    """What a `dispatch` or `receive` is part of.
+
+    What was received before anything was dispatched waits, for nobody knows yet where it is: the fact has no lines
+    then, and its units stand in `early`. The dispatch has them as lines after its own, at `to`.
+    """
+
+    id: str
+    # Where it goes; empty while nobody knows.
+    to: str
+    # Of the record it was made from; with another in place the kernel answers `look_again`.
+    version: int
+    # 1 when nothing more will arrive; what lacks is a discrepancy.
+    is_final: int = 0
+    # Of a `dispatch`: how many of the lines are its own; the others were received early.
+    own_lines: int = 0
+    # Of a `receive` nobody knows the place of: (SKU, units).
+    early: tuple[tuple[str, int], ...] = ()
+
+
+class Supply(msgspec.Struct, frozen=True, array_like=True):
+    """Which purchase order a receipt or expected supply belongs to."""
+
+    purchase_order: str
+    # When it is expected, UTC milliseconds; 0 in a receipt.
+    eta_ms: int = 0
+
+
+class Counting(msgspec.Struct, frozen=True, array_like=True):
+    """As of when a `count` was taken."""
+
+    counted_at_ms: int
+    # `physical` or `system`.
+    kind: str
+    # 1: what is not listed was counted as zero.
+    is_complete: int = 0
+
+
+class Closing(msgspec.Struct, frozen=True, array_like=True):
+    """What the ledger says about the time of a count, so that it can be closed."""
+
+    # The number of the journal entry that opened it.
+    number: int
+    # For each line of the count, in its order: the units that came onto the shelf, less those that left it, by facts
+    # journalled before the count was opened that happened after it was taken.
+    since: tuple[int, ...] = ()
+
+
+Detail = Voiding | Transfer | Supply | Counting | Closing
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -51,3 +138,5 @@ class Fact(msgspec.Struct, frozen=True):
     # 1 when a fence keeps its target as its own pool buys from it.
     standing: int = 0
     lines: tuple[Line, ...] = ()
+    # What only some verbs say.
+    detail: Detail | None = None

@@ -5,6 +5,8 @@ them, by any version. On the stream an entry is one field `e` holding a msgpack 
 fields below; a field may be added at the end, never moved. The stream's id is `<epoch>-<number>`, gapless.
 """
 
+from typing import Any
+
 import msgspec
 
 from hub.domain.pools import View
@@ -54,7 +56,7 @@ class SetView(msgspec.Struct, array_like=True, frozen=True):
     sku: int
     pool: str
     view: View
-    # 1 when the shown value changed; only then may a screen hear of it.
+    # A `hub.domain.pools.News`; only where it is not 0 did the shown value change, and may a screen hear of it.
     changed: int
 
 
@@ -62,7 +64,8 @@ class Movement(msgspec.Struct, array_like=True, frozen=True):
     """Units that went from one bucket to another.
 
     Buckets on the shelf: `free`, `ring_fenced:<pool>`, `reserved`, `aside:<status>`; the account `deficit`;
-    outside: `supplier`, `customer`, `adjustment`.
+    beside it: `in_transit:<transfer>`; outside: `supplier`, `customer`, `adjustment`, `written_off`, `unannounced`,
+    `lost`; the account `variance`, where a count's differences and what it has seen already meet.
     """
 
     # Index into `Entry.skus`.
@@ -71,27 +74,59 @@ class Movement(msgspec.Struct, array_like=True, frozen=True):
     from_bucket: str
     to_bucket: str
     quantity: int
+    # When it happened, UTC milliseconds, where that is not the entry's time.
+    time_ms: int | None = None
 
 
 class EntryAlert(msgspec.Struct, array_like=True, frozen=True):
-    """Something a person should know: `discrepancy`, `fence_broken`, `reservation_broken`."""
+    """Something a person should know; the types are in docs/protocol.md."""
 
     type: str
-    # Index into `Entry.skus`.
+    # Index into `Entry.skus`; -1 where it is about the event as a whole.
     sku: int
     location: str
+    # Units; in a `clock_skew` the seconds, in a `conflict` 1.
     quantity: int
     # The pool whose fence was broken, else empty.
     pool: str = ""
+
+
+class SetRecord(msgspec.Struct, array_like=True, frozen=True):
+    """The new value of what is remembered beside positions and views; `hub.stock.keys` says where it lies."""
+
+    # `expected`, `transfers`, `voids`, `voided`, `counts`, `serials`, `catalogue`, `aliases`.
+    table: str
+    field: str
+    # As stored; None: it is not remembered any more.
+    value: Any = None
+
+
+class Counted(msgspec.Struct, array_like=True, frozen=True):
+    """A count of one position, closed: what lay there and what the book said for that time."""
+
+    # Index into `Entry.skus`.
+    sku: int
+    location: str
+    counted_at_ms: int
+    # `physical` or `system`.
+    kind: str
+    counted: int
+    # on_hand - deficit, by the facts journalled before the count was opened that had happened by then.
+    book: int
+    # 0 when a newer count stood already: the shelf was left alone.
+    is_newest: int
+    # The event that counted, as it was booked.
+    opened_by: int
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One change, as the kernel wrote it."""
 
     format: int
-    # `fact`, `parked`, `conflict`, `refresh` (views recomputed) or `rules` (the house changed).
+    # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised
+    # by the hub itself) or `rules` (the house changed).
     kind: str
-    # The event's type; empty for `refresh` and `rules`.
+    # The event's type; empty for those of the hub's own.
     type: str
     source: str
     id: str
@@ -111,6 +146,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     views: tuple[SetView, ...] = ()
     movements: tuple[Movement, ...] = ()
     alerts: tuple[EntryAlert, ...] = ()
+    records: tuple[SetRecord, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
+    # the purchase order; the SKU in a `refresh` or `sku`.
+    about: str = ""
 
 
 decode_entry = msgspec.msgpack.Decoder(Entry).decode

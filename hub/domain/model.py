@@ -10,11 +10,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from hub.domain import buckets
-from hub.domain.buckets import Change
-from hub.domain.command import Fact, Line
-from hub.domain.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetPosition, SetView
-from hub.domain.pools import Profile, View, parts_of, update_view
+from hub.domain.answer import AnsweredAlert, answer_of
+from hub.domain.command import Fact
+from hub.domain.draft import NO_SKU, Books, Draft
+from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
+from hub.domain.facts import book_fact
+from hub.domain.pools import Profile, View, news, parts_of, update_view
 from hub.domain.position import Position
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 
@@ -49,8 +50,8 @@ class Outcome(msgspec.Struct, frozen=True):
     seq: Seq | None = None
     # (SKU, quantity) of each line, in the event's order.
     lines: tuple[tuple[str, int], ...] = ()
-    # Summed over the lines; `sku` is an index into the distinct SKUs of `lines`.
-    alerts: tuple[EntryAlert, ...] = ()
+    # Summed over the lines, then what pools show since.
+    alerts: tuple[AnsweredAlert, ...] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -69,8 +70,9 @@ class Model:
         self.rules_version = 0
         # UTC milliseconds of the last change; the clock never goes back.
         self.booked_at_ms = 0
+        self.books = Books()
         # By SKU, then location.
-        self.positions: dict[str, dict[str, Position]] = {}
+        self.positions = self.books.positions
         # By SKU, then pool.
         self.views: dict[str, dict[str, View]] = {}
         # The rules each SKU's views were computed under.
@@ -128,7 +130,8 @@ class Model:
         now = self._tick(booked_at_ms)
         views = tuple(self._show(0, sku, now))
         rules = self.rules_version
-        return self._write(Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views))
+        entry = Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views, about=sku)
+        return self._write(entry)
 
     def _tick(self, booked_at_ms: int) -> int:
         self.booked_at_ms = max(self.booked_at_ms, booked_at_ms)
@@ -142,7 +145,8 @@ class Model:
         """Keep another content of a known id, once; it changes nothing."""
         key = (fact.source, fact.id, fact.hash)
         if key not in self.conflicts:
-            self.conflicts[key] = self._write(self._entry(fact, "conflict", now))
+            entry, alert = self._entry(fact, "conflict", now), EntryAlert("conflict", NO_SKU, "", 1)
+            self.conflicts[key] = self._write(msgspec.structs.replace(entry, alerts=(alert,)))
         return Outcome("conflict", self.conflicts[key])
 
     def _park(self, fact: Fact, now: int) -> Outcome:
@@ -164,54 +168,32 @@ class Model:
         )
 
     def _book(self, fact: Fact, now: int) -> Outcome:
-        """Apply the lines in order, each on what the ones before it left."""
-        skus = tuple(dict.fromkeys(line.sku for line in fact.lines))
-        for sku in skus:
+        """Apply the fact to the books, and what pools show to the fact."""
+        for sku in dict.fromkeys(line.sku for line in fact.lines):
             self.refresh(sku, now)
-        movements: list[Movement] = []
-        alerts: dict[tuple[str, int, str, str], int] = {}
-        for line in fact.lines:
-            number = skus.index(line.sku)
-            change = self._changed(fact, line, now)
-            self.positions.setdefault(line.sku, {})[line.location] = change.position
-            movements += [
-                Movement(number, line.location, move.from_bucket, move.to_bucket, move.quantity)
-                for move in change.moves
-            ]
-            for alert in change.alerts:
-                key = (alert.type, number, line.location, alert.pool)
-                alerts[key] = alerts.get(key, 0) + alert.quantity
-        touched = dict.fromkeys((skus.index(line.sku), line.location) for line in fact.lines)
+        # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
+        number, time_ms = len(self.journal), min(fact.time_ms, now)
+        skus = (line.sku for line in fact.lines)
+        draft = Draft(self.books, skus, number=number, time_ms=time_ms, now_ms=now)
+        draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
+        book_fact(draft, fact, self.house)
+        draft.enter()
+        positions = draft.positions_set()
+        touched = dict.fromkeys(each.sku for each in positions)
         entry = msgspec.structs.replace(
             self._entry(fact, "fact", now),
-            skus=skus,
-            lines=tuple((skus.index(line.sku), line.quantity) for line in fact.lines),
-            positions=tuple(SetPosition(n, where, self.positions[skus[n]][where]) for n, where in touched),
-            views=tuple(view for n, sku in enumerate(skus) for view in self._show(n, sku, now)),
-            movements=tuple(movements),
-            alerts=tuple(EntryAlert(type_, n, where, k, p) for (type_, n, where, p), k in alerts.items()),
+            skus=tuple(draft.skus),
+            lines=tuple(draft.lines),
+            positions=positions,
+            views=tuple(view for n in touched for view in self._show(n, draft.skus[n], now)),
+            movements=tuple(draft.movements),
+            alerts=draft.alerts_raised(),
+            records=draft.records_set(),
+            counted=tuple(draft.counted),
+            about=draft.about,
         )
-        return _applied(self._write(entry), entry)
-
-    def _changed(self, fact: Fact, line: Line, now: int) -> Change:
-        """What one line does to its position."""
-        position = self.positions.get(line.sku, {}).get(line.location, Position())
-        pools, statuses = list(self.house.pool_index), self.house.statuses
-        match fact.verb:
-            case "sale":
-                return buckets.sell(position, line.quantity, fact.pool, pools=pools)
-            case "ring_fence":
-                # Nothing happens later than it arrives, or one wrong clock would lock the fence for years.
-                standing, time_ms = fact.standing, min(fact.time_ms, now)
-                return buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms)
-            case "receipt":
-                return buckets.arrive(position, line.quantity, source=buckets.SUPPLIER, pools=pools)
-        if line.quantity < 0:
-            return buckets.remove(position, -line.quantity, line.bucket, pools=pools, statuses=statuses)
-        source = buckets.CUSTOMER if fact.verb == "return" else buckets.ADJUSTMENT
-        if line.bucket == buckets.FREE:
-            return buckets.arrive(position, line.quantity, source=source, pools=pools)
-        return buckets.put_aside(position, line.quantity, line.bucket, source=source)
+        answer = answer_of(entry)
+        return Outcome("applied", self._write(entry), answer.lines, answer.alerts)
 
     def _show(self, number: int, sku: str, now: int) -> list[SetView]:
         """Bring a SKU's views up to its positions and the rules, and give those that are not as before."""
@@ -227,8 +209,7 @@ class Model:
             new = update_view(old, terms, parts, booked_at_ms=now)
             if new != old:
                 views[terms.pool] = new
-                changed = int(new.changes > (old.changes if old else 0))
-                written.append(SetView(number, terms.pool, new, changed))
+                written.append(SetView(number, terms.pool, new, news(old, new)))
         return written
 
 
@@ -242,6 +223,7 @@ def _concerns(positions: Mapping[str, Position], profile: Profile, pool_number: 
     )
 
 
-def _applied(seq: Seq, entry: Entry) -> Outcome:
-    lines = tuple((entry.skus[number], quantity) for number, quantity in entry.lines)
-    return Outcome("applied", seq, lines, entry.alerts)
+def _skew_seconds(fact: Fact, now: int) -> int:
+    """How far the source's clock is off, by what it says itself or by a time ahead of ours; 0 within the tolerance."""
+    skew_ms = abs(fact.time_ms - fact.stated_ms) or fact.stated_ms - now
+    return skew_ms // 1000 if skew_ms > AHEAD_MS else 0

@@ -28,6 +28,16 @@ class Status(IntEnum):
     backorder = 4
 
 
+class News(IntEnum):
+    """What a change of a view means for its watchers, as stored beside it; `News(n).name` is the alert's type."""
+
+    none = 0
+    changed = 1
+    sold_out = 2
+    back_in_stock = 3
+    low_stock = 4
+
+
 class View(msgspec.Struct, array_like=True, frozen=True):
     """What one pool shows of one SKU, and the parts it is computed from.
 
@@ -178,3 +188,20 @@ def update_view(view: View | None, terms: Terms, parts: tuple[int, ...], *, book
         eta_ms=new.eta_ms,
         parts=parts,
     )
+
+
+def news(old: View | None, new: View) -> News:
+    """What a change of a view means for its watchers; the first value that a pool ever shows is no return."""
+    if old is None or old.changes == 0:
+        return News(new.changes > 0)
+    if new.changes == old.changes:
+        return News.none
+    if is_in_stock(old) != is_in_stock(new):
+        return News.sold_out if is_in_stock(old) else News.back_in_stock
+    became_low = new.status == Status.low_stock != old.status
+    return News.low_stock if became_low else News.changed
+
+
+def is_in_stock(view: View) -> bool:
+    """Whether the pool shows units that can be had now."""
+    return view.status in (Status.low_stock, Status.in_stock)

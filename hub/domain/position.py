@@ -33,9 +33,18 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     fences: tuple[Fence, ...] = ()
     # (status, units), only statuses that hold units.
     aside: tuple[tuple[str, int], ...] = ()
+    # The time of the newest count of the shelf, in UTC milliseconds: what happened at or before it the count has
+    # seen. None: never counted.
+    counted_at_ms: int | None = None
+    # The number of the journal entry that opened that count.
+    counted_by: int | None = None
 
     @property
     def on_hand(self) -> int:
         """Units on the shelf."""
         fenced = sum(fence.quantity for fence in self.fences)
         return self.free + self.reserved + fenced + sum(units for _, units in self.aside)
+
+    def has_counted(self, time_ms: int) -> bool:
+        """Whether what happened then was seen by the newest count, so that it leaves the shelf alone."""
+        return self.counted_at_ms is not None and time_ms <= self.counted_at_ms

@@ -71,7 +71,13 @@ def _seq(seq: Seq, claims: Claims) -> str | None:
 def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, ...]:
     """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them."""
     return tuple(
-        Alert(alert.type, alert.sku, alert.location, alert.quantity, alert.pool or None)
+        Alert(
+            type=alert.type,
+            sku=alert.sku,
+            location=alert.location,
+            quantity=alert.quantity,
+            pool=alert.pool or None,
+        )
         for alert in alerts
         if not alert.pool or may_see(telling.house, telling.claims, alert.pool)
     )
@@ -83,7 +89,7 @@ def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswe
         id=fact.id,
         status="applied" if is_kept else "accepted",
         seq=_seq(outcome.seq, telling.claims),
-        lines=tuple(AnswerLine(line.sku, line.quantity) for line in fact.lines),
+        lines=tuple(AnswerLine(sku, quantity) for sku, quantity in outcome.lines),
         alerts=_alerts(outcome.alerts, telling),
         availability=tuple(
             item(shown.sku, shown.view, outcome.seq.epoch, now_ms=telling.now_ms, pool=shown.pool)

@@ -4,19 +4,15 @@ An event that names what this house does not know (yet), or is of a type it cann
 the verb `park`: it is kept whole, because a fact must not be lost to configuration.
 """
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from hub.access import Claims
-from hub.domain.command import Fact, Line
+from hub.domain.command import Fact
 from hub.domain.rules import House
+from hub.intake.asked import Asked, asked_of, corrected
 from protocol import events
 from protocol.answers import epoch_ms
 from protocol.codec import DecodedEvent
-
-_EARLIEST_MS = epoch_ms(datetime.min.replace(tzinfo=UTC))
-
-Bookable = events.Sale | events.Receipt | events.Return | events.Adjustment | events.RingFence
 
 
 class Names(NamedTuple):
@@ -26,10 +22,13 @@ class Names(NamedTuple):
     pool: str | None
 
 
+_AT_ONE_PLACE = (events.Sale, events.Receipt, events.Return, events.Moved, events.Adjustment, events.RingFence)
+
+
 def names_in(event: events.Event) -> Names:
     """What the event names."""
     pool = getattr(event, "pool", None)
-    if isinstance(event, Bookable):
+    if isinstance(event, _AT_ONE_PLACE):
         return Names((event.location,), pool)
     locations = [getattr(event, field, None) for field in ("location", "from_", "to")]
     locations += getattr(event, "locations", None) or ()
@@ -54,26 +53,6 @@ def _knows(names: Names, house: House) -> bool:
     )
 
 
-def _lines(event: Bookable, house: House) -> tuple[Line, ...] | None:
-    """The fact's lines; None when one names a status that the house does not have."""
-    lines = []
-    for line in event.lines:
-        bucket = getattr(line, "to", None) or getattr(line, "bucket", events.FREE)
-        if bucket != events.FREE and bucket not in house.statuses:
-            return None
-        lines.append(Line(house.sku(line.sku), event.location, line.quantity, bucket))
-    return tuple(lines)
-
-
-_VERBS = {
-    events.Sale: "sale",
-    events.Receipt: "receipt",
-    events.Return: "return",
-    events.Adjustment: "adjustment",
-    events.RingFence: "ring_fence",
-}
-
-
 def to_fact(decoded: DecodedEvent, names: Names, source: str, house: House, clock_error_ms: int) -> Fact:
     """What the kernel is asked to book.
 
@@ -81,22 +60,20 @@ def to_fact(decoded: DecodedEvent, names: Names, source: str, house: House, cloc
     """
     event = decoded.event
     stated_ms = epoch_ms(event.time)
-    lines: tuple[Line, ...] | None = None
-    verb = _VERBS.get(type(event))
-    if verb is not None and _knows(names, house):
-        lines = _lines(event, house)  # type: ignore[arg-type]  # the verbs' keys are exactly Bookable
+    asked = asked_of(event, house, clock_error_ms) if _knows(names, house) else None
+    verb, lines, detail = asked or Asked("park")
     return Fact(
-        verb="park" if verb is None or lines is None else verb,  # type: ignore[arg-type]
+        verb=verb,
         type=event.__struct_config__.tag,  # type: ignore[arg-type]  # every event's tag is its type on the wire
         source=source,
         id=event.id,
         hash=decoded.hash,
-        # A wrong clock may not push it to where there is no date; too late a time the kernel cuts itself.
-        time_ms=max(_EARLIEST_MS, stated_ms + clock_error_ms),
+        time_ms=corrected(stated_ms, clock_error_ms),
         stated_ms=stated_ms,
         payload=decoded.canonical.decode(),
-        lines=lines or (),
+        lines=lines,
         pool=names.pool or "",
         standing=int(getattr(event, "standing", False)),
         ledger_checked=False,
+        detail=detail,
     )

@@ -8,20 +8,21 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact
-from hub.domain.document import DOCUMENT_BYTES_MAX, encode_document, token_of
+from hub.domain.command import Fact, Line
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House, Profile
-from hub.faults import Fault, ServerRefused, SettingsInvalid, Unavailable
+from hub.faults import Fault, Unavailable
 from hub.stock import keys
+from hub.stock.opening import give_house
 from hub.stock.outcome import (
     Applied,
     AskLedger,
     Broken,
     Conflict,
     Duplicate,
+    LookAgain,
     Outcome,
     Parked,
     Refused,
@@ -105,19 +106,13 @@ class Kernel:
         return await self._give(house, instead_of, create=False)
 
     async def _give(self, house: House, instead_of: str, *, create: bool) -> bool:
-        document = encode_document(house.document)
-        if len(document) > DOCUMENT_BYTES_MAX:
-            raise SettingsInvalid(f"the house takes more than {DOCUMENT_BYTES_MAX // 2**20} MiB; name fewer rules")
-        args = (str(self._hub), self.epoch, house.digest, int(create), document, token_of(document), instead_of)
-        reply: Any = await self._open.call(self._client, [keys.META, keys.JOURNAL, keys.HOUSE], *args)
-        word = reply[0].decode()
-        if word == "changed":
+        place = (self._hub, self.epoch)
+        opened = await give_house(self._open, self._client, place, house, instead_of, create=create)
+        if opened is None:
             return False
-        if word != "opened":
-            raise ServerRefused(_REFUSALS[word])
-        self.floor = max(self.floor, int(reply[1]))
-        self.rules_version, self.seen_from = int(reply[2]), int(reply[3])
-        self.booked_at_ms = int(reply[4])
+        self.floor = max(self.floor, opened.next)
+        self.rules_version, self.seen_from = opened.rules_version, opened.seen_from
+        self.booked_at_ms = opened.now_ms
         return True
 
     async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
@@ -146,7 +141,7 @@ class Kernel:
     async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
-        message = _Message(house, [keys.META, keys.JOURNAL, keys.AHEAD, *days])
+        message = _Message(house, [*keys.ALWAYS, *days])
         listed = [message.command(command) for command in commands]
         body = _encode(
             (
@@ -198,27 +193,42 @@ class _Message:
             command.payload,
             command.pool,
             int(command.standing),
-            [self._line(line.sku, line.location, line.quantity, line.bucket) for line in command.lines],
+            [self._line(line) for line in command.lines],
+            command.detail,
         )
 
-    def _line(self, sku: str, location: str, quantity: int, bucket: str) -> tuple[object, ...]:
+    def _line(self, line: Line) -> tuple[object, ...]:
+        sku, location = line.sku, line.location
         profile = self._house.profile(sku)
-        return (
+        plain = (
             self._key(keys.sku(sku)),
             sku,
             self._key(keys.skus_at(location)),
             location,
-            quantity,
+            line.quantity,
             self._profile(profile),
             self._sight(profile, location),
-            bucket,
+            line.bucket,
+            self._house.revision(sku),
         )
+        if line.to or line.serials or line.time_ms is not None:
+            return (*plain, line.to or None, line.serials or None, line.time_ms)
+        return plain
 
     def _refresh(self, command: Refresh) -> tuple[object, ...]:
         profile = self._house.profile(command.sku)
         sights = {location: self._sight(profile, location) for location in self._house.locations}
-        line = (self._key(keys.sku(command.sku)), command.sku, 0, "", 0, self._profile(profile), sights, "free")
-        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line])
+        line = (
+            self._key(keys.sku(command.sku)),
+            command.sku,
+            0,
+            "",
+            0,
+            self._profile(profile),
+            sights,
+            "free",
+        )
+        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line], None)
 
     def _key(self, key: str) -> int:
         index = self._key_at.get(key)
@@ -242,14 +252,6 @@ class _Message:
         return index
 
 
-_REFUSALS = {
-    "missing": "Redis has no stock of this hub, but the ledger knows some: rebuild Redis from the ledger, or give "
-    "back its data folder",
-    "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
-    "other_epoch": "Redis and the ledger disagree about the epoch: this Redis is a copy from before a recovery",
-    "halted": "the partition is halted, because a write failed half way; verify it and repair it first",
-}
-
 # A word of the script's → why it takes nothing.
 CLOSED = {
     "closed": "Redis has lost the hub's stock",
@@ -262,10 +264,14 @@ CLOSED = {
 
 
 def _applied(answer: list[Any], epoch: int) -> Applied:
-    _, number, alerts, shown, skus = answer
+    _, number, alerts, shown, skus, lines = answer
     return Applied(
         Seq(epoch, number),
-        tuple(AnsweredAlert(kind, skus[sku], place, count, pool) for kind, sku, place, count, pool in alerts),
+        tuple((skus[sku], quantity) for sku, quantity in lines),
+        tuple(
+            AnsweredAlert(kind, skus[sku] if sku >= 0 else "", place, count, pool)
+            for kind, sku, place, count, pool in alerts
+        ),
         tuple(Shown(skus[sku], pool, View(*view[:6])) for sku, pool, view in shown),
     )
 
@@ -283,6 +289,8 @@ def _outcome(answer: list[Any], epoch: int) -> Outcome:
             return Conflict(Seq(answer[1], answer[2]))
         case "ask_ledger":
             return AskLedger()
+        case "look_again":
+            return LookAgain()
         case "stale":
             return Stale(answer[1])
         case "refused":

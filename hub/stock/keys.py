@@ -7,8 +7,16 @@
     hub:{0}:house             string the house's document, JSON of hub.domain.document.HouseDocument
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
+                                     voided NUL source:id, closed_transfers NUL transfer → the same and a record
     hub:{0}:ahead             set    source:<day> of ids stated after the end of the day they were booked on
+    hub:{0}:transfers         hash   transfer → msgpack, what was sent and received of one under way
+    hub:{0}:voids             hash   source:id of a sale not heard of yet → msgpack, what of it was voided
+    hub:{0}:counts            hash   number of the opening entry → msgpack, a count that is not closed yet
+    hub:{0}:serials           hash   sku NUL serial → msgpack, where that piece was last
+    hub:{0}:catalogue         hash   sku → msgpack [revision, category, brand, attributes, aliases]
+    hub:{0}:aliases           hash   alias → msgpack sku
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · p:<pool> → msgpack View · r → their rules version
+                                     · c → revision of what is described of it · e → msgpack, what of it is expected
     hub:{0}:skus:<location>   set    the SKUs that have a position there
 
 `{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
@@ -21,8 +29,18 @@ META = PREFIX + "meta"
 HOUSE = PREFIX + "house"
 JOURNAL = PREFIX + "journal"
 AHEAD = PREFIX + "ahead"
+TRANSFERS = PREFIX + "transfers"
+VOIDS = PREFIX + "voids"
+COUNTS = PREFIX + "counts"
+SERIALS = PREFIX + "serials"
+CATALOGUE = PREFIX + "catalogue"
+ALIASES = PREFIX + "aliases"
+# What every call of the kernel has, in this order.
+ALWAYS = (META, JOURNAL, AHEAD, TRANSFERS, VOIDS, COUNTS, SERIALS, CATALOGUE, ALIASES)
 
 RULES_FIELD = b"r"
+REVISION_FIELD = b"c"
+EXPECTED_FIELD = b"e"
 VIEW_FIELD = b"p:"
 POSITION_FIELD = b"l:"
 

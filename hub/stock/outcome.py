@@ -19,6 +19,8 @@ class Applied(msgspec.Struct, frozen=True):
     """Booked now."""
 
     seq: Seq
+    # (house SKU, quantity) for each line of the answer.
+    lines: tuple[tuple[str, int], ...]
     alerts: tuple[AnsweredAlert, ...]
     shown: tuple[Shown, ...]
 
@@ -47,6 +49,10 @@ class AskLedger(msgspec.Struct, frozen=True):
     """Only the ledger can know whether this id was booked long ago; nothing was written."""
 
 
+class LookAgain(msgspec.Struct, frozen=True):
+    """What the command was made from, an earlier event, is not as it was any more; nothing was written."""
+
+
 class Stale(msgspec.Struct, frozen=True):
     """The views of this SKU are of older rules and must be refreshed first; nothing was written."""
 
@@ -69,4 +75,4 @@ class Unchanged(msgspec.Struct, frozen=True):
     """A refresh found nothing to do."""
 
 
-Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | Stale | Refused | Broken | Unchanged
+Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | LookAgain | Stale | Refused | Broken | Unchanged

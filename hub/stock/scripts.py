@@ -14,7 +14,20 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.faults import Unavailable
 
-KERNEL = ("numbers", "position", "view", "state", "dedupe", "facts", "refresh", "packing", "kernel")
+KERNEL = (
+    "numbers",
+    "position",
+    "view",
+    "state",
+    "dedupe",
+    "records",
+    "keeping",
+    "facts",
+    "applying",
+    "refresh",
+    "packing",
+    "kernel",
+)
 OPEN = ("open",)
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from hub.domain.answer import AnsweredAlert
 from hub.domain.catalogue import GroupSettings, HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import Fact, Line, Verb
-from hub.domain.entry import EntryAlert, Movement, Seq
+from hub.domain.entry import Movement, Seq
 from hub.domain.model import Model, Outcome
 from hub.domain.pools import Status
 from hub.domain.position import Position
@@ -61,7 +62,7 @@ def test_the_last_bag_vanishes_from_every_pool_when_one_sells_it(model: Model) -
     model.apply(sale("2", 1), NOW_MS + 5)
 
     assert shown(model) == {"online": 0, "store": 0}
-    assert [(view.pool, view.changed) for view in model.journal[-1].views] == [("online", 1), ("store", 1)]
+    assert [(view.pool, view.changed) for view in model.journal[-1].views] == [("online", 2), ("store", 2)]
     assert model.views[BAG]["online"].at_ms == NOW_MS + 5
 
 
@@ -114,7 +115,7 @@ def test_an_entry_says_everything_that_was_set(model: Model) -> None:
 def test_alerts_of_one_kind_at_one_position_are_one(model: Model) -> None:
     outcome = model.apply(fact("sale", "1", *[Line(BAG, LONDON, 2)] * 3, pool="store"), NOW_MS)
 
-    assert outcome.alerts == (EntryAlert("discrepancy", 0, LONDON, 6),)
+    assert outcome.alerts == (AnsweredAlert("discrepancy", BAG, LONDON, 6),)
 
 
 def test_later_lines_of_an_event_see_earlier_ones(model: Model) -> None:

@@ -268,6 +268,7 @@ async def test_the_broken_fence_of_a_pool_is_told_only_to_those_who_may_see_the_
     assert sorted(told[wide], key=lambda alert: str(alert["type"])) == [
         missing,
         {"type": "fence_broken", **at, "quantity": 2, "pool": "vip"},
+        {"type": "sold_out", "sku": sku, "quantity": 0, "pool": "vip"},
     ]
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
-from hub.domain.answer import AnsweredAlert, answer_of
+from hub.domain.answer import answer_of
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact
-from hub.domain.entry import FIELD, Entry, EntryAlert, Seq, decode_entry
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.model import Outcome as Expected
 from hub.domain.pools import View, parts_of
@@ -127,7 +127,7 @@ class Pair:
         entry = self.model.journal[expected.seq.number]
         match expected.kind:
             case "applied":
-                return Applied(expected.seq, _alerts(expected.alerts, entry), self._shown(entry))
+                return Applied(expected.seq, expected.lines, expected.alerts, self._shown(entry))
             case "duplicate":
                 return Duplicate(expected.seq, answer_of(entry))
             case "parked":
@@ -255,12 +255,6 @@ def _again(fact: Fact, item: Repeat) -> Fact:
 
 def _seq(outcome: Outcome) -> Seq | None:
     return outcome.seq if isinstance(outcome, Applied) else None
-
-
-def _alerts(alerts: tuple[EntryAlert, ...], entry: Entry) -> tuple[AnsweredAlert, ...]:
-    return tuple(
-        AnsweredAlert(alert.type, entry.skus[alert.sku], alert.location, alert.quantity, alert.pool) for alert in alerts
-    )
 
 
 def _buckets(positions: dict[str, dict[str, Position]]) -> dict[tuple[str, str, str], int]:

@@ -141,6 +141,7 @@ class Partition:
             "pool": "",
             "standing": 0,
             "lines": [self.raw_line()] if lines is None else lines,
+            "detail": None,
             **changes,
         }
         return list(parts.values())
@@ -155,6 +156,7 @@ class Partition:
             "profile": 1,
             "sight": 1,
             "bucket": "free",
+            "revision": 0,
             **changes,
         }
         return list(parts.values())

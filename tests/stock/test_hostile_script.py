@@ -90,7 +90,7 @@ async def test_a_line_with_a_wrong_part_is_refused(partition: Partition, changes
 @pytest.mark.parametrize("lines", [[], {}, {"a": 1}, "lines", 7, None, [7], ["line"], [[]], [{}], [None]], ids=repr)
 async def test_lines_of_a_wrong_shape_are_refused(partition: Partition, lines: Any) -> None:
     bad = partition.raw_command("bad")
-    bad[-1] = lines
+    bad[-2] = lines
     await refused_alone(partition, bad)
 
 

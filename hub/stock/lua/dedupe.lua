@@ -35,7 +35,7 @@ local function recall(call)
   end
   if #fields == 0 then return end
   for day = 1, call.days do
-    local found = redis.call('HMGET', KEYS[3 + day], unpack(fields))
+    local found = redis.call('HMGET', KEYS[FIRST_DAY - 1 + day], unpack(fields))
     for i, field in ipairs(fields) do
       if found[i] then seen[field] = cmsgpack.unpack(found[i]) end
     end
@@ -45,7 +45,7 @@ end
 local function recall_one(call, field)
   if fresh_seen[field] then return fresh_seen[field] end
   for day = 1, call.days do
-    local found = redis.call('HGET', KEYS[3 + day], field)
+    local found = redis.call('HGET', KEYS[FIRST_DAY - 1 + day], field)
     if found then return cmsgpack.unpack(found) end
   end
 end
@@ -73,7 +73,7 @@ end
 local function may_be_forgotten(call, command)
   local stated = command[STATED_AT]
   if stated < call.seen_from * DAY_MS + AHEAD_MS or stated > call.now + AHEAD_MS then return true end
-  return call.has_ahead and redis.call('SISMEMBER', KEYS[3], ahead_member(command)) == 1
+  return call.has_ahead and redis.call('SISMEMBER', KEYS[AHEAD], ahead_member(command)) == 1
 end
 
 -- Remember a booked command; one stated far ahead outlives its record in `ahead`.

@@ -2,10 +2,19 @@
 --
 -- LAW  Nothing here refuses for lack of stock; what the book lacks becomes deficit and an alert.
 
+-- verb → {low: the least quantity of a line, line: what one line does, or apply: what the whole command does;
+--         lines_min, lines_max: how many lines, if not 1 to 100; bucket_bytes_max: how long the name of a bucket, if not 64}
+-- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}
 
-local function returned_to(change, place, bucket, quantity, from)
-  if bucket == 'free' then
+do
+
+-- Units came from outside, into `free` or a status.
+local function put_on_shelf(change, place, line, bucket, from, time)
+  local quantity = line[AMOUNT]
+  if has_counted(place, time) then
+    pass_by(change, place, quantity, from)
+  elseif bucket == 'free' then
     arrive(change, place, quantity, from)
   else
     put_aside(change, place, bucket, quantity, from)
@@ -14,17 +23,20 @@ end
 
 facts.receipt = {
   low = 1,
-  apply = function(change, place, line) arrive(change, place, line[AMOUNT], 'supplier') end,
+  line = function(change, place, line, _, _, time) put_on_shelf(change, place, line, 'free', 'supplier', time) end,
 }
 
 facts['return'] = {
   low = 1,
-  apply = function(change, place, line) returned_to(change, place, line[BUCKET], line[AMOUNT], 'customer') end,
+  line = function(change, place, line, _, _, time)
+    put_on_shelf(change, place, line, line[BUCKET], 'customer', time)
+  end,
 }
 
 facts.sale = {
   low = 1,
-  apply = function(change, place, line, command)
+  line = function(change, place, line, command, _, time)
+    if has_counted(place, time) then return pass_by(change, place, -line[AMOUNT], 'customer') end
     local left = take_own_fence(change, place, line[AMOUNT], command[OF_POOL], 'customer')
     left = take_free(change, place, left, 'customer')
     left = break_fences(change, place, left, command[OF_POOL], 'customer')
@@ -60,20 +72,19 @@ end
 
 facts.adjustment = {
   low = -QUANTITY_MAX,
-  apply = function(change, place, line, _, call)
+  line = function(change, place, line, _, call, time)
     local quantity, bucket = line[AMOUNT], line[BUCKET]
     if quantity == 0 then refuse('an adjustment of 0 changes nothing') end
-    if quantity > 0 then
-      returned_to(change, place, bucket, quantity, 'adjustment')
-    else
-      take_whatever_is_there(change, place, -quantity, bucket, call)
-    end
+    if quantity > 0 then return put_on_shelf(change, place, line, bucket, 'adjustment', time) end
+    if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
+    take_whatever_is_there(change, place, -quantity, bucket, call)
   end,
 }
 
+-- A count says how much lies there, not for whom, so a target is set whatever was counted since.
 facts.ring_fence = {
   low = 0,
-  apply = function(change, place, line, command)
+  line = function(change, place, line, command)
     local fence = fence_of(place.after, command[OF_POOL])
     if fence and fence[SET_AT] > command[TIME] then return end
     if not fence then
@@ -90,30 +101,4 @@ facts.ring_fence = {
   end,
 }
 
-local function check_line(call, line, low)
-  if type(line) ~= 'table' then refuse('a line is missing') end
-  if not is_whole(line[AMOUNT], low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
-  if not (is_text(line[SKU], 512) and is_text(line[LOCATION], 64) and is_text(line[BUCKET], 64)) then
-    refuse('a name is missing')
-  end
-  if not (KEYS[line[SKU_KEY]] and KEYS[line[PLACE_KEY]] and call.profiles[line[PROFILE]] and call.sights[line[SIGHT]]) then
-    refuse('a line names nothing that was sent with the call')
-  end
-end
-
-local function apply_fact(call, command)
-  local fact = facts[command[VERB]]
-  if not fact then refuse('unknown verb') end
-  local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
-  if count < 1 or count > LINES_MAX then refuse('a fact has 1 to 100 lines') end
-  local change = new_change()
-  for i = 1, count do
-    local line = command[LINES][i]
-    check_line(call, line, fact.low)
-    local place = place_of(change, call, line)
-    fact.apply(change, place, line, command, call)
-    change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
-  end
-  for _, place in ipairs(change.places) do note_parts(change, place) end
-  return change
 end

@@ -1,14 +1,18 @@
 -- One call: a batch of commands, each booked whole or not at all, with everything that it set.
 --
--- KEYS   1 meta · 2 journal · 3 ahead · 4… the seen days, first to last · then SKU hashes and location sets, by index
+-- KEYS   1 meta · 2 journal · 3 ahead · 4 transfers · 5 voids · 6 counts · 7 serials · 8 catalogue · 9 aliases
+--        · 10… the seen days, first to last · then SKU hashes and location sets, by index
 -- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, commands}
 --          floor: the number after the highest one that any caller was answered
---          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines}
---          line: {SKU key, SKU, location set key, location, quantity, profile, sight, bucket}, keys by index into KEYS
+--          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines,
+--                    detail as the verb wants it}
+--          line: {SKU key, SKU, location set key, location, quantity, profile, sight, bucket, revision, to, serials, time ms},
+--                keys by index into KEYS, the last three only where there is something to say
 -- REPLY  msgpack {word, epoch, next number, booked at ms, first live day, answers, why}
 --          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
---          answer: {applied, number, alerts, views} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
---                  · {conflict, epoch, number} · {ask_ledger} · {stale, SKU} · {refused, why} · {broken, why} · {unchanged}
+--          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
+--                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
+--                  · {broken, why} · {unchanged}
 -- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
 --        after it the partition is halted.
 
@@ -25,16 +29,9 @@ local function read_call()
   }
 end
 
--- Whether a key is there; it may hold nothing else, because the first write to it would fail.
-local function expect_type(key, wanted)
-  local kind = redis.call('TYPE', key).ok
-  if kind ~= wanted and kind ~= 'none' then error(key .. ' holds a ' .. kind) end
-  return kind == wanted
-end
-
 -- Why this call may not write, or nil; fills in what the partition says of itself.
 local function closed_because(call)
-  local meta = redis.call('HMGET', KEYS[1], 'epoch', 'next', 'booked_at', 'rules', 'halted', 'seen_from')
+  local meta = redis.call('HMGET', KEYS[META], 'epoch', 'next', 'booked_at', 'rules', 'halted', 'seen_from')
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   call.now = math.max(now, tonumber(meta[3] or 0))
@@ -48,8 +45,8 @@ local function closed_because(call)
   if meta[5] then return 'halted' end
   if tonumber(meta[4]) ~= call.rules then return 'stale_rules' end
   if call.first_day > call.seen_from or call.first_day + call.days <= call.today then return 'stale_days' end
-  expect_type(KEYS[2], 'stream')
-  call.has_ahead = expect_type(KEYS[3], 'set')
+  expect_type(KEYS[JOURNAL], 'stream')
+  call.has_ahead = expect_type(KEYS[AHEAD], 'set')
 end
 
 local function check_command(command)
@@ -71,8 +68,9 @@ local function packed_entry(call, kind, command, change, views)
   for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
   return cmsgpack.pack({
     ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT],
-    command[VERB] == 'refresh' and call.now or math.min(command[TIME], call.now), call.now,
+    math.min(command[TIME], call.now), call.now,
     call.rules, command[PAYLOAD], change.skus, change.lines, positions, views, change.movements, change.alerts,
+    change.records, change.counted, change.about,
   })
 end
 
@@ -85,8 +83,7 @@ end
 -- What the pools that see the touched places will show: {sku index, pool, view}.
 local function shown_after(change)
   local shown = {}
-  for _, key in ipairs(change.keys) do
-    local noted = change.views[key]
+  for _, noted in ipairs(change.noted) do
     for _, terms in ipairs(noted.terms) do
       local pool = terms[1]
       local view = noted.fresh[pool] or noted.state.views[pool]
@@ -96,22 +93,36 @@ local function shown_after(change)
   return shown
 end
 
-local function book(call, command, change)
+-- The alerts of the entry, and then those that follow from what pools show since.
+local function alerts_told(change, views)
+  local told = change.alerts
+  for _, set in ipairs(views) do
+    if NEWS[set[4]] then
+      if told == change.alerts then told = { unpack(told) } end
+      told[#told + 1] = { NEWS[set[4]], set[1], '', math.max(0, set[3][AVAILABLE]), set[2] }
+    end
+  end
+  return told
+end
+
+local function book(call, command, change, kind)
   local views = views_of(change, call.now)
   local shown = shown_after(change)
-  local packed = packed_entry(call, command[VERB] == 'refresh' and 'refresh' or 'fact', command, change, views)
+  local packed = packed_entry(call, kind, command, change, views)
   -- Whatever could fail has not; from here on the command is part of the call.
   local number = append(call, packed)
-  keep(change, views, call.rules)
-  if command[VERB] ~= 'refresh' then remember_booked(call, command, 'fact', number) end
-  return { 'applied', number, change.alerts, shown, change.skus }
+  keep(change, views, call, number)
+  if kind == 'fact' then remember_booked(call, command, 'fact', number) end
+  return { 'applied', number, alerts_told(change, views), shown, change.skus, change.lines }
 end
 
 local function conflict(call, command)
   local field = field_of(command) .. '\0' .. command[CONTENT]
   local record = recall_one(call, field)
   if record then return { 'conflict', record[EPOCH], record[NUMBER] } end
-  local number = append(call, packed_entry(call, 'conflict', command, new_change(), {}))
+  local change = new_change()
+  raise(change, 'conflict', 1)
+  local number = append(call, packed_entry(call, 'conflict', command, change, {}))
   remember(field, { 'conflict', command[CONTENT], call.epoch, number })
   return { 'conflict', call.epoch, number }
 end
@@ -124,8 +135,9 @@ end
 
 local function answer(call, command)
   if command[VERB] == 'refresh' then
+    command[TIME] = call.now
     local change = apply_refresh(call, command)
-    return change and book(call, command, change) or { 'unchanged' }
+    return change and book(call, command, change, 'refresh') or { 'unchanged' }
   end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
@@ -133,8 +145,7 @@ local function answer(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
   if command[VERB] == 'park' then return park(call, command) end
-  command[TIME] = math.min(command[TIME], call.now)
-  return book(call, command, apply_fact(call, command))
+  return book(call, command, apply_fact(call, command), 'fact')
 end
 
 -- One bad command is its own fault only: what it raised is its answer.
@@ -144,16 +155,20 @@ local function protected(call, command)
   if type(result) ~= 'table' then return { 'broken', tostring(result) } end
   if result.refused then return { 'refused', result.refused } end
   if result.stale then return { 'stale', result.stale } end
+  if result.look_again then return { 'look_again' } end
   return { 'broken', result.err or 'unknown' }
 end
 
 local function write(call, ready)
-  for _, entry in ipairs(entries) do redis.call('XADD', KEYS[2], entry.id, 'e', entry.packed) end
+  for _, entry in ipairs(entries) do redis.call('XADD', KEYS[JOURNAL], entry.id, 'e', entry.packed) end
   for i, key in ipairs(dirty_keys) do redis.call('HSET', key, unpack(ready.hashes[i])) end
   for _, member in ipairs(members) do redis.call('SADD', member[1], member[2]) end
-  if #ready.seen > 0 then redis.call('HSET', KEYS[4 + call.today - call.first_day], unpack(ready.seen)) end
-  for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[3], member) end
-  redis.call('HSET', KEYS[1], 'next', call.next, 'booked_at', call.now)
+  for _, set in ipairs(ready.records) do
+    if set[3] then redis.call('HSET', set[1], set[2], set[3]) else redis.call('HDEL', set[1], set[2]) end
+  end
+  if #ready.seen > 0 then redis.call('HSET', KEYS[FIRST_DAY + call.today - call.first_day], unpack(ready.seen)) end
+  for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[AHEAD], member) end
+  redis.call('HSET', KEYS[META], 'next', call.next, 'booked_at', call.now)
 end
 
 local function reply_of(call, word, answers, why)
@@ -173,7 +188,7 @@ local function run()
   -- Writes begin.
   local written, why = pcall(write, call, ready)
   if written then return reply end
-  redis.call('HSET', KEYS[1], 'halted', 1)
+  redis.call('HSET', KEYS[META], 'halted', 1)
   return reply_of(call, 'halted', {}, type(why) == 'table' and why.err or tostring(why))
 end
 

@@ -9,7 +9,10 @@ local LINES_MAX = 100
 
 -- Where the parts of a command stand; FIELD is its dedupe field, made here.
 local VERB, TYPE, SOURCE, ID, CONTENT, TIME, STATED_AT, LEDGER_CHECKED, PAYLOAD, OF_POOL, IS_STANDING, LINES,
-  FIELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+  DETAIL, FIELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+
+-- Where the keys stand that every call has; the seen days come after them, first to last.
+local META, JOURNAL, AHEAD, FIRST_DAY = 1, 2, 3, 10
 
 local function is_whole(value, low, high)
   return type(value) == 'number' and value == math.floor(value) and value >= low and value <= high
@@ -22,4 +25,16 @@ end
 -- Stops the command, never the call: every command is checked under pcall.
 local function refuse(reason)
   error({ refused = reason }, 0)
+end
+
+-- Stops the command, because what it was made from is not what is there any more; whoever sent it looks again.
+local function look_again()
+  error({ look_again = true }, 0)
+end
+
+-- Whether a key is there; it may hold nothing else, because the first write to it would fail.
+local function expect_type(key, wanted)
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= wanted and kind ~= 'none' then error(key .. ' holds a ' .. kind) end
+  return kind == wanted
 end

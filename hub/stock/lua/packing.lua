@@ -2,11 +2,13 @@
 --
 -- LAW  All packing is done before the first write, so that only Redis itself can fail after it.
 
+local PLAIN = { r = true, c = true }  -- numbers that are stored as they are
+
 local function packed_sku(key)
   local fields = {}
   for field, value in pairs(skus[key].dirty) do
     fields[#fields + 1] = field
-    fields[#fields + 1] = field == 'r' and value or cmsgpack.pack(value)
+    fields[#fields + 1] = PLAIN[field] and value or cmsgpack.pack(value)
   end
   return fields
 end
@@ -20,9 +22,17 @@ local function packed_seen()
   return fields
 end
 
+local function packed_records()
+  local packed = {}
+  for i, dirty in ipairs(dirty_records) do
+    packed[i] = { KEYS[dirty[1]], dirty[2], dirty[3] ~= nil and cmsgpack.pack(dirty[3]) or nil }
+  end
+  return packed
+end
+
 -- Everything that is to be written, packed.
 local function prepared()
   local hashes = {}
   for i, key in ipairs(dirty_keys) do hashes[i] = packed_sku(key) end
-  return { hashes = hashes, seen = packed_seen() }
+  return { hashes = hashes, seen = packed_seen(), records = packed_records() }
 end

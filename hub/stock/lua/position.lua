@@ -1,11 +1,11 @@
 -- Buckets of a position and how units move between them.
 --
--- A position is {free, reserved, deficit, fences, aside}; a fence is {pool, quantity, target, standing, set_at};
--- aside is a list of {status, quantity}.
+-- A position is {free, reserved, deficit, fences, aside, counted_at, counted_by}, the last two only where it was counted;
+-- a fence is {pool, quantity, target, standing, set_at}; aside is a list of {status, quantity}.
 --
 -- LAW  No bucket is ever negative, and every change of a bucket is a movement in `change.movements`.
 
-local FREE, RESERVED, DEFICIT, FENCES, ASIDE = 1, 2, 3, 4, 5
+local FREE, RESERVED, DEFICIT, FENCES, ASIDE, COUNTED_AT, COUNTED_BY = 1, 2, 3, 4, 5, 6, 7
 local POOL, QUANTITY, TARGET, STANDING, SET_AT = 1, 2, 3, 4, 5
 
 local NONE = {}  -- most positions have no fence and nothing aside; whoever adds one makes a list of its own
@@ -18,7 +18,10 @@ local function copies(list, width)
 end
 
 local function copy_of(position)
-  return { position[FREE], position[RESERVED], position[DEFICIT], copies(position[FENCES], 5), copies(position[ASIDE], 2) }
+  return {
+    position[FREE], position[RESERVED], position[DEFICIT], copies(position[FENCES], 5), copies(position[ASIDE], 2),
+    position[COUNTED_AT], position[COUNTED_BY],
+  }
 end
 
 local function add_to(position, list, item)
@@ -52,8 +55,21 @@ end
 
 local function record(change, place, from, to, quantity)
   if quantity > 0 then
-    change.movements[#change.movements + 1] = { place.sku, place.location, from, to, quantity }
+    -- The last is when it happened, where that is not the entry's time.
+    change.movements[#change.movements + 1] = { place.sku, place.location, from, to, quantity, change.moment }
   end
+end
+
+-- Whether the newest count of the place has seen what happened then.
+local function has_counted(place, time)
+  local counted_at = place.after[COUNTED_AT]
+  return counted_at ~= nil and time <= counted_at
+end
+
+-- Units that a count has seen already went by the shelf: plus came in, minus went out.
+local function pass_by(change, place, units, outside)
+  record(change, place, outside, 'variance', units)
+  record(change, place, 'variance', outside, -units)
 end
 
 -- Alerts of one kind at one position are one alert.
@@ -67,6 +83,10 @@ local function alert(change, place, kind, quantity, pool)
   end
   change.alerts[#change.alerts + 1] = { kind, place.sku, place.location, quantity, pool }
 end
+
+-- An alert about the event as a whole.
+local NOWHERE_AT_ALL = { sku = -1, location = '' }
+local function raise(change, kind, quantity) alert(change, NOWHERE_AT_ALL, kind, quantity, '') end
 
 -- Units arrive in `free`: they repay the deficit, then fill the fences, and the rest is free.
 local function arrive(change, place, quantity, from)

@@ -10,12 +10,15 @@ local function load_whole(key)
     local kind, name, value = string.sub(found[i], 1, 2), string.sub(found[i], 3), found[i + 1]
     if kind == 'r' then
       state.rules = state.rules or tonumber(value)
+    elseif kind == 'c' then
+      state.revision = state.revision or tonumber(value)
     elseif kind == 'l:' then
       state.positions[name] = state.positions[name] or stored(value)
     elseif kind == 'p:' then
       state.views[name] = state.views[name] or stored(value)
     end
   end
+  state.revision = state.revision or 0
   skus[key] = state
   return state
 end
@@ -35,8 +38,8 @@ local function apply_refresh(call, command)
   local state = load_whole(key)
   if not state.rules or state.rules == call.rules then return nil end
   local change = new_change()
-  local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, sku = index_of(change, key, line[SKU]) }
-  change.views[key] = noted
+  change.about = line[SKU]
+  local noted = note_sku(change, sku_number(change, line[SKU]), terms, state)
   for location, position in pairs(state.positions) do
     local sight = sights[location] and call.sights[sights[location]] or unseen(terms)
     position = position or NOWHERE

@@ -3,9 +3,10 @@
 -- LAW  Commands of one call see each other's effects, yet a command that fails its checks leaves none:
 --      a command works on copies (a `change`), and only `keep` makes them the state.
 
-local SKU_KEY, SKU, PLACE_KEY, LOCATION, AMOUNT, PROFILE, SIGHT, BUCKET = 1, 2, 3, 4, 5, 6, 7, 8
+local SKU_KEY, SKU, PLACE_KEY, LOCATION, AMOUNT, PROFILE, SIGHT, BUCKET, REVISION, TO, SERIALS, HAPPENED =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
-local skus = {}       -- SKU key → {rules, views, positions, dirty: the fields to write}
+local skus = {}       -- SKU key → {rules, revision, views, positions, dirty: the fields to write}
 local dirty_keys = {} -- in the order of first change
 local entries = {}    -- packed journal entries, in order
 local fresh_seen = {} -- dedupe field → {kind, hash, epoch, number}, of this call
@@ -24,16 +25,16 @@ local fields_of = {}  -- terms → the fields to read; the second is the positio
 local function load(key, location, terms)
   local fields = fields_of[terms]
   if not fields then
-    fields = { 'r', '' }
-    for i, pool_terms in ipairs(terms) do fields[i + 2] = 'p:' .. pool_terms[1] end
+    fields = { 'r', '', 'c' }
+    for i, pool_terms in ipairs(terms) do fields[i + 3] = 'p:' .. pool_terms[1] end
     fields_of[terms] = fields
   end
   fields[2] = 'l:' .. location
   local found = redis.call('HMGET', key, unpack(fields))
-  local state = { key = key, rules = tonumber(found[1] or nil), views = {}, positions = {} }
+  local state = { key = key, rules = tonumber(found[1] or nil), revision = tonumber(found[3] or 0), views = {}, positions = {} }
   state.positions[location] = found[2] and stored(found[2])  -- false: it is known not to be there
   for i, pool_terms in ipairs(terms) do
-    if found[i + 2] then state.views[pool_terms[1]] = stored(found[i + 2]) end
+    if found[i + 3] then state.views[pool_terms[1]] = stored(found[i + 3]) end
   end
   skus[key] = state
   return state
@@ -53,16 +54,19 @@ local function position_in(state, place_key, sku, location)
 end
 
 local function new_change()
-  return { keys = {}, skus = {}, index = {}, places = {}, by_place = {}, lines = {}, views = {}, movements = {}, alerts = {} }
+  return {
+    skus = {}, numbers = {}, places = {}, by_place = {}, lines = {}, views = {}, noted = {}, movements = {}, alerts = {},
+    records = {}, record_at = {}, counted = {}, about = '',
+  }
 end
 
-local function index_of(change, key, sku)
-  if not change.index[key] then
+-- The SKU's place among those of the entry; one that is new there joins them.
+local function sku_number(change, sku)
+  if not change.numbers[sku] then
     change.skus[#change.skus + 1] = sku
-    change.keys[#change.keys + 1] = key
-    change.index[key] = #change.skus - 1  -- readers count from 0
+    change.numbers[sku] = #change.skus - 1  -- readers count from 0
   end
-  return change.index[key]
+  return change.numbers[sku]
 end
 
 -- The working copy of the position that a line names.
@@ -74,43 +78,14 @@ local function place_of(change, call, line)
   if place then return place end
   local terms = call.profiles[line[PROFILE]]
   local state = skus[key] or load(key, location, terms)
-  if state.rules and state.rules ~= call.rules then error({ stale = line[SKU] }, 0) end
+  if state.rules and state.rules ~= call.rules or state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
   local before, is_new = position_in(state, KEYS[line[PLACE_KEY]], line[SKU], location)
   place = {
-    key = key, state = state, sku = index_of(change, key, line[SKU]), name = line[SKU], location = location,
+    state = state, sku = sku_number(change, line[SKU]), name = line[SKU], location = location,
     before = before, after = copy_of(before), is_new = is_new, place_key = KEYS[line[PLACE_KEY]],
     terms = terms, sight = call.sights[line[SIGHT]],
   }
   by_location[location] = place
   change.places[#change.places + 1] = place
   return place
-end
-
-local function mark(state, field, value)
-  if not state.dirty then
-    state.dirty = {}
-    dirty_keys[#dirty_keys + 1] = state.key
-  end
-  state.dirty[field] = value
-end
-
--- Make a command's copies the state that the next command sees. Nothing here may fail.
-local function keep(change, views, rules)
-  for _, place in ipairs(change.places) do
-    place.state.positions[place.location] = place.after
-    mark(place.state, 'l:' .. place.location, place.after)
-    if place.is_new then members[#members + 1] = { place.place_key, place.name } end
-  end
-  for _, set in ipairs(views) do
-    local state = skus[change.keys[set[1] + 1]]
-    state.views[set[2]] = set[3]
-    mark(state, 'p:' .. set[2], set[3])
-  end
-  for _, key in ipairs(change.keys) do
-    local state = skus[key]
-    if state.rules ~= rules then
-      state.rules = rules
-      mark(state, 'r', rules)
-    end
-  end
 end

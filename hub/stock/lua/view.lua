@@ -8,6 +8,9 @@
 
 local CHANGES, AT, AVAILABLE, STATUS, CAPPED, ETA, PARTS = 1, 2, 3, 4, 5, 6, 7
 local OUT_OF_STOCK, LOW_STOCK, IN_STOCK = 0, 1, 2
+-- What a change of a view means for its watchers.
+local CHANGED, SOLD_OUT, BACK_IN_STOCK, BECAME_LOW = 1, 2, 3, 4
+local NEWS = { [SOLD_OUT] = 'sold_out', [BACK_IN_STOCK] = 'back_in_stock', [BECAME_LOW] = 'low_stock' }
 local NUMBER_HIDDEN = -1
 
 local function shown_value(terms, parts)
@@ -29,14 +32,23 @@ local function never_shown(terms)
   return { 0, 0, terms[7] == 1 and NUMBER_HIDDEN or 0, OUT_OF_STOCK, 0, 0, {} }
 end
 
--- The view with new parts; its second value tells whether a screen must hear of it.
+-- What a change to this status means; the first value that a pool ever shows is no return.
+local function news(view, status)
+  if view[CHANGES] == 0 then return CHANGED end
+  local was = view[STATUS]
+  local was_there, is_there = was == LOW_STOCK or was == IN_STOCK, status == LOW_STOCK or status == IN_STOCK
+  if was_there ~= is_there then return was_there and SOLD_OUT or BACK_IN_STOCK end
+  return status == LOW_STOCK and was ~= LOW_STOCK and BECAME_LOW or CHANGED
+end
+
+-- The view with new parts; its second value tells what a screen must hear of, 0 is nothing.
 local function view_with(view, terms, parts, now)
   local available, status, capped = shown_value(terms, parts)
   local changed = available ~= view[AVAILABLE] or status ~= view[STATUS] or capped ~= view[CAPPED]
   if changed then
-    return { view[CHANGES] + 1, now, available, status, capped, view[ETA], parts }, true
+    return { view[CHANGES] + 1, now, available, status, capped, view[ETA], parts }, news(view, status)
   end
-  return { view[CHANGES], view[AT], available, status, capped, view[ETA], parts }, false
+  return { view[CHANGES], view[AT], available, status, capped, view[ETA], parts }, 0
 end
 
 -- What one location gives a pool; group 0 means that the pool sees only its own fence there.
@@ -48,10 +60,20 @@ local function contribution(position, pool, group, buffer)
   return fence and units + fence[QUANTITY] or units
 end
 
+-- Where the parts of one SKU are noted, its pools' views to be made of them.
+local function note_sku(change, sku, terms, state)
+  local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, sku = sku }
+  change.views[sku] = noted
+  change.noted[#change.noted + 1] = noted
+  return noted
+end
+
 -- Note what the change of one place does to the parts of every pool that sees it.
 local function note_parts(change, place)
-  local noted = change.views[place.key] or { terms = place.terms, state = place.state, pools = {}, seen = {}, fresh = {}, sku = place.sku }
-  change.views[place.key] = noted
+  local noted = change.views[place.sku]
+  if not noted then
+    noted = note_sku(change, place.sku, place.terms, place.state)
+  end
   local sight, views = place.sight, place.state.views
   for i, terms in ipairs(place.terms) do
     local pool, group, buffer = terms[1], sight[2 * i - 1], sight[2 * i]
@@ -81,18 +103,17 @@ local function is_same(view, parts)
   return true
 end
 
--- Turn the noted parts into views: a list of {sku, pool, view, changed} in configuration order.
+-- Turn the noted parts into views: a list of {sku, pool, view, news} in configuration order.
 local function views_of(change, now)
   local set = {}
-  for _, key in ipairs(change.keys) do
-    local noted = change.views[key]
+  for _, noted in ipairs(change.noted) do
     for _, terms in ipairs(noted.terms) do
       local parts = noted.pools[terms[1]]
       if parts then
         local view = noted.state.views[terms[1]]
-        local fresh, changed = view_with(view or never_shown(terms), terms, parts, now)
-        if changed or not is_same(view, parts) then
-          set[#set + 1] = { noted.sku, terms[1], fresh, changed and 1 or 0 }
+        local fresh, heard = view_with(view or never_shown(terms), terms, parts, now)
+        if heard > 0 or not is_same(view, parts) then
+          set[#set + 1] = { noted.sku, terms[1], fresh, heard }
           noted.fresh[terms[1]] = fresh
         end
       end

@@ -1,0 +1,134 @@
+"""The books, and a draft of what one command makes of them.
+
+A command works on a draft: nothing counts before the whole command proved possible. A draft collects what the
+journal entry will say: positions, movements, alerts, records.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from hub.domain import buckets
+from hub.domain.buckets import Change
+from hub.domain.command import Line
+from hub.domain.entry import Counted, EntryAlert, Movement, SetPosition, SetRecord
+from hub.domain.position import Position
+
+# Of an alert about the event as a whole.
+NO_SKU = -1
+
+
+class Books:
+    """Everything that facts change, but for what pools show."""
+
+    def __init__(self) -> None:
+        # By SKU, then location.
+        self.positions: dict[str, dict[str, Position]] = {}
+        # By table, then field: what is remembered beside positions; see `hub.domain.entry.SetRecord`.
+        self.records: dict[str, dict[str, Any]] = {}
+
+
+class Draft:
+    """What one command makes of the books."""
+
+    def __init__(self, books: Books, skus: Iterable[str], *, number: int, time_ms: int, now_ms: int) -> None:
+        self._books = books
+        # The number that the entry will have.
+        self.number = number
+        # When the fact happened, never later than now; and now by the kernel's clock.
+        self.time_ms = time_ms
+        self.now_ms = now_ms
+        # The distinct SKUs of the command, in order; others may join.
+        self.skus = list(dict.fromkeys(skus))
+        # (index of SKU, units) of the answer's lines.
+        self.lines: list[tuple[int, int]] = []
+        self.movements: list[Movement] = []
+        self.counted: list[Counted] = []
+        self.about = ""
+        self._positions: dict[tuple[int, str], Position] = {}
+        self._alerts: dict[tuple[str, int, str, str], int] = {}
+        self._records: dict[tuple[str, str], Any] = {}
+
+    def sku_number(self, sku: str) -> int:
+        """The SKU's place among those of the entry."""
+        if sku not in self.skus:
+            self.skus.append(sku)
+        return self.skus.index(sku)
+
+    def time_of(self, line: Line) -> int:
+        """When the line happened, never later than now."""
+        return self.time_ms if line.time_ms is None else min(line.time_ms, self.now_ms)
+
+    def position(self, sku: str, location: str) -> Position:
+        """The position as the lines before left it."""
+        number = self.sku_number(sku)
+        found = self._positions.get((number, location))
+        return found or self._books.positions.get(sku, {}).get(location, Position())
+
+    def keep(self, line: Line, change: Change) -> None:
+        """Take what a line did to its position."""
+        number = self.sku_number(line.sku)
+        self._positions[number, line.location] = change.position
+        for move in change.moves:
+            self.move(line, move.from_bucket, move.to_bucket, move.quantity)
+        for alert in change.alerts:
+            self.alert(alert.type, number, line.location, alert.quantity, alert.pool)
+
+    def has_counted(self, line: Line) -> bool:
+        """Whether the newest count of the line's position has seen what the line says; its position is then touched all
+        the same, for the entry to say that nothing changed there."""
+        position = self.position(line.sku, line.location)
+        self._positions[self.sku_number(line.sku), line.location] = position
+        return position.has_counted(self.time_of(line))
+
+    def pass_by(self, line: Line, units: int, outside: str) -> None:
+        """Book units of a line that a count has seen already: they went by the shelf, plus is in and minus is out."""
+        if units > 0:
+            self.move(line, outside, buckets.VARIANCE, units)
+        else:
+            self.move(line, buckets.VARIANCE, outside, -units)
+
+    def move(self, line: Line, from_bucket: str, to_bucket: str, quantity: int) -> None:
+        """Note a movement; nothing moved is no movement."""
+        if quantity:
+            time_ms = self.time_of(line)
+            own_time = None if time_ms == self.time_ms else time_ms
+            number = self.sku_number(line.sku)
+            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time))
+
+    def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "") -> None:
+        """Raise an alert; those of one kind at one place are one."""
+        if quantity:
+            key = (type, sku, location, pool)
+            self._alerts[key] = self._alerts.get(key, 0) + quantity
+
+    def record(self, table: str, field: str) -> Any:
+        """What is remembered, as this command left it; None is nothing."""
+        key = (table, field)
+        return self._records[key] if key in self._records else self._books.records.get(table, {}).get(field)
+
+    def set_record(self, table: str, field: str, value: Any) -> None:
+        """Remember something, or with None forget it."""
+        self._records[table, field] = value
+
+    def positions_set(self) -> tuple[SetPosition, ...]:
+        """Every touched position, in the order of touching."""
+        return tuple(SetPosition(number, location, what) for (number, location), what in self._positions.items())
+
+    def records_set(self) -> tuple[SetRecord, ...]:
+        """Every record set or removed, in the order of first setting."""
+        return tuple(SetRecord(table, field, value) for (table, field), value in self._records.items())
+
+    def alerts_raised(self) -> tuple[EntryAlert, ...]:
+        """The alerts, in the order of first raising."""
+        return tuple(EntryAlert(type_, n, where, k, pool) for (type_, n, where, pool), k in self._alerts.items())
+
+    def enter(self) -> None:
+        """Make the draft the books."""
+        for (number, location), position in self._positions.items():
+            self._books.positions.setdefault(self.skus[number], {})[location] = position
+        for (table, field), value in self._records.items():
+            remembered = self._books.records.setdefault(table, {})
+            if value is None:
+                remembered.pop(field, None)
+            else:
+                remembered[field] = value

@@ -1,0 +1,84 @@
+"""What each fact does to the books. What already happened is booked, whatever the book says."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hub.domain import buckets
+from hub.domain.buckets import FREE
+from hub.domain.command import Fact, Line
+from hub.domain.draft import Draft
+
+
+class Order(Protocol):
+    """The house's orders of pools and statuses; `hub.domain.rules.House` has them."""
+
+    @property
+    def pool_index(self) -> Mapping[str, int]:
+        """Each pool's place in the configuration."""
+
+    @property
+    def statuses(self) -> Sequence[str]:
+        """All statuses of units that are not for sale, in order."""
+
+
+def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
+    """Write into the draft what the fact does; the lines in order, each on what the ones before it left."""
+    book_line = _BY_LINE[fact.verb]
+    for line in fact.lines:
+        draft.lines.append((draft.sku_number(line.sku), line.quantity))
+        book_line(draft, fact, line, house)
+
+
+def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    if draft.has_counted(line):
+        draft.pass_by(line, -line.quantity, buckets.CUSTOMER)
+        return
+    position = draft.position(line.sku, line.location)
+    draft.keep(line, buckets.sell(position, line.quantity, fact.pool, pools=list(house.pool_index)))
+
+
+def _receipt(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    put_on_shelf(draft, line, FREE, buckets.SUPPLIER, house)
+
+
+def _return(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    put_on_shelf(draft, line, line.bucket, buckets.CUSTOMER, house)
+
+
+def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    if line.quantity > 0:
+        put_on_shelf(draft, line, line.bucket, buckets.ADJUSTMENT, house)
+    elif draft.has_counted(line):
+        draft.pass_by(line, line.quantity, buckets.ADJUSTMENT)
+    else:
+        position, quantity = draft.position(line.sku, line.location), -line.quantity
+        pools, statuses = list(house.pool_index), house.statuses
+        draft.keep(line, buckets.remove(position, quantity, line.bucket, pools=pools, statuses=statuses))
+
+
+def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    # A count says how much lies there, not for whom, so a target is set whatever was counted since.
+    position = draft.position(line.sku, line.location)
+    standing, time_ms = fact.standing, draft.time_ms
+    draft.keep(line, buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms))
+
+
+def put_on_shelf(draft: Draft, line: Line, bucket: str, source: str, house: Order) -> None:
+    """Units came from outside, into `free` or a status."""
+    if draft.has_counted(line):
+        draft.pass_by(line, line.quantity, source)
+        return
+    position = draft.position(line.sku, line.location)
+    if bucket == FREE:
+        draft.keep(line, buckets.arrive(position, line.quantity, source=source, pools=list(house.pool_index)))
+    else:
+        draft.keep(line, buckets.put_aside(position, line.quantity, bucket, source=source))
+
+
+_BY_LINE = {
+    "sale": _sale,
+    "receipt": _receipt,
+    "return": _return,
+    "adjustment": _adjustment,
+    "ring_fence": _ring_fence,
+}

@@ -1,0 +1,66 @@
+-- Check a fact and apply it to copies of what it touches.
+--
+-- LAW  Whatever the lines and the detail hold, only whole, bounded values reach the facts.
+
+local SERIAL_BYTES_MAX = 512
+
+local function check_serials(serials, amount)
+  if serials == nil then return end
+  if type(serials) ~= 'table' or table.maxn(serials) > amount then refuse('serials are no list of at most its units') end
+  for i = 1, table.maxn(serials) do
+    if not is_text(serials[i], SERIAL_BYTES_MAX) then refuse('a serial is no text') end
+  end
+end
+
+local function check_line(call, line, fact)
+  if type(line) ~= 'table' then refuse('a line is missing') end
+  if not is_whole(line[AMOUNT], fact.low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
+  if not (is_text(line[SKU], 512) and is_text(line[LOCATION], 64) and is_text(line[BUCKET], fact.bucket_bytes_max or 64)) then
+    refuse('a name is missing')
+  end
+  if not (KEYS[line[SKU_KEY]] and KEYS[line[PLACE_KEY]] and call.profiles[line[PROFILE]] and call.sights[line[SIGHT]]) then
+    refuse('a line names nothing that was sent with the call')
+  end
+  if not is_whole(line[REVISION], 0, INSTANT_MAX) then refuse('revision is not a whole number') end
+  if line[TO] ~= nil and not is_text(line[TO], 64) then refuse('a name is missing') end
+  if line[HAPPENED] ~= nil and not is_whole(line[HAPPENED], -INSTANT_MAX, INSTANT_MAX) then
+    refuse('time is not a whole number of milliseconds')
+  end
+  check_serials(line[SERIALS], math.abs(line[AMOUNT]))
+end
+
+-- How far the source's clock is off, by what it says itself or by a time ahead of ours.
+local function note_skew(call, change, command)
+  local skew = math.abs(command[TIME] - command[STATED_AT])
+  if skew == 0 then skew = command[STATED_AT] - call.now end
+  if skew > AHEAD_MS then raise(change, 'clock_skew', math.floor(skew / 1000)) end
+end
+
+local function apply_lines(change, call, command, apply)
+  for _, line in ipairs(command[LINES]) do
+    local place = place_of(change, call, line)
+    local time = line[HAPPENED] and math.min(line[HAPPENED], call.now) or command[TIME]
+    change.moment = time ~= command[TIME] and time or nil
+    apply(change, place, line, command, call, time)
+    change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
+  end
+  change.moment = nil
+end
+
+local function apply_fact(call, command)
+  local fact = facts[command[VERB]]
+  if not fact then refuse('unknown verb') end
+  local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
+  if count < (fact.lines_min or 1) or count > (fact.lines_max or LINES_MAX) then refuse('a fact has 1 to 100 lines') end
+  for i = 1, count do check_line(call, command[LINES][i], fact) end
+  local change = new_change()
+  note_skew(call, change, command)
+  command[TIME] = math.min(command[TIME], call.now)
+  if fact.apply then
+    fact.apply(change, call, command)
+  else
+    apply_lines(change, call, command, fact.line)
+  end
+  for _, place in ipairs(change.places) do note_parts(change, place) end
+  return change
+end

@@ -17,7 +17,7 @@ from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
-from hub.domain.entry import Entry, Seq
+from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
@@ -86,6 +86,8 @@ class Hub:
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
+        # An event may name an alias, so the aliases come before the doors.
+        await self._stores.describe(self._settings.house.skus)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
@@ -152,6 +154,8 @@ class Hub:
             access=self._access,
             current=stores.current,
             booking=stores.booking,
+            describing=stores.describing,
+            described=stores.described,
             reads=stores.reads,
             watermark=stores.watermark,
             metrics=self._metrics,
@@ -170,7 +174,7 @@ class Hub:
             stock=stores.reads,
             open_tail=stores.tail_from_now,
             clock=time,
-            hear=self._hear,
+            hear=stores.hear,
             origins=sorted(origins),
             limits=LiveLimits(connections_max=self._settings.limits.connections_max),
         )
@@ -180,11 +184,6 @@ class Hub:
         self._run("live door", door.failed())
         stores.current.listeners.append(door.recheck)
         return door
-
-    def _hear(self, entry: Entry) -> None:
-        """What the live door's tail meets that concerns the whole process."""
-        if entry.kind == "rules":
-            self._stores.current.note_news()
 
     def _admin_app(self, live: LiveDoor) -> web.Application:
         # Bodies are unpacked where both sizes are bounded.

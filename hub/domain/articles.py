@@ -24,7 +24,8 @@ class Article(msgspec.Struct, array_like=True, frozen=True):
     # Empty where nobody said.
     category: str = ""
     brand: str = ""
-    attributes: dict[str, str] = {}
+    # (name, value), by name: an empty table of Lua's would come back as a list.
+    attributes: tuple[tuple[str, str], ...] = ()
     aliases: tuple[str, ...] = ()
 
 
@@ -32,7 +33,9 @@ def article_of(sku: SkuSettings, revision: int = 0) -> Article:
     """A `[[sku]]` table as an article, its aliases in normal form, each once and in order."""
     own = nfc(sku.id)
     aliases = {nfc(alias): None for alias in sku.aliases if nfc(alias) != own}
-    return Article(revision, sku.category or "", sku.brand or "", dict(sku.attributes), tuple(sorted(aliases)))
+    return Article(
+        revision, sku.category or "", sku.brand or "", tuple(sorted(sku.attributes.items())), tuple(sorted(aliases))
+    )
 
 
 def is_same_article(one: Article, other: Article) -> bool:

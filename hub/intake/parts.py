@@ -13,6 +13,8 @@ from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
 from hub.stock.current_house import CurrentHouse
+from hub.stock.described import Described
+from hub.stock.describing import Describing
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -25,6 +27,8 @@ class Parts(msgspec.Struct, frozen=True):
     access: Access
     current: CurrentHouse
     booking: Booking
+    describing: Describing
+    described: Described
     reads: Reads
     watermark: Watermark
     metrics: Metrics

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
-from hub.stock.kernel import Command, Kernel, Refresh, RulesChanged
+from hub.stock.kernel import Kernel, RulesChanged
+from hub.stock.message import Command, Describe, Refresh
 from hub.stock.outcome import Outcome
 
 COMMANDS_PER_CALL_MAX = 1_000
@@ -125,7 +126,7 @@ class Batcher:
 
     def _weight(self, command: Command) -> int:
         house = self._current.house
-        lines = len(house.locations) if isinstance(command, Refresh) else len(command.lines)
+        lines = len(house.locations) if isinstance(command, Refresh | Describe) else len(command.lines)
         return max(1, lines) * max(1, len(house.pools))
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:

@@ -8,13 +8,13 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact, Line
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
-from hub.domain.rules import House, Profile
+from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.stock import keys
+from hub.stock.message import Command, Message
 from hub.stock.opening import give_house
 from hub.stock.outcome import (
     Applied,
@@ -35,15 +35,6 @@ from hub.stock.scripts import KERNEL, OPEN, Script
 
 class RulesChanged(Fault):
     """Another process gave this partition other rules; nothing was written."""
-
-
-class Refresh(msgspec.Struct, frozen=True):
-    """Recompute what every pool shows of a SKU after a change of rules."""
-
-    sku: str
-
-
-Command = Fact | Refresh
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True):
@@ -141,7 +132,7 @@ class Kernel:
     async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
-        message = _Message(house, [*keys.ALWAYS, *days])
+        message = Message(house, [*keys.ALWAYS, *days])
         listed = [message.command(command) for command in commands]
         body = _encode(
             (
@@ -164,92 +155,6 @@ class Kernel:
         if not isinstance(reply, bytes):
             raise Unavailable("the kernel's script returned something else than its reply")
         return _decode_reply(reply)
-
-
-class _Message:
-    """Collects the keys, profiles and sights that the commands of one call share; indexes count from 1."""
-
-    def __init__(self, house: House, key_list: list[str]) -> None:
-        self._house = house
-        self.keys = key_list
-        self.profiles: list[object] = []
-        self.sights: list[list[int]] = []
-        self._key_at: dict[str, int] = {}
-        self._profile_at: dict[int, int] = {}
-        self._sight_at: dict[tuple[int, str], int] = {}
-
-    def command(self, command: Command) -> tuple[object, ...]:
-        if isinstance(command, Refresh):
-            return self._refresh(command)
-        return (
-            command.verb,
-            command.type,
-            command.source,
-            command.id,
-            command.hash,
-            command.time_ms,
-            command.stated_ms,
-            int(command.ledger_checked),
-            command.payload,
-            command.pool,
-            int(command.standing),
-            [self._line(line) for line in command.lines],
-            command.detail,
-        )
-
-    def _line(self, line: Line) -> tuple[object, ...]:
-        sku, location = line.sku, line.location
-        profile = self._house.profile(sku)
-        plain = (
-            self._key(keys.sku(sku)),
-            sku,
-            self._key(keys.skus_at(location)),
-            location,
-            line.quantity,
-            self._profile(profile),
-            self._sight(profile, location),
-            line.bucket,
-            self._house.revision(sku),
-        )
-        if line.to or line.serials or line.time_ms is not None:
-            return (*plain, line.to or None, line.serials or None, line.time_ms)
-        return plain
-
-    def _refresh(self, command: Refresh) -> tuple[object, ...]:
-        profile = self._house.profile(command.sku)
-        sights = {location: self._sight(profile, location) for location in self._house.locations}
-        line = (
-            self._key(keys.sku(command.sku)),
-            command.sku,
-            0,
-            "",
-            0,
-            self._profile(profile),
-            sights,
-            "free",
-        )
-        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line], None)
-
-    def _key(self, key: str) -> int:
-        index = self._key_at.get(key)
-        if index is None:
-            self.keys.append(key)
-            index = self._key_at[key] = len(self.keys)
-        return index
-
-    def _profile(self, profile: Profile) -> int:
-        index = self._profile_at.get(id(profile))
-        if index is None:
-            self.profiles.append(profile.terms)
-            index = self._profile_at[id(profile)] = len(self.profiles)
-        return index
-
-    def _sight(self, profile: Profile, location: str) -> int:
-        index = self._sight_at.get((id(profile), location))
-        if index is None:
-            self.sights.append([number for pair in profile.sight(location) for number in pair])
-            index = self._sight_at[id(profile), location] = len(self.sights)
-        return index
 
 
 # A word of the script's → why it takes nothing.

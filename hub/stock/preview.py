@@ -10,7 +10,7 @@ from hub.domain.position import Position
 from hub.domain.preview import Difference, differences
 from hub.domain.rules import House
 from hub.stock import keys
-from hub.stock.reads import reading
+from hub.stock.reading import reading
 from hub.stock.sweep import SHARE
 
 SKUS_PER_STEP = 50

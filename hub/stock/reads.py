@@ -4,8 +4,7 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from time import time
 from typing import Any
 
@@ -21,7 +20,11 @@ from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.current_house import CurrentHouse
-from hub.stock.kernel import CLOSED, Kernel, Refresh
+from hub.stock.described import Described
+from hub.stock.kernel import CLOSED, Kernel
+from hub.stock.message import Refresh
+from hub.stock.outcome import Stale
+from hub.stock.reading import reading
 from protocol.answers import AvailabilityItem, PositionItem
 
 # A read is made again at most so often because the house changed or views were of older rules.
@@ -34,10 +37,13 @@ _decode_position = msgspec.msgpack.Decoder(Position).decode
 class Reads:
     """Reads of one partition."""
 
-    def __init__(self, client: Redis, kernel: Kernel, batcher: Batcher, current: CurrentHouse) -> None:
+    def __init__(
+        self, client: Redis, kernel: Kernel, batcher: Batcher, current: CurrentHouse, described: Described
+    ) -> None:
         self._client = client
         self._kernel = kernel
         self._current = current
+        self._described = described
         self._batcher = batcher
 
     async def read(self, pool: str, skus: Sequence[str]) -> list[AvailabilityItem]:
@@ -177,15 +183,10 @@ class Reads:
         size = self._batcher.refreshes_per_call()
         for start in range(0, len(skus), size):
             began = clock()
-            await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
+            outcomes = await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
+            described_anew = [outcome.sku for outcome in outcomes if isinstance(outcome, Stale)]
+            if described_anew:
+                await self._described.catch_up(described_anew)
+                await self._batcher.submit([Refresh(sku) for sku in described_anew])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Say of a Redis that does not answer a read that it is not available."""
-    try:
-        yield
-    except RedisError as error:
-        raise Unavailable("Redis did not answer a read") from error

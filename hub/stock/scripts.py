@@ -25,6 +25,7 @@ KERNEL = (
     "facts",
     "applying",
     "refresh",
+    "describe",
     "packing",
     "kernel",
 )

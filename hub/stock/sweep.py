@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.kernel import Kernel
-from hub.stock.reads import Reads, reading
+from hub.stock.reading import reading
+from hub.stock.reads import Reads
 
 log = structlog.get_logger()
 

@@ -19,7 +19,8 @@ from hub.domain.model import Outcome as Expected
 from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
 from hub.stock import keys
-from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Shown, Stale, Unchanged
 from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
 

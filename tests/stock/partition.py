@@ -13,7 +13,8 @@ from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.position import Position
 from hub.domain.rules import House
 from hub.stock import keys
-from hub.stock.kernel import Command, Kernel
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command
 from hub.stock.outcome import Outcome
 from hub.stock.scripts import KERNEL, Script
 

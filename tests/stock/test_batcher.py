@@ -11,7 +11,7 @@ from hub.domain.command import Fact, Line
 from hub.domain.rules import House
 from hub.faults import ServerRefused, Unavailable
 from hub.stock.batcher import COMMANDS_PER_CALL_MAX, Batcher
-from hub.stock.kernel import Command
+from hub.stock.message import Command
 from hub.stock.outcome import Applied, Duplicate, Outcome
 from tests.stock.partition import Fixed, Partition
 

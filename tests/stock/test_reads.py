@@ -11,7 +11,7 @@ from hub.domain.command import Line
 from hub.domain.entry import Seq
 from hub.faults import Unavailable
 from hub.stock import keys
-from hub.stock.kernel import Refresh
+from hub.stock.message import Refresh
 from hub.stock.outcome import Unchanged
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE

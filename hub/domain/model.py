@@ -88,9 +88,12 @@ class Model:
         self.ahead: set[tuple[str, int]] = set()
 
     def configure(self, house: House, *, booked_at_ms: int, payload: str = "") -> Seq:
-        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed."""
+        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed.
+
+        What resolves as before keeps its version, so nothing is computed anew.
+        """
+        self.rules_version += self.rules_version == 0 or house.digest != self.house.digest
         self.house = house
-        self.rules_version += 1
         now = self._tick(booked_at_ms)
         self.seen_from = self.seen_from or now // DAY_MS - REMEMBERED_DAYS
         kind, content = "rules", house.digest

@@ -26,6 +26,7 @@ KERNEL = (
     "counts",
     "applying",
     "refresh",
+    "describe",
     "packing",
     "kernel",
 )

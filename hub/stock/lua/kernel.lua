@@ -139,6 +139,13 @@ local function answer(call, command)
     local change = apply_refresh(call, command)
     return change and book(call, command, change, 'refresh') or { 'unchanged' }
   end
+  if command[VERB] == 'describe' then
+    command[TIME] = call.now
+    local change = apply_describe(call, command)
+    local told = book(call, command, change, 'sku')
+    keep_revisions(change)
+    return told
+  end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
   if command[VERB] == 'close' then return book(call, command, apply_fact(call, command), 'closed') end

@@ -24,8 +24,8 @@ from hub.ledger.rows import (
     set_aside,
 )
 
-# Up to here one statement over arrays is faster (one round trip, 1.0 ms against 2.1 ms for one sale that four pools show),
-# beyond it COPY is; for such sales they are equal at about 20, for entries that no pool shows at about 40.
+# Up to here one statement over arrays is faster (one round trip, 1.0 ms against 2.1 ms for a sale that four pools show)
+# and beyond it COPY; for such sales they are equal at about 20, for entries that no pool shows at about 40.
 SINGLE_STATEMENT_ENTRIES_MAX = 24
 
 _ONCE = "event_once"

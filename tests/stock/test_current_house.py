@@ -206,6 +206,21 @@ async def test_a_boundary_that_was_met_is_not_looked_at_again_from_before_it(
     assert one.stores.house.document.active_at_ms == ahead.active_at_ms
 
 
+async def test_a_time_at_which_nothing_changes_is_met_once(hub: OpenStores, redis_client: Redis, until: Any) -> None:
+    begins = datetime.now(UTC) + timedelta(seconds=0.3)
+    silent = RuleSettings(pool="online", buffer=1, from_=begins, stale_source="till-7")
+    await hub.stores.current.adopt_settings(msgspec.structs.replace(HOUSE, rules=(silent,)))
+    watching = asyncio.create_task(hub.stores.current.watch())
+
+    async def is_met() -> bool:
+        return hub.stores.house.document.active_at_ms >= begins.timestamp() * 1000
+
+    await until(is_met)
+
+    assert (hub.kernel.rules_version, len(await rules_entries(redis_client))) == (1, 3)
+    watching.cancel()
+
+
 async def test_a_restart_takes_what_the_file_says_and_keeps_what_is_silent(redis_url: str, postgres_dsn: str) -> None:
     async with opened(redis_url, postgres_dsn) as before:
         await before.stores.current.set_stale_sources({"till-7"})

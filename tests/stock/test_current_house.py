@@ -16,6 +16,7 @@ from hub.domain.entry import FIELD, Entry, decode_entry
 from hub.faults import SettingsInvalid, Unavailable
 from hub.stock import keys
 from hub.stock.outcome import Applied, Duplicate
+from hub.tasks import end
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE
 
@@ -188,8 +189,7 @@ async def test_a_rule_comes_into_force_and_ends_by_itself_in_every_process(
     await until(lambda: shows(3))
     await until(lambda: shows(10))
     assert one.kernel.rules_version == 3
-    for task in watching:
-        task.cancel()
+    await end(watching)
 
 
 async def test_a_boundary_that_was_met_is_not_looked_at_again_from_before_it(
@@ -218,7 +218,7 @@ async def test_a_time_at_which_nothing_changes_is_met_once(hub: OpenStores, redi
     await until(is_met)
 
     assert (hub.kernel.rules_version, len(await rules_entries(redis_client))) == (1, 3)
-    watching.cancel()
+    await end([watching])
 
 
 async def test_a_restart_takes_what_the_file_says_and_keeps_what_is_silent(redis_url: str, postgres_dsn: str) -> None:

@@ -72,7 +72,7 @@ class Reloading:
             Fault: the house could not be given to the partition; whether it was is unknown.
         """
         async with self._turn:
-            reading = await self._read(None)
+            reading = await self._checked(None)
             if reading.problems:
                 return self._refused(reading)
             changed = await self._stores.adopt(reading.settings.house)
@@ -88,7 +88,7 @@ class Reloading:
             raise Unavailable("another dry run is under way", 5)
         self._is_trying = True
         try:
-            reading = await self._read(text)
+            reading = await self._checked(text)
             if reading.problems:
                 return self._refused(reading)
             changed, found = await self._stores.try_out(reading.settings.house)
@@ -109,6 +109,13 @@ class Reloading:
             log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
         if answer.needs_restart:
             log.warning("some changes need a restart", settings=list(answer.needs_restart))
+
+    async def _checked(self, text: str | None) -> Reading:
+        """The settings, with what is wrong in the file or against what the partition holds."""
+        reading = await self._read(text)
+        if reading.problems:
+            return reading
+        return Reading(reading.settings, await self._stores.conflicts(reading.settings.house))
 
     async def _read(self, text: str | None) -> Reading:
         if self._reread is None:

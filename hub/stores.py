@@ -128,6 +128,14 @@ class Stores:
         described = await self.describe(settings.skus)
         return await self.current.adopt_settings(settings) or described
 
+    async def conflicts(self, settings: HouseSettings) -> list[str]:
+        """What the partition has against the settings, a sentence each: names that stand for other SKUs there.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        return await self.describing.conflicts(settings.skus)
+
     async def describe(self, skus: Sequence[SkuSettings]) -> bool:
         """Describe what the house's file says of SKUs; what is refused is logged. False: all of it was known.
 

@@ -19,7 +19,7 @@ from hub.domain.articles import Catalogue
 from hub.domain.catalogue import HouseSettings
 from hub.domain.document import HouseDocument, decode_document, document_of, next_boundary_ms
 from hub.domain.rules import House
-from hub.faults import Unavailable
+from hub.faults import Fault, Unavailable
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 
@@ -120,7 +120,8 @@ class CurrentHouse:
         while True:
             try:
                 wait_seconds = await self._look()
-            except Unavailable as fault:
+            except Fault as fault:
+                # A store that is away or refuses is somebody else's to end the hub for.
                 log.warning("the house cannot be watched", reason=str(fault))
                 wait_seconds = WATCH_SECONDS
             try:

@@ -68,6 +68,22 @@ class Described:
             self.take(sku, article)
         return found
 
+    async def booked_among(self, names: Sequence[str]) -> set[str]:
+        """Those of the names under which something was booked as a SKU of its own.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        found: set[str] = set()
+        for start in range(0, len(names), SKUS_PER_READ):
+            some = names[start : start + SKUS_PER_READ]
+            with reading():
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for name in some:
+                        pipeline.hexists(keys.sku(name), keys.RULES_FIELD.decode())
+                    found |= {name for name, is_there in zip(some, await pipeline.execute(), strict=True) if is_there}
+        return found
+
     def hear(self, entry: Entry) -> None:
         """Take what a journal entry says of a SKU."""
         for record in entry.records:

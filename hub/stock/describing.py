@@ -52,6 +52,33 @@ class Describing:
                 told[index] = each
         return told
 
+    async def conflicts(self, skus: Sequence[SkuSettings]) -> list[str]:
+        """Say which names of a file's SKUs are another's, a sentence each, so that the file can be refused whole.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        wanted = {nfc(sku.id): article_of(sku) for sku in skus}
+        known = await self._described.catch_up(wanted)
+        fresh = {name: each for name, each in wanted.items() if not is_same_article(known.get(name, Article()), each)}
+        aliases = sorted({alias for article in fresh.values() for alias in article.aliases})
+        known |= await self._described.catch_up(aliases)
+        booked = await self._described.booked_among(aliases)
+        house_name = self._described.catalogue.sku
+        told: list[str] = []
+        for name, article in fresh.items():
+            for other in (name, *article.aliases):
+                owner = house_name(other)
+                if owner not in (other, name) and other in wanted.get(owner, known[owner]).aliases:
+                    told.append(f'"{other}" is a name of "{owner}" already, and not of "{name}" too')
+            taken = [alias for alias in article.aliases if house_name(alias) == alias]
+            told += [
+                f'"{alias}" is a SKU of its own, with stock or a description, and no name of "{name}"'
+                for alias in taken
+                if alias in booked or alias in known
+            ]
+        return told
+
     async def _describe_some(self, skus: Sequence[SkuSettings]) -> list[Told]:
         # What comes later for the same SKU may not be overtaken, so each turn has every SKU once at most.
         told: dict[int, Told] = {}

@@ -104,7 +104,8 @@ class Kernel:
             return False
         self.floor = max(self.floor, opened.next)
         self.rules_version, self.seen_from = opened.rules_version, opened.seen_from
-        self.booked_at_ms = opened.now_ms
+        # A call under way may have been answered in between.
+        self.booked_at_ms = max(self.booked_at_ms, opened.now_ms)
         return True
 
     async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:

@@ -199,6 +199,45 @@ async def test_watchers_of_a_pool_that_is_gone_or_hidden_are_told(door: Door, tm
     assert (await door.get("/v1/availability", pool="online", sku="BAG-NOIR")).status == 404
 
 
+async def test_skus_of_the_changed_file_are_described_and_tried_before(door: Door, tmp_path: Path) -> None:
+    bag = '{ id = "BAG-NOIR", aliases = ["3607340000001"] }'
+    watch = bag.replace(" }", ', category = "watches" }')
+    text = write(door, tmp_path, HOUSE.replace(bag, watch))
+
+    tried = (await reload(door, body=text.encode(), dry_run="true")).json()
+    before = await door.shown("online", "BAG-NOIR")
+    told = (await reload(door)).json()
+    after = await door.shown("online", "BAG-NOIR")
+
+    assert (tried["changed"], tried["skus_total"], tried["skus"][0]["to"]["available"]) == (True, 1, 7)
+    assert [told["changed"], (await reload(door)).json()["changed"]] == [True, False]
+    assert [before[0]["available"], after[0]["available"]] == [8, 7]
+
+
+async def test_a_file_whose_skus_take_names_of_others_is_refused_whole(door: Door, tmp_path: Path) -> None:
+    await door.ask("PUT", "/v1/skus", body=[{"sku": "OLD", "aliases": ["o-1"]}], token=door.token(("admin",)))
+    await door.send(door.receipt(line("BOOKED", 1)))
+    taken = '{ id = "NEW", aliases = ["o-1", "BOOKED", "OLD", "fine"] },'
+    write(door, tmp_path, CAPPED.replace("sku = [", f"sku = [\n    {taken}"))
+
+    told = (await reload(door)).json()
+
+    assert (told["changed"], told["rules_version"]) == (False, 1)
+    assert [problem.split('"')[1] for problem in told["problems"]] == ["o-1", "BOOKED", "OLD"]
+    [item] = await door.shown("online", "BAG-NOIR")
+    assert item["available"] == 8
+
+
+async def test_a_name_goes_from_one_sku_of_the_file_to_another(door: Door, tmp_path: Path) -> None:
+    moved = HOUSE.replace('"3607340000002"', '"x"').replace('"3607340000001"', '"3607340000002"')
+    write(door, tmp_path, moved)
+
+    assert (await reload(door)).json()["changed"]
+
+    items = (await door.get("/v1/skus", token=door.till, sku=["3607340000002", "x"])).json()["items"]
+    assert [item["sku"] for item in items] == ["BAG-NOIR", "BAG-ROUGE"]
+
+
 async def test_a_location_that_was_added_takes_what_was_parked_before(door: Door, tmp_path: Path) -> None:
     parked = door.receipt(line("BAG-NOIR", 5), location="ROM", id="early")
     assert (await door.send(parked)).json()["status"] == "parked"

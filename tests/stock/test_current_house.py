@@ -16,6 +16,7 @@ from hub.domain.entry import FIELD, Entry, decode_entry
 from hub.faults import SettingsInvalid, Unavailable
 from hub.stock import keys
 from hub.stock.outcome import Applied, Duplicate
+from hub.tasks import end
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE
 
@@ -188,8 +189,7 @@ async def test_a_rule_comes_into_force_and_ends_by_itself_in_every_process(
     await until(lambda: shows(3))
     await until(lambda: shows(10))
     assert one.kernel.rules_version == 3
-    for task in watching:
-        task.cancel()
+    await end(watching)
 
 
 async def test_a_boundary_that_was_met_is_not_looked_at_again_from_before_it(
@@ -204,6 +204,21 @@ async def test_a_boundary_that_was_met_is_not_looked_at_again_from_before_it(
     await one.stores.current.adopt_settings(CAPPED)
 
     assert one.stores.house.document.active_at_ms == ahead.active_at_ms
+
+
+async def test_a_time_at_which_nothing_changes_is_met_once(hub: OpenStores, redis_client: Redis, until: Any) -> None:
+    begins = datetime.now(UTC) + timedelta(seconds=0.3)
+    silent = RuleSettings(pool="online", buffer=1, from_=begins, stale_source="till-7")
+    await hub.stores.current.adopt_settings(msgspec.structs.replace(HOUSE, rules=(silent,)))
+    watching = asyncio.create_task(hub.stores.current.watch())
+
+    async def is_met() -> bool:
+        return hub.stores.house.document.active_at_ms >= begins.timestamp() * 1000
+
+    await until(is_met)
+
+    assert (hub.kernel.rules_version, len(await rules_entries(redis_client))) == (1, 3)
+    await end([watching])
 
 
 async def test_a_restart_takes_what_the_file_says_and_keeps_what_is_silent(redis_url: str, postgres_dsn: str) -> None:

@@ -12,9 +12,10 @@ from hub.domain.catalogue import RuleSettings, SkuSettings
 from hub.domain.command import Line
 from hub.domain.entry import FIELD, Entry, SetRecord, decode_entry
 from hub.stock import keys
-from hub.stock.outcome import Applied
+from hub.stock.message import Describe
+from hub.stock.outcome import Applied, Refused, Stale
 from tests.stock.opened import OpenStores, opened
-from tests.stock.partition import HOUSE
+from tests.stock.partition import HOUSE, Partition, everything
 
 WATCHES = msgspec.structs.replace(
     HOUSE,
@@ -207,3 +208,53 @@ async def test_a_follower_of_the_journal_knows_what_was_described(
 
     assert (other.stores.house.revision("OR"), other.stores.house.sku(GTIN)) == (2, GTIN)
     assert msgspec.convert(second.records[-1].value, Article) == Article(2, "bags")
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        ({}, None),
+        ({}, []),
+        ({}, [[1], []]),
+        ({"sku": ""}, None),
+        ({"revision": -1}, None),
+        ({"revision": 0.5}, None),
+        ({"sku_key": 999}, None),
+        ({"profile": 9}, None),
+        ({"sight": 1}, None),
+        ({}, [[0, "", "", [], ["ALIAS"]], [], []]),
+        ({}, [[0, "", "", [], ["ALIAS"]], [999], []]),
+        ({}, [[0, "", "", [], [7]], [1], []]),
+        ({}, [[0, None, "", [], []], [], []]),
+        ({}, [[0, "", "", "x", []], [], []]),
+    ],
+)
+async def test_a_malformed_description_is_its_own_fault_and_leaves_nothing(
+    partition: Partition, line: dict[str, Any], detail: Any
+) -> None:
+    before = await everything(partition.client)
+    good = {"sight": {}, "revision": 0, **line}
+    fine = [[0, "", "", [], []], [], []]
+    is_bad_line = bool(line)
+    command = partition.raw_command(
+        "x", verb="describe", lines=[partition.raw_line(**good)], detail=fine if is_bad_line else detail
+    )
+
+    reply = await partition.send_raw([command])
+
+    assert reply[0] == "ok"
+    assert reply[5][0][0] in ("refused", "broken")
+    assert await everything(partition.client) == before
+
+
+async def test_commands_of_one_call_see_a_description_before_them(partition: Partition) -> None:
+    stale, applied, refused, named = await partition.call(
+        Describe("BAG", Article(3, "bags")),
+        Describe("BAG", Article(0, "bags", aliases=(GTIN,))),
+        Describe("OTHER", Article(0, aliases=(GTIN,))),
+        partition.fact("by-alias", Line(GTIN, "LON", 1)),
+    )
+
+    assert (stale, refused, named) == (Stale("BAG"), Refused(f'"{GTIN}" is a name of "BAG" already'), Stale(GTIN))
+    assert isinstance(applied, Applied)
+    assert await partition.client.hget(keys.sku(GTIN), "c") == b"-1"

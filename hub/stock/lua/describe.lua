@@ -79,10 +79,8 @@ local function apply_describe(call, command)
   return change
 end
 
--- After `book`: nothing here may fail.
-local function keep_revisions(change)
-  for _, set in ipairs(change.revisions) do
-    set[1].revision = set[2]
-    mark(set[1], 'c', set[2])
-  end
-end
+-- What the hub does by itself, for no event: verb → how, and the kind of its entry.
+local OWN = {
+  refresh = { apply = apply_refresh, kind = 'refresh' },
+  describe = { apply = apply_describe, kind = 'sku' },
+}

@@ -28,5 +28,9 @@ local function keep(change, views, call, number)
       mark(noted.state, 'r', call.rules)
     end
   end
+  for _, set in ipairs(change.revisions or NONE) do
+    set[1].revision = set[2]
+    mark(set[1], 'c', set[2])
+  end
   keep_records(change, call, number)
 end

@@ -4,8 +4,8 @@ A command works on a draft: nothing counts before the whole command proved possi
 journal entry will say: positions, movements, alerts, records.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from hub.domain import buckets
 from hub.domain.buckets import Change
@@ -15,6 +15,18 @@ from hub.domain.position import Position
 
 # Of an alert about the event as a whole.
 NO_SKU = -1
+
+
+class Order(Protocol):
+    """The house's orders of pools and statuses; `hub.domain.rules.House` has them."""
+
+    @property
+    def pool_index(self) -> Mapping[str, int]:
+        """Each pool's place in the configuration."""
+
+    @property
+    def statuses(self) -> Sequence[str]:
+        """All statuses of units that are not for sale, in order."""
 
 
 class Books:
@@ -44,6 +56,8 @@ class Draft:
         self.movements: list[Movement] = []
         self.counted: list[Counted] = []
         self.about = ""
+        # Why the command cannot be booked; empty when it can.
+        self.refusal = ""
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -109,6 +123,10 @@ class Draft:
     def set_record(self, table: str, field: str, value: Any) -> None:
         """Remember something, or with None forget it."""
         self._records[table, field] = value
+
+    def refuse(self, reason: str) -> None:
+        """The command cannot be booked; the first reason counts."""
+        self.refusal = self.refusal or reason
 
     def positions_set(self) -> tuple[SetPosition, ...]:
         """Every touched position, in the order of touching."""

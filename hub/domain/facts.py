@@ -1,28 +1,18 @@
 """What each fact does to the books. What already happened is booked, whatever the book says."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
-
 from hub.domain import buckets
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line
-from hub.domain.draft import Draft
-
-
-class Order(Protocol):
-    """The house's orders of pools and statuses; `hub.domain.rules.House` has them."""
-
-    @property
-    def pool_index(self) -> Mapping[str, int]:
-        """Each pool's place in the configuration."""
-
-    @property
-    def statuses(self) -> Sequence[str]:
-        """All statuses of units that are not for sale, in order."""
+from hub.domain.command import Fact, Line, Supply
+from hub.domain.draft import Draft, Order
+from hub.domain.expected import expect, note_received
 
 
 def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
     """Write into the draft what the fact does; the lines in order, each on what the ones before it left."""
+    whole = _WHOLE.get(fact.verb)
+    if whole is not None:
+        whole(draft, fact, house)
+        return
     book_line = _BY_LINE[fact.verb]
     for line in fact.lines:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
@@ -39,6 +29,8 @@ def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
 
 def _receipt(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     put_on_shelf(draft, line, FREE, buckets.SUPPLIER, house)
+    if isinstance(fact.detail, Supply):
+        note_received(draft, fact.detail, line)
 
 
 def _return(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
@@ -75,6 +67,10 @@ def put_on_shelf(draft: Draft, line: Line, bucket: str, source: str, house: Orde
         draft.keep(line, buckets.put_aside(position, line.quantity, bucket, source=source))
 
 
+# Facts whose lines cannot be told apart from each other.
+_WHOLE = {
+    "expected": expect,
+}
 _BY_LINE = {
     "sale": _sale,
     "receipt": _receipt,

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hub.domain.entry import Seq
+from hub.domain.expected import ExpectedLine
 from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.shown import item, position_item
@@ -33,6 +34,7 @@ SWEEP_SHARE = 0.2
 
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
+_decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
 
 
 class Reads:
@@ -103,6 +105,16 @@ class Reads:
             if field.startswith(keys.POSITION_FIELD)
         ]
         return sorted(found, key=lambda position: position.location)
+
+    async def expected_of(self, sku: str) -> list[ExpectedLine]:
+        """Every line of a purchase order that is remembered of a SKU, by location and purchase order.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        [[packed]] = await self._hashes([(keys.sku(sku), (keys.EXPECTED_FIELD,))])
+        lines = [] if packed is None else _decode_expected(packed)
+        return sorted(lines, key=lambda line: (line.location, line.purchase_order))
 
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.

@@ -22,6 +22,7 @@ KERNEL = (
     "dedupe",
     "records",
     "keeping",
+    "expected",
     "facts",
     "applying",
     "refresh",

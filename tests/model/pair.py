@@ -20,7 +20,8 @@ from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
 from hub.stock import keys
 from hub.stock.kernel import Command, Kernel, Refresh
-from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Shown, Stale, Unchanged
+from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Refused, Shown, Stale, Unchanged
+from tests.model.supply import expected_in
 from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
 
 HUB = UUID(int=7)
@@ -44,6 +45,8 @@ class Pair:
         self._started_ms = 0
         # What the facts alone make of each position: units in minus units out.
         self._sums: Counter[tuple[str, str]] = Counter()
+        # As read from Redis, by table and field.
+        self.records: dict[str, dict[str, Any]] = {}
 
     async def open(self) -> None:
         """Make the partition, whose journal begins with the house's rules."""
@@ -124,7 +127,7 @@ class Pair:
     def _wanted(self, expected: Expected) -> Outcome:
         """Say the model's answer in the kernel's types."""
         if expected.seq is None:
-            return AskLedger()
+            return Refused(expected.why) if expected.kind == "refused" else AskLedger()
         entry = self.model.journal[expected.seq.number]
         match expected.kind:
             case "applied":
@@ -150,7 +153,7 @@ class Pair:
         return tuple(shown)
 
     def _add_up(self, fact: Fact, outcome: Outcome) -> None:
-        if isinstance(outcome, Applied) and fact.verb != "ring_fence":
+        if isinstance(outcome, Applied) and fact.verb not in ("ring_fence", "expected"):
             for line in fact.lines:
                 units = -line.quantity if fact.verb == "sale" else line.quantity
                 self._sums[line.sku, line.location] += units
@@ -174,6 +177,7 @@ class Pair:
         positions, views = await self._read_all()
         assert positions == self.model.positions
         assert views == {sku: shown for sku, shown in self.model.views.items() if shown}
+        self._check_records()
         await self._check_places(positions)
         self._check_sums(positions)
         self._check_fold(positions, views)
@@ -182,20 +186,34 @@ class Pair:
     async def _read_all(self) -> tuple[dict[str, dict[str, Position]], dict[str, dict[str, View]]]:
         positions: dict[str, dict[str, Position]] = {}
         views: dict[str, dict[str, View]] = {}
+        self.records = {"expected": {}}
         key: Any
         async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
             sku = keys.sku_name(key)
             fields: Any = await self.client.hgetall(key)
-            assert int(fields.pop(keys.RULES_FIELD)) == self.model.computed_under[sku]
+            rules = fields.pop(keys.RULES_FIELD, None)
+            assert (rules and int(rules)) == self.model.computed_under.get(sku)
+            lines = expected_in(fields)
+            if lines is not None:
+                self.records["expected"][sku] = lines
             shown = {name: raw for name, raw in fields.items() if name.startswith(keys.VIEW_FIELD)}
             if shown:
                 prefix = len(keys.VIEW_FIELD)
                 views[sku] = {name[prefix:].decode(): decode_view(raw) for name, raw in shown.items()}
             prefix = len(keys.POSITION_FIELD)
-            positions[sku] = {
-                name[prefix:].decode(): decode_position(raw) for name, raw in fields.items() if name not in shown
-            }
+            held = {name[prefix:].decode(): decode_position(raw) for name, raw in fields.items() if name not in shown}
+            if held:
+                positions[sku] = held
         return positions, views
+
+    def _check_records(self) -> None:
+        """What is remembered beside positions and views is the model's, and the last that the journal says."""
+        last: dict[str, dict[str, Any]] = {table: {} for table in self.records}
+        for entry in self.model.journal:
+            for each in entry.records:
+                last[each.table][each.field] = each.value
+        told = {table: self.model.books.records.get(table, {}) for table in self.records}
+        assert self.records == told == last
 
     async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:
         for location in PLACES:

@@ -55,7 +55,7 @@ def test_what_is_on_the_shelf_is_the_plain_sum_of_the_facts(settings: HouseSetti
     for fact in map(fact_of, told):
         model.apply(fact, NOW_MS)
         sign = {"sale": -1, "ring_fence": 0}.get(fact.verb, 1)
-        for line in fact.lines:
+        for line in fact.lines if fact.verb != "expected" else ():
             key = (line.sku, line.location)
             expected[key] = expected.get(key, 0) + sign * line.quantity
 

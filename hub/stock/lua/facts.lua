@@ -23,7 +23,10 @@ end
 
 facts.receipt = {
   low = 1,
-  line = function(change, place, line, _, _, time) put_on_shelf(change, place, line, 'free', 'supplier', time) end,
+  line = function(change, place, line, command, _, time)
+    put_on_shelf(change, place, line, 'free', 'supplier', time)
+    if command[DETAIL] ~= nil then supply.receive(change, place.state, line, command[DETAIL]) end
+  end,
 }
 
 facts['return'] = {
@@ -80,6 +83,8 @@ facts.adjustment = {
     take_whatever_is_there(change, place, -quantity, bucket, call)
   end,
 }
+
+facts.expected = { low = 0, apply = supply.expect }
 
 -- A count says how much lies there, not for whom, so a target is set whatever was counted since.
 facts.ring_fence = {

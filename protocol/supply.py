@@ -1,4 +1,4 @@
-"""What is said over HTTP of purchase orders."""
+"""What is said over HTTP of purchase orders and of single pieces."""
 
 from msgspec import Struct
 
@@ -25,3 +25,16 @@ class ExpectedAnswer(Struct, frozen=True, kw_only=True):
     items: tuple[ExpectedItem, ...]
     # The cursor of the next page; null at the end.
     next: str | None
+
+
+class SerialAnswer(Struct, frozen=True, kw_only=True):
+    """Where the piece with a serial number was last."""
+
+    sku: str
+    serial: str
+    # `shelf`, `sold`, `transit` or `gone`.
+    state: str
+    # Where it lies, or left from.
+    location: str
+    # When that happened, RFC 3339.
+    time: str

@@ -102,12 +102,13 @@ class Draft:
             self.move(line, buckets.VARIANCE, outside, -units)
 
     def move(self, line: Line, from_bucket: str, to_bucket: str, quantity: int) -> None:
-        """Note a movement; nothing moved is no movement."""
+        """Note a movement, with the line's serials when all its units moved; nothing moved is no movement."""
         if quantity:
+            serials = line.serials if quantity == abs(line.quantity) else ()
             time_ms = self.time_of(line)
-            own_time = None if time_ms == self.time_ms else time_ms
+            own_time = None if time_ms == self.time_ms and not serials else time_ms
             number = self.sku_number(line.sku)
-            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time))
+            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time, serials))
 
     def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "") -> None:
         """Raise an alert; those of one kind at one place are one."""

@@ -9,7 +9,7 @@ from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.parts import Parts
 from hub.intake.reads import get_availability, get_positions, query_availability
-from hub.intake.supply import get_expected
+from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
 from protocol.problems import problem
 
@@ -31,6 +31,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/availability/query", _guarded(query_availability))
     app.router.add_get("/v1/positions", _guarded(get_positions))
     app.router.add_get("/v1/expected", _guarded(get_expected))
+    app.router.add_get("/v1/serials", _guarded(get_serial))
     app.router.add_post("/v1/tokens", _guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -1,4 +1,4 @@
-"""What is expected of a SKU, over HTTP."""
+"""What is expected of a SKU, and where its pieces are, over HTTP."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -6,13 +6,17 @@ import msgspec
 from aiohttp import web
 
 from hub.domain.expected import ExpectedLine
-from hub.intake.exchange import caller_with, encode_json, json_response
+from hub.intake.exchange import Stopped, caller_with, encode_json, json_response
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, required, sku_in
 from protocol.answers import rfc3339
-from protocol.supply import ExpectedAnswer, ExpectedItem
+from protocol.identifiers import OpaqueId
+from protocol.problems import problem
+from protocol.supply import ExpectedAnswer, ExpectedItem, SerialAnswer
 
 SCOPE = "positions:read"
+
+_to_serial = msgspec.json.Decoder(OpaqueId).decode
 
 # The location and purchase order of the last item of a page; the next page begins behind it.
 _decode_cursor = msgspec.json.Decoder(tuple[str, str]).decode
@@ -32,6 +36,25 @@ async def get_expected(request: web.Request) -> web.Response:
     told = lines[:limit]
     following = _cursor(told[-1]) if len(lines) > limit else None
     return json_response(ExpectedAnswer(items=tuple(_item(sku, line) for line in told), next=following))
+
+
+async def get_serial(request: web.Request) -> web.Response:
+    """`GET /v1/serials?sku=&serial=`, scope positions:read; only pieces at locations of the token."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, SCOPE)
+    sku, serial = parts.house.sku(sku_in(required(request, "sku"))), _serial(required(request, "serial"))
+    piece = await parts.reads.piece(sku, serial)
+    if piece is None or not claims.may_location(piece.location):
+        raise Stopped(problem("not_found", f"There is no piece {serial} of {sku} that this caller may see."))
+    time = rfc3339(piece.time_ms)
+    return json_response(SerialAnswer(sku=sku, serial=serial, state=piece.state, location=piece.location, time=time))
+
+
+def _serial(text: str) -> str:
+    try:
+        return _to_serial(encode_json(text))
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        raise malformed("A serial has 1 to 200 characters and no control characters.") from error
 
 
 def _item(sku: str, line: ExpectedLine) -> ExpectedItem:

@@ -51,7 +51,7 @@ class Batcher:
     ) -> None:
         self._kernel = kernel
         self.house = house
-        # Lines × pools in one call, so that a call stays within a few milliseconds of Redis.
+        # Lines × pools and serials in one call, so that a call stays within a few milliseconds of Redis.
         self._weight_max = weight_max
         # The same units waiting; beyond it the hub says 503 at once instead of growing.
         self._waiting_weight_max = waiting_weight_max
@@ -113,8 +113,10 @@ class Batcher:
         return max(1, self._weight_max // self._weight(Refresh("")))
 
     def _weight(self, command: Command) -> int:
-        lines = len(self.house.locations) if isinstance(command, Refresh) else len(command.lines)
-        return max(1, lines) * max(1, len(self.house.pools))
+        pools = max(1, len(self.house.pools))
+        if isinstance(command, Refresh):
+            return max(1, len(self.house.locations)) * pools
+        return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:
         clock = asyncio.get_running_loop().time

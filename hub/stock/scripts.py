@@ -23,6 +23,7 @@ KERNEL = (
     "records",
     "keeping",
     "expected",
+    "serials",
     "facts",
     "applying",
     "refresh",

@@ -21,7 +21,7 @@ from hub.domain.position import Position
 from hub.stock import keys
 from hub.stock.kernel import Command, Kernel, Refresh
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Refused, Shown, Stale, Unchanged
-from tests.model.supply import expected_in
+from tests.model.supply import check_suspects, expected_in, serials_in
 from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
 
 HUB = UUID(int=7)
@@ -170,6 +170,8 @@ class Pair:
         entries = await self._new_entries()
         assert entries == self.model.journal[self._checked :]
         self._checked += len(entries)
+        for entry in entries:
+            check_suspects(entry)
         meta = await self.client.hgetall(keys.META)
         assert int(meta[b"next"]) == self._checked == self.kernel.floor
         assert int(meta[b"booked_at"]) == self.model.journal[-1].booked_at_ms
@@ -186,7 +188,7 @@ class Pair:
     async def _read_all(self) -> tuple[dict[str, dict[str, Position]], dict[str, dict[str, View]]]:
         positions: dict[str, dict[str, Position]] = {}
         views: dict[str, dict[str, View]] = {}
-        self.records = {"expected": {}}
+        self.records = {"expected": {}, "serials": await serials_in(self.client)}
         key: Any
         async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
             sku = keys.sku_name(key)

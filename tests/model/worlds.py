@@ -16,7 +16,7 @@ from hub.domain.catalogue import (
 )
 from hub.domain.command import Fact, Line, Verb
 from hub.domain.rules import House
-from tests.model.supply import details
+from tests.model.supply import details, named
 
 SKUS = ("BAG", "WATCH", "ÉTUI")
 LOCATIONS = (
@@ -177,7 +177,7 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}"}}',
         pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=tuple(draw(st.lists(lines(verb), min_size=1, max_size=4))),
+        lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
         detail=draw(details(verb)),
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)

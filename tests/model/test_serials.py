@@ -124,3 +124,17 @@ async def test_a_table_that_is_none_spoils_only_who_names_pieces(pair: Pair) -> 
     assert [type(outcome) for outcome in outcomes] == [Broken, Applied]
     await pair.client.delete(keys.SERIALS)
     await pair.expect([fact("receipt", "2", bag())], outcomes[1:])
+
+
+async def test_a_piece_takes_little_memory(pair: Pair) -> None:
+    """docs/model.md says how much, for a SKU and a serial of 12 characters each."""
+    for n in range(20):
+        names = tuple(f"SN-{n:03}-{k:05}" for k in range(1_000))
+        line = Line(f"WATCH-OR-{n:03}", "LON", 1_000, serials=names)
+        [outcome] = await pair.kernel.call([fact("receipt", f"{n}", line)], pair.house)
+        assert isinstance(outcome, Applied)
+
+    used = await pair.client.memory_usage(keys.SERIALS, samples=0)
+
+    assert await pair.client.hlen(keys.SERIALS) == 20_000
+    assert used / 20_000 <= 130

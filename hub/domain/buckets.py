@@ -49,6 +49,11 @@ class Change(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
 
 
+def is_shelf(bucket: str) -> bool:
+    """Whether units in the bucket lie on the shelf, or are owed by it."""
+    return bucket in (FREE, RESERVED, DEFICIT) or bucket.startswith((_FENCE, _ASIDE))
+
+
 def fence_bucket(pool: str) -> str:
     """Name the bucket of units set aside for a pool."""
     return _FENCE + pool
@@ -97,15 +102,42 @@ def sell(position: Position, quantity: int, pool: str, *, pools: Sequence[str]) 
     return msgspec.structs.replace(change, position=_lower_target(change.position, pool, bought))
 
 
-def remove(position: Position, quantity: int, bucket: str, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
-    """Take what an adjustment says is not there: its bucket, `free`, fences, aside, `reserved`, `deficit`.
+def remove(
+    position: Position,
+    quantity: int,
+    bucket: str,
+    *,
+    pools: Sequence[str],
+    statuses: Sequence[str],
+    to: str = ADJUSTMENT,
+) -> Change:
+    """Take what an adjustment or count says is not there: its bucket, `free`, fences, aside, `reserved`, `deficit`.
 
     `bucket` is `free` or a status; `statuses` is the house's order of statuses.
     """
     named = FREE if bucket == FREE else aside_bucket(bucket)
     fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
     aside = [aside_bucket(status) for status in _statuses_in_order(position, statuses)]
-    return _take(position, quantity, [named, FREE, *fences, *aside, RESERVED], own="", to=ADJUSTMENT)
+    return _take(position, quantity, [named, FREE, *fences, *aside, RESERVED], own="", to=to)
+
+
+def settle(position: Position, difference: int, owed: int, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
+    """Book the difference between a count and the book: a plus as an arrival, a minus from the whole shelf.
+
+    `owed` is the deficit when the count was opened: the count has seen what those units were owed for, so it is
+    repaid as far as there is anything on the shelf that it could have been taken from.
+    """
+    repaid = min(position.deficit, owed, max(0, position.on_hand + difference))
+    moves: list[Move] = []
+    position = _move(position, Move(VARIANCE, DEFICIT, repaid), moves)
+    left = difference - repaid
+    if left > 0:
+        change = arrive(position, left, source=VARIANCE, pools=pools)
+    else:
+        change = remove(position, -left, FREE, pools=pools, statuses=statuses, to=VARIANCE)
+    # That the book was wrong is told once, for the difference as a whole.
+    alerts = tuple(alert for alert in change.alerts if alert.type != "discrepancy")
+    return Change(change.position, (*moves, *change.moves), alerts)
 
 
 def set_fence(position: Position, pool: str, target: int, *, standing: int, time_ms: int) -> Change:

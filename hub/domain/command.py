@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 # `park` keeps a fact that names what nobody knows, `conflict` one whose id the ledger knows with another
-# content; neither changes stock. `close` ends a count; it is the hub's own.
+# content; neither changes stock. `close` ends a count and `alert` tells what the hub noticed: both are its own.
 Verb = Literal[
     "receipt",
     "sale",
@@ -23,6 +23,7 @@ Verb = Literal[
     "expected",
     "count",
     "close",
+    "alert",
     "park",
     "conflict",
 ]
@@ -91,27 +92,41 @@ class Supply(msgspec.Struct, frozen=True, array_like=True):
     eta_ms: int = 0
 
 
+# What a count says of the SKUs that it does not list: nothing, or that there are none. The rest of a complete count is
+# counted by the hub itself, in further counts.
+LISTED, COMPLETE, REST = 0, 1, 2
+
+
 class Counting(msgspec.Struct, frozen=True, array_like=True):
     """As of when a `count` was taken."""
 
     counted_at_ms: int
     # `physical` or `system`.
     kind: str
-    # 1: what is not listed was counted as zero.
-    is_complete: int = 0
+    # LISTED, COMPLETE or REST.
+    scope: int = 0
 
 
 class Closing(msgspec.Struct, frozen=True, array_like=True):
     """What the ledger says about the time of a count, so that it can be closed."""
 
-    # The number of the journal entry that opened it.
-    number: int
+    # The journal entry that opened it, as `epoch-number`.
+    opened: str
     # For each line of the count, in its order: the units that came onto the shelf, less those that left it, by facts
     # journalled before the count was opened that happened after it was taken.
     since: tuple[int, ...] = ()
 
 
-Detail = Voiding | Transfer | Supply | Counting | Closing
+class Raising(msgspec.Struct, frozen=True, array_like=True):
+    """What an `alert` is about; its type is the fact's."""
+
+    # The source that is silent.
+    about: str
+    # Seconds of silence.
+    quantity: int
+
+
+Detail = Voiding | Transfer | Supply | Counting | Closing | Raising
 
 
 class Fact(msgspec.Struct, frozen=True):

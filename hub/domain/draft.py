@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hub.domain import buckets
 from hub.domain.buckets import Change
 from hub.domain.command import Line
-from hub.domain.entry import Counted, EntryAlert, Movement, SetPosition, SetRecord
+from hub.domain.entry import Counted, EntryAlert, Movement, Seq, SetPosition, SetRecord
 from hub.domain.position import Position
 
 # Of an alert about the event as a whole.
@@ -42,10 +42,10 @@ class Books:
 class Draft:
     """What one command makes of the books."""
 
-    def __init__(self, books: Books, skus: Iterable[str], *, number: int, time_ms: int, now_ms: int) -> None:
+    def __init__(self, books: Books, skus: Iterable[str], *, seq: Seq, time_ms: int, now_ms: int) -> None:
         self._books = books
-        # The number that the entry will have.
-        self.number = number
+        # Where the entry will stand.
+        self.seq = seq
         # When the fact happened, never later than now; and now by the kernel's clock.
         self.time_ms = time_ms
         self.now_ms = now_ms
@@ -87,12 +87,15 @@ class Draft:
         for alert in change.alerts:
             self.alert(alert.type, number, line.location, alert.quantity, alert.pool)
 
-    def has_counted(self, line: Line) -> bool:
-        """Whether the newest count of the line's position has seen what the line says; its position is then touched all
-        the same, for the entry to say that nothing changed there."""
+    def touch(self, line: Line) -> Position:
+        """The position of a line, which the entry will tell even if nothing changes there."""
         position = self.position(line.sku, line.location)
         self._positions[self.sku_number(line.sku), line.location] = position
-        return position.has_counted(self.time_of(line))
+        return position
+
+    def has_counted(self, line: Line) -> bool:
+        """Whether the newest count of the line's position has seen what the line says."""
+        return self.touch(line).has_counted(self.time_of(line))
 
     def pass_by(self, line: Line, units: int, outside: str) -> None:
         """Book units of a line that a count has seen already: they went by the shelf, plus is in and minus is out."""

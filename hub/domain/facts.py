@@ -4,8 +4,9 @@ import msgspec
 
 from hub.domain import buckets, serials
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line, Supply
-from hub.domain.draft import Draft, Order
+from hub.domain.command import Fact, Line, Raising, Supply
+from hub.domain.counts import close_count, open_count
+from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.expected import expect, note_received
 
 
@@ -61,6 +62,12 @@ def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     draft.keep(line, buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms))
 
 
+def _alert(draft: Draft, fact: Fact, house: Order) -> None:
+    assert isinstance(fact.detail, Raising)
+    draft.about = fact.detail.about
+    draft.alert(fact.type, NO_SKU, "", fact.detail.quantity)
+
+
 def put_on_shelf(
     draft: Draft, line: Line, bucket: str, source: str, house: Order, *, suspects: tuple[str, ...] = ()
 ) -> None:
@@ -79,6 +86,9 @@ def put_on_shelf(
 
 # Facts whose lines cannot be told apart from each other.
 _WHOLE = {
+    "count": open_count,
+    "close": close_count,
+    "alert": _alert,
     "expected": expect,
 }
 _BY_LINE = {

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact
+from hub.domain.command import Closing, Fact
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -90,9 +90,12 @@ class Model:
         self.ahead: set[tuple[str, int]] = set()
 
     def configure(self, house: House, *, booked_at_ms: int, payload: str = "") -> Seq:
-        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed."""
+        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed.
+
+        What resolves as before keeps its version, so nothing is computed anew.
+        """
+        self.rules_version += self.rules_version == 0 or house.digest != self.house.digest
         self.house = house
-        self.rules_version += 1
         now = self._tick(booked_at_ms)
         self.seen_from = self.seen_from or now // DAY_MS - REMEMBERED_DAYS
         kind, content = "rules", house.digest
@@ -110,7 +113,8 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
-        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        kind = "alert" if fact.verb == "alert" else "fact"
+        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
         if answer.kind == "refused":
             return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
@@ -168,23 +172,34 @@ class Model:
             payload=fact.payload,
         )
 
-    def _book(self, fact: Fact, now: int) -> Outcome:
-        """Apply the fact to the books, and what pools show to the fact."""
+    def _book(self, fact: Fact, now: int, kind: str) -> Outcome:
+        """Apply the fact to the books, and to what pools show."""
         for sku in dict.fromkeys(line.sku for line in fact.lines):
             self.refresh(sku, now)
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
-        number, time_ms = len(self.journal), min(fact.time_ms, now)
-        skus = (line.sku for line in fact.lines)
-        draft = Draft(self.books, skus, number=number, time_ms=time_ms, now_ms=now)
+        seq, time_ms = Seq(self.epoch, len(self.journal)), min(fact.time_ms, now)
+        draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
         if draft.refusal:
             return Outcome("refused", why=draft.refusal)
+        return self._enter(draft, self._entry(fact, kind, now))
+
+    def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:
+        """Close a count; None when it is closed already."""
+        assert isinstance(fact.detail, Closing)
+        if fact.detail.opened not in self.books.records.get("counts", {}):
+            return None
+        now = self._tick(booked_at_ms)
+        return self._book(fact, now, "closed")
+
+    def _enter(self, draft: Draft, entry: Entry) -> Outcome:
+        """Make the draft the books, and write down everything that was set."""
         draft.enter()
-        positions = draft.positions_set()
+        positions, now = draft.positions_set(), draft.now_ms
         touched = dict.fromkeys(each.sku for each in positions)
         entry = msgspec.structs.replace(
-            self._entry(fact, "fact", now),
+            entry,
             skus=tuple(draft.skus),
             lines=tuple(draft.lines),
             positions=positions,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hub.domain.command import Counting, Detail, Line, Supply, Transfer, Verb, Voiding
+from hub.domain.command import COMPLETE, LISTED, Counting, Detail, Line, Supply, Transfer, Verb, Voiding
 from hub.domain.rules import House
 from protocol import events
 from protocol.answers import epoch_ms
@@ -88,7 +88,7 @@ def _receive(event: events.TransferReceived, house: House, clock_error_ms: int) 
 
 def _count(event: events.Count, house: House, clock_error_ms: int) -> Asked:
     counted_at_ms = corrected(epoch_ms(event.counted_at), clock_error_ms)
-    counting = Counting(counted_at_ms, event.kind, int(event.complete))
+    counting = Counting(counted_at_ms, event.kind, COMPLETE if event.complete else LISTED)
     return Asked("count", _lines(event, house, event.location), counting)
 
 
@@ -112,6 +112,7 @@ def _expected(event: events.Expected, house: House, clock_error_ms: int) -> Aske
 # Orders are not booked yet.
 _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Sale: _sale,
+    events.Count: _count,
     events.Return: _return,
     events.Receipt: _receipt,
     events.Adjustment: _adjustment,

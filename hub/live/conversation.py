@@ -15,7 +15,7 @@ from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
 from hub.live.follower import Follower
 from hub.live.framing import never_shown_item, text_frame
-from hub.live.needs import OpenTail, StockReader, WallClock
+from hub.live.needs import HearEntry, OpenTail, StockReader, WallClock
 from hub.live.session import (
     SILENT,
     TOKEN_ENDED,
@@ -40,7 +40,13 @@ class Conversations:
     """All conversations of one live door, and the state they share."""
 
     def __init__(
-        self, terms: Terms, stock: StockReader, open_tail: OpenTail, counters: Counters, clock: WallClock
+        self,
+        terms: Terms,
+        stock: StockReader,
+        open_tail: OpenTail,
+        counters: Counters,
+        clock: WallClock,
+        hear: HearEntry,
     ) -> None:
         self._terms = terms
         self._stock = stock
@@ -51,7 +57,7 @@ class Conversations:
         self._sessions: dict[LiveConnection, Session] = {}
         # So that ten thousand screens that come at once do not ask Redis ten thousand times.
         self._reads = asyncio.Semaphore(terms.limits.reads_at_once)
-        self.follower = Follower(open_tail, self._fanout, self.refresh, terms.limits)
+        self.follower = Follower(open_tail, self._fanout, self.refresh, terms.limits, hear)
 
     async def hold(self, connection: LiveConnection) -> None:
         """Talk with one client until the connection ends."""
@@ -81,9 +87,13 @@ class Conversations:
             await self._resend_shelf(location)
 
     def recheck(self) -> None:
-        """Drop what clients may not watch any more; for a house that has changed."""
+        """Drop what clients may not watch any more and tell them so; for a house that has changed."""
         for connection, session in self._sessions.items():
-            self._carry_out_forget(connection, session.narrow())
+            for decision in session.recheck():
+                if isinstance(decision, Forget):
+                    self._carry_out_forget(connection, decision)
+                else:
+                    connection.write(text_frame(encode_frame(decision.message)))
 
     async def _first_message(self, connection: LiveConnection, session: Session) -> None:
         try:

@@ -4,7 +4,7 @@ The path of one fact: far from now by its own time? ask the ledger â†’ kernel â†
 Rarely the kernel asks back (`ask_ledger`, `stale` views); it wrote nothing then, so the fact is simply sent again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import Command, Kernel, Refresh
-from hub.stock.outcome import AskLedger, Broken, Duplicate, Outcome, Stale
+from hub.stock.described import Described
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command, Refresh
+from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
 ROUNDS_MAX = 4
@@ -56,10 +58,19 @@ class LongMemory(Protocol):
 class Booking:
     """Books facts for the doors."""
 
-    def __init__(self, kernel: Kernel, batcher: Batcher, memory: LongMemory) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        batcher: Batcher,
+        memory: LongMemory,
+        described: Described,
+        on_count_opened: Callable[[Seq], None] = lambda seq: None,
+    ) -> None:
         self._kernel = kernel
         self._batcher = batcher
         self._memory = memory
+        self._described = described
+        self._on_count_opened = on_count_opened
 
     async def book(self, facts: Sequence[Fact]) -> list[Outcome]:
         """Book the facts in their order; one outcome for each.
@@ -92,11 +103,17 @@ class Booking:
 
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
+        if run.stale:
+            # Perhaps another process described them: then a name may mean another SKU, and other rules hold.
+            await self._described.catch_up(run.stale)
+            run.rename(self._described.catalogue.sku)
         first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
         run.stale.clear()
         outcomes = await self._batcher.submit([*first, *(run.facts[index] for index in indexes)])
         for index, outcome in zip(indexes, outcomes[len(first) :], strict=True):
             run.note(index, outcome)
+            if isinstance(outcome, Applied) and run.facts[index].verb == "count":
+                self._on_count_opened(outcome.seq)
 
     async def _ask(self, run: "_Run", indexes: list[int]) -> None:
         """Look ids up in the ledger; those that it does not know may be booked."""
@@ -154,6 +171,15 @@ class _Run:
         self.open.difference_update(indexes)
         self.fault = self.fault or fault
 
+    def rename(self, house_name: Callable[[str], str]) -> None:
+        """Give the lines of what is stale the names that their SKUs have by now."""
+        for index in self.open:
+            fact = self.facts[index]
+            if any(house_name(line.sku) != line.sku for line in fact.lines):
+                renamed = [msgspec.structs.replace(line, sku=house_name(line.sku)) for line in fact.lines]
+                self.facts[index] = msgspec.structs.replace(fact, lines=tuple(renamed))
+                self.stale.update(line.sku for line in renamed)
+
     def outcome_of(self, index: int) -> Duplicate:
         outcome = self._outcomes[index]
         assert isinstance(outcome, Duplicate)
@@ -161,6 +187,8 @@ class _Run:
 
     def note(self, index: int, outcome: Outcome) -> None:
         self._outcomes[index] = outcome
+        if isinstance(outcome, Busy):
+            self.give_up([index], Unavailable(outcome.why))
         if isinstance(outcome, Broken):
             self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
         if isinstance(outcome, Stale):

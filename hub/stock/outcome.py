@@ -65,6 +65,12 @@ class Refused(msgspec.Struct, frozen=True):
     why: str
 
 
+class Busy(msgspec.Struct, frozen=True):
+    """The command cannot be taken for now; the same again later is."""
+
+    why: str
+
+
 class Broken(msgspec.Struct, frozen=True):
     """The command could not be checked, for example because a key holds something else; nothing was written."""
 
@@ -72,7 +78,7 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class Unchanged(msgspec.Struct, frozen=True):
-    """A refresh found nothing to do."""
+    """A refresh, or the closing of a count, found nothing to do."""
 
 
-Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | LookAgain | Stale | Refused | Broken | Unchanged
+Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | LookAgain | Stale | Refused | Busy | Broken | Unchanged

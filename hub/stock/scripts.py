@@ -25,8 +25,10 @@ KERNEL = (
     "expected",
     "serials",
     "facts",
+    "counts",
     "applying",
     "refresh",
+    "describe",
     "packing",
     "kernel",
 )

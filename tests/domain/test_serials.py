@@ -7,7 +7,7 @@ import pytest
 from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import Fact, Line, Verb
 from hub.domain.draft import Books, Draft
-from hub.domain.entry import EntryAlert, Movement
+from hub.domain.entry import EntryAlert, Movement, Seq
 from hub.domain.model import Model
 from hub.domain.position import Position
 from hub.domain.rules import House
@@ -228,7 +228,7 @@ def draft(teller: Teller) -> Draft:
 
 
 def draft_of(books: Books, time_ms: int = NOW_MS) -> Draft:
-    return Draft(books, [WATCH], number=1, time_ms=time_ms, now_ms=NOW_MS)
+    return Draft(books, [WATCH], seq=Seq(1, 1), time_ms=time_ms, now_ms=NOW_MS)
 
 
 ALL = ("LONDON", "PARIS", "SOLD", "SOLD-IN-PARIS", "NEVER")

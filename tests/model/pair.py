@@ -11,18 +11,21 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.answer import answer_of
+from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Fact
+from hub.domain.command import Counting, Fact
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.model import Outcome as Expected
 from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
 from hub.stock import keys
-from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Applied, AskLedger, Conflict, Duplicate, Outcome, Parked, Refused, Shown, Stale, Unchanged
-from tests.model.supply import check_suspects, expected_in, serials_in
-from tests.model.worlds import PLACES, SKUS, Repeat, Telling, house_of
+from tests.model.shelf import Count, Shelves, Told, closing, units_since
+from tests.model.supply import check_suspects, expected_in, table_in
+from tests.model.worlds import PLACES, SKUS, CloseCounts, Repeat, Telling, house_of
 
 HUB = UUID(int=7)
 EPOCH = 1
@@ -43,8 +46,8 @@ class Pair:
         self.told: list[Fact] = []
         self._checked = 0
         self._started_ms = 0
-        # What the facts alone make of each position: units in minus units out.
-        self._sums: Counter[tuple[str, str]] = Counter()
+        # What must lie on the shelves, from the facts alone.
+        self.shelves = Shelves()
         # As read from Redis, by table and field.
         self.records: dict[str, dict[str, Any]] = {}
 
@@ -60,10 +63,9 @@ class Pair:
     async def reconfigure(self, settings: HouseSettings) -> None:
         """Give the house other rules; the same ones again change nothing."""
         self.house = house_of(settings)
-        before = self.model.house.digest
         await self.kernel.open(HUB, EPOCH, self.house, create=False)
         for entry in await self._new_entries():
-            assert entry.hash != before
+            assert entry.hash == self.house.digest
             self.model.configure(self.house, booked_at_ms=entry.booked_at_ms, payload=entry.payload)
         assert self.model.house.digest == self.house.digest
         await self.check()
@@ -82,6 +84,24 @@ class Pair:
         assert not stale
         await self.check()
 
+    async def close_counts(self, step: CloseCounts) -> None:
+        """Close open counts as the hub does: with what the ledger, here the journal, says of their time."""
+        opened = list(self.model.books.records.get("counts", {}))
+        for place in (opened[::-1] if step.newest_first else opened)[: step.many]:
+            record = self.model.books.records["counts"][place]
+            since = [units_since(self.model.journal, place, record, row[0]) for row in record[6]]
+            fact = closing(record, place, since)
+            for sku in dict.fromkeys(line.sku for line in fact.lines):
+                await self._compare([Refresh(sku)], await self.kernel.call([Refresh(sku)], self.house))
+            [outcome] = await self.kernel.call([fact], self.house)
+            expected = self.model.close(fact, self.kernel.booked_at_ms)
+            assert expected is not None
+            assert outcome == self._wanted(expected)
+            assert await self.kernel.call([fact], self.house) == [Unchanged()]
+            for row in record[6]:
+                self.shelves.close((row[0], record[2]), int(place.split("-")[1]), len(self.model.journal) - 1)
+            await self.check()
+
     async def expect(self, facts: list[Fact], outcomes: list[Outcome]) -> None:
         """Compare with the model what the kernel was told directly: these facts and nothing else."""
         assert await self._compare([*facts], outcomes) == []
@@ -95,6 +115,11 @@ class Pair:
                 "stated_ms": self._started_ms + item.stated_ms,
             }
             fact = msgspec.structs.replace(item.fact, **times)
+            if isinstance(fact.detail, Counting):
+                counted_at_ms = self._started_ms + fact.detail.counted_at_ms
+                fact = msgspec.structs.replace(
+                    fact, detail=msgspec.structs.replace(fact.detail, counted_at_ms=counted_at_ms)
+                )
             self.told.append(fact)
             if item.early:
                 return msgspec.structs.replace(fact, verb="park")
@@ -153,10 +178,18 @@ class Pair:
         return tuple(shown)
 
     def _add_up(self, fact: Fact, outcome: Outcome) -> None:
-        if isinstance(outcome, Applied) and fact.verb not in ("ring_fence", "expected"):
-            for line in fact.lines:
+        if not isinstance(outcome, Applied):
+            return
+        number = outcome.seq.number
+        now_ms = self.model.journal[number].booked_at_ms
+        for line in fact.lines:
+            place = (line.sku, line.location)
+            if isinstance(fact.detail, Counting):
+                counted_at_ms = min(fact.detail.counted_at_ms, now_ms)
+                self.shelves.count(place, Count(number, counted_at_ms, line.quantity))
+            elif fact.verb not in ("ring_fence", "expected"):
                 units = -line.quantity if fact.verb == "sale" else line.quantity
-                self._sums[line.sku, line.location] += units
+                self.shelves.tell(place, Told(number, min(fact.time_ms, now_ms), units))
 
     async def _new_entries(self) -> list[Entry]:
         found: Any = await self.client.xrange(keys.JOURNAL, f"{EPOCH}-{self._checked}")
@@ -188,7 +221,9 @@ class Pair:
     async def _read_all(self) -> tuple[dict[str, dict[str, Position]], dict[str, dict[str, View]]]:
         positions: dict[str, dict[str, Position]] = {}
         views: dict[str, dict[str, View]] = {}
-        self.records = {"expected": {}, "serials": await serials_in(self.client)}
+        tables = {"counts": keys.COUNTS, "serials": keys.SERIALS}
+        self.records = {table: await table_in(self.client, key) for table, key in tables.items()}
+        self.records["expected"] = {}
         key: Any
         async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
             sku = keys.sku_name(key)
@@ -214,8 +249,11 @@ class Pair:
         for entry in self.model.journal:
             for each in entry.records:
                 last[each.table][each.field] = each.value
-        told = {table: self.model.books.records.get(table, {}) for table in self.records}
-        assert self.records == told == last
+        told = {
+            table: {name: value for name, value in fields.items() if value is not None}
+            for table, fields in last.items()
+        }
+        assert self.records == told == {table: self.model.books.records.get(table, {}) for table in self.records}
 
     async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:
         for location in PLACES:
@@ -232,7 +270,7 @@ class Pair:
                 assert min(units) >= 0
                 assert all(number > 0 for _, number in position.aside)
                 assert all(fence.quantity <= fence.target for fence in position.fences)
-                assert position.on_hand - position.deficit == self._sums[sku, location]
+                assert position.on_hand - position.deficit == self.shelves.balance((sku, location), self._checked)
 
     def _check_fold(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:
         """The journal alone rebuilds Redis, and its movements alone fill the buckets."""
@@ -250,8 +288,7 @@ class Pair:
                 moved[sku, move.location, move.to_bucket] += move.quantity
         assert last_positions == positions
         assert last_views == views
-        outside = {"supplier", "customer", "adjustment"}
-        held = {place: units for place, units in moved.items() if units and place[2] not in outside}
+        held = {place: units for place, units in moved.items() if units and is_shelf(place[2])}
         assert held == _buckets(positions)
 
     def _check_parts(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:

@@ -47,9 +47,9 @@ def expected_in(fields: dict[bytes, bytes]) -> Any:
     return None if packed is None else msgspec.msgpack.decode(packed)
 
 
-async def serials_in(client: Redis) -> dict[str, Any]:
-    """What is remembered of every piece, by SKU and serial."""
-    fields: Any = await client.hgetall(keys.SERIALS)
+async def table_in(client: Redis, key: str) -> dict[str, Any]:
+    """What is remembered in one table, by field."""
+    fields: Any = await client.hgetall(key)
     return {field.decode(): msgspec.msgpack.decode(packed) for field, packed in fields.items()}
 
 

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
 from tests.model.pair import Pair
-from tests.model.worlds import Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
 
 
 @settings(
@@ -23,5 +23,7 @@ async def test_the_kernel_does_what_the_model_says(
     for step in steps:
         if isinstance(step, Reconfigure):
             await pair.reconfigure(step.house)
+        elif isinstance(step, CloseCounts):
+            await pair.close_counts(step)
         else:
             await pair.tell(step)

@@ -14,7 +14,7 @@ from hub.domain.catalogue import (
     SkuSettings,
     StatusSettings,
 )
-from hub.domain.command import Fact, Line, Verb
+from hub.domain.command import COMPLETE, LISTED, REST, Counting, Fact, Line, Verb
 from hub.domain.rules import House
 from tests.model.supply import details, named
 
@@ -70,7 +70,15 @@ class Reconfigure(msgspec.Struct, frozen=True):
     house: HouseSettings
 
 
-Step = list[Telling | Repeat] | Reconfigure
+class CloseCounts(msgspec.Struct, frozen=True):
+    """The ledger has come so far that open counts can be closed."""
+
+    # How many, and whether the newest first.
+    many: int
+    newest_first: bool
+
+
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts
 
 
 def house_of(settings: HouseSettings) -> House:
@@ -145,14 +153,38 @@ def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
 # Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
 offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
 verbs: st.SearchStrategy[Verb] = st.sampled_from(
-    ("receipt", "receipt", "sale", "sale", "return", "adjustment", "adjustment", "ring_fence", "ring_fence", "expected")
+    (
+        "receipt",
+        "receipt",
+        "sale",
+        "sale",
+        "return",
+        "adjustment",
+        "adjustment",
+        "ring_fence",
+        "ring_fence",
+        "expected",
+        "count",
+    )
+)
+
+
+countings = st.builds(
+    Counting,
+    # In milliseconds from the time of the test's start, like the times of the facts.
+    counted_at_ms=offsets,
+    kind=st.sampled_from(("physical", "physical", "system")),
+    scope=st.sampled_from((LISTED, COMPLETE, REST)),
 )
 
 
 @st.composite
 def lines(draw: st.DrawFn, verb: Verb) -> Line:
-    sku, location = draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES))
-    quantity = draw(st.integers(0 if verb in ("ring_fence", "expected") else 1, 5))
+    sku, location = (
+        draw(st.sampled_from(BUSY_SKUS)),
+        draw(st.sampled_from(BUSY_PLACES if verb != "count" else ("LON",))),
+    )
+    quantity = draw(st.integers(0 if verb in ("ring_fence", "expected", "count") else 1, 5))
     bucket = "free"
     if verb in ("return", "adjustment"):
         bucket = draw(st.sampled_from(("free", *STATUSES)))
@@ -178,7 +210,7 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
         lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
-        detail=draw(details(verb)),
+        detail=draw(countings) if verb == "count" else draw(details(verb)),
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
 
@@ -198,6 +230,9 @@ def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
     for number in range(draw(st.integers(1, 12))):
         if draw(st.integers(0, 7)) == 7:
             steps.append(Reconfigure(draw(houses())))
+            continue
+        if draw(st.integers(0, 4)) == 4:
+            steps.append(CloseCounts(draw(st.integers(1, 4)), draw(yes_or_no)))
             continue
         steps.append(
             [

@@ -40,7 +40,7 @@ end
 
 local function apply_fact(call, command)
   local fact = facts[command[VERB]]
-  if not fact then refuse('unknown verb') end
+  if type(fact) ~= 'table' then refuse('unknown verb') end
   local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
   if count < (fact.lines_min or 1) or count > (fact.lines_max or LINES_MAX) then refuse('a fact has 1 to 100 lines') end
   for i = 1, count do check_line(call, command[LINES][i], fact) end

@@ -68,16 +68,16 @@ local function statuses_of(position, call)
   return ordered
 end
 
-local function take_whatever_is_there(change, place, quantity, bucket, call)
+-- Takes from the named bucket, `free`, fences, aside, `reserved`; returns how many units none of them has.
+function facts.take_whatever_is_there(change, place, quantity, bucket, call, to)
   local left = quantity
-  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, 'adjustment') end
-  left = take_free(change, place, left, 'adjustment')
-  left = break_fences(change, place, left, nil, 'adjustment')
+  if bucket ~= 'free' then left = take_aside(change, place, left, bucket, to) end
+  left = take_free(change, place, left, to)
+  left = break_fences(change, place, left, nil, to)
   for _, status in ipairs(statuses_of(place.after, call)) do
-    left = take_aside(change, place, left, status, 'adjustment')
+    left = take_aside(change, place, left, status, to)
   end
-  left = take_reserved(change, place, left, 'adjustment')
-  owe(change, place, left, 'adjustment')
+  return take_reserved(change, place, left, to)
 end
 
 facts.adjustment = {
@@ -91,7 +91,8 @@ facts.adjustment = {
     end
     pieces.left(change, call, place, line, time, 'gone')
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
-    take_whatever_is_there(change, place, -quantity, bucket, call)
+    local missing = facts.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
+    owe(change, place, missing, 'adjustment')
   end,
 }
 
@@ -115,6 +116,21 @@ facts.ring_fence = {
     place.after[FREE] = place.after[FREE] - lacking + surplus
     record(change, place, 'free', 'ring_fenced:' .. command[OF_POOL], lacking)
     record(change, place, 'ring_fenced:' .. command[OF_POOL], 'free', surplus)
+  end,
+}
+
+-- What the hub noticed by itself. Detail: {what it is about, quantity}.
+facts.alert = {
+  low = 0,
+  lines_min = 0,
+  lines_max = 0,
+  apply = function(change, _, command)
+    local detail = command[DETAIL]
+    if type(detail) ~= 'table' or not is_text(detail[1], 1024) or not is_whole(detail[2], 1, INSTANT_MAX) then
+      refuse('it is not said what the alert is about')
+    end
+    change.about = detail[1]
+    raise(change, command[TYPE], detail[2])
   end,
 }
 

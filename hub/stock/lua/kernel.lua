@@ -12,7 +12,7 @@
 --          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
 --          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
 --                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
---                  · {broken, why} · {unchanged}
+--                  · {busy, why} · {broken, why} · {unchanged}
 -- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
 --        after it the partition is halted.
 
@@ -112,7 +112,7 @@ local function book(call, command, change, kind)
   -- Whatever could fail has not; from here on the command is part of the call.
   local number = append(call, packed)
   keep(change, views, call, number)
-  if kind == 'fact' then remember_booked(call, command, 'fact', number) end
+  if kind == 'fact' or kind == 'alert' then remember_booked(call, command, kind, number) end
   return { 'applied', number, alerts_told(change, views), shown, change.skus, change.lines }
 end
 
@@ -139,13 +139,21 @@ local function answer(call, command)
     local change = apply_refresh(call, command)
     return change and book(call, command, change, 'refresh') or { 'unchanged' }
   end
+  if command[VERB] == 'describe' then
+    command[TIME] = call.now
+    local change = apply_describe(call, command)
+    local told = book(call, command, change, 'sku')
+    keep_revisions(change)
+    return told
+  end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
+  if command[VERB] == 'close' then return book(call, command, apply_fact(call, command), 'closed') end
   local known_answer, is_conflict = known(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
   if command[VERB] == 'park' then return park(call, command) end
-  return book(call, command, apply_fact(call, command), 'fact')
+  return book(call, command, apply_fact(call, command), command[VERB] == 'alert' and 'alert' or 'fact')
 end
 
 -- One bad command is its own fault only: what it raised is its answer.
@@ -156,6 +164,8 @@ local function protected(call, command)
   if result.refused then return { 'refused', result.refused } end
   if result.stale then return { 'stale', result.stale } end
   if result.look_again then return { 'look_again' } end
+  if result.busy then return { 'busy', result.busy } end
+  if result.unchanged then return { 'unchanged' } end
   return { 'broken', result.err or 'unknown' }
 end
 

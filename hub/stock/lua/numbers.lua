@@ -32,6 +32,11 @@ local function look_again()
   error({ look_again = true }, 0)
 end
 
+-- Stops the command for now; the same again later is taken.
+local function busy(reason)
+  error({ busy = reason }, 0)
+end
+
 -- Whether a key is there; it may hold nothing else, because the first write to it would fail.
 local function expect_type(key, wanted)
   local kind = redis.call('TYPE', key).ok

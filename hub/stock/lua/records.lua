@@ -4,7 +4,10 @@
 -- LAW  A record that is read is never changed in place: a command that fails its checks leaves none behind.
 
 -- Where the table's hash stands among the keys.
-local TABLES = { transfers = 4, voids = 5, counts = 6, serials = 7, catalogue = 8, aliases = 9 }
+local TRANSFERS, VOIDS, COUNTS, SERIAL_PLACES, CATALOGUE, ALIASES = 4, 5, 6, 7, 8, 9
+local TABLES = {
+  transfers = TRANSFERS, voids = VOIDS, counts = COUNTS, serials = SERIAL_PLACES, catalogue = CATALOGUE, aliases = ALIASES,
+}
 -- These are forgotten with the day they were booked on, like the dedupe records among which they lie.
 local OF_THE_DAY = { voided = true, closed_transfers = true }
 

@@ -43,7 +43,7 @@ function pieces.recall(lines)
     end
   end
   if not found or #found.unknown == 0 then return end
-  local key = KEYS[TABLES.serials]
+  local key = KEYS[SERIAL_PLACES]
   expect_type(key, 'hash')
   for i, packed in ipairs(redis.call('HMGET', key, unpack(found.unknown))) do
     known_records['serials\0' .. found.unknown[i]] = packed and stored(packed)

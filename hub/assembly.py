@@ -21,7 +21,7 @@ from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
-from hub.intake.replaying import replay_until_done
+from hub.intake.replaying import Replaying
 from hub.intake.server import http_app
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
@@ -86,6 +86,7 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("watch over sources", self._stores.sources.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
@@ -100,7 +101,9 @@ class Hub:
         self._run("sweep", self._stores.sweep.run())
         self._run("house", self._stores.current.watch())
         self._run("reload", self._reload_when_asked())
-        self._run("parked events", replay_until_done(parts))
+        replaying = Replaying()
+        self._stores.current.listeners.append(replaying.note_house_changed)
+        self._run("parked events", replaying.run(parts))
         self._is_open = True
         exits.callback(self._close)
 
@@ -202,6 +205,7 @@ class Hub:
         def take_readings() -> None:
             self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
             self._metrics.ledger_following.set(self._stores.writer.state == "following")
+            self._metrics.stale_sources.set(len(self._stores.sources.stale))
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)

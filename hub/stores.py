@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from time import time
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -27,6 +28,7 @@ from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
+from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys
@@ -42,6 +44,7 @@ from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
 from hub.telemetry import Metrics
+from hub.watching.sources import SourceWatch
 from protocol.identifiers import nfc
 
 log = structlog.get_logger()
@@ -110,6 +113,7 @@ class Stores:
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
+        self.sources = self._sources(exits, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
@@ -162,14 +166,6 @@ class Stores:
         after = House.of(after.document, Overlaid(self.described.catalogue, of_skus))
         return changed or bool(of_skus), await preview(self._reader, before, after)
 
-    async def set_stale_sources(self, sources: set[str]) -> bool:
-        """Say which sources have been silent for too long; False where that is known already.
-
-        Raises:
-            Fault: as `CurrentHouse.adopt_settings`.
-        """
-        return await self.current.set_stale_sources(sources)
-
     def _client(self, exits: AsyncExitStack, url: str) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -208,7 +204,20 @@ class Stores:
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
+            on_posted=lambda posted: self.sources.hear(heard_in(posted)),
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
+        )
+
+    def _sources(self, exits: AsyncExitStack, dsn: str) -> SourceWatch:
+        memory = SourceMemory(Link(dsn, "sources"))
+        exits.push_async_callback(memory.aclose)
+        return SourceWatch(
+            memory,
+            raise_alert=lambda fact: self.batcher.submit([fact]),
+            on_stale=lambda sources: self.current.set_stale_sources(set(sources)),
+            stated_seconds=lambda: self.house.silent_seconds,
+            # Who was heard is known as far as the ledger follows.
+            clock=lambda: time() if self.ledger_lag() == 0 else self.writer.booked_until_ms / 1000,
         )
 
     def ledger_lag(self) -> int:

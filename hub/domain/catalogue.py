@@ -137,10 +137,13 @@ class KindSettings(Table, frozen=True):
 
 
 class SourceSettings(Table, frozen=True):
-    """`[[source]]`: one account of a third party that sends its own payloads."""
+    """`[[source]]`: one account of a third party that sends its own payloads, or a till that should be heard of."""
 
     id: Name
-    adapter: Name
+    # Which dialect it speaks; None: events of the hub's own.
+    adapter: Name | None = None
+    # How long it may be silent before it is stale; None: what is usual for it.
+    silent_seconds: Seconds | None = None
     # The environment variable that holds the secret its signatures are checked with.
     secret_env: Label | None = None
     # The pool its sales and orders belong to.

@@ -130,6 +130,10 @@ class House:
         self.locations: dict[str, LocationSettings] = {location.id: location for location in settings.locations}
         self.pools = tuple(_pool(pool, settings.locations) for pool in settings.pools)
         self.pool_index = {pool.id: index for index, pool in enumerate(self.pools)}
+        # Sources that somebody said how long they may be silent.
+        self.silent_seconds = {
+            source.id: source.silent_seconds for source in settings.sources if source.silent_seconds is not None
+        }
         self.statuses = (*BUILT_IN_STATUSES, *(status.id for status in settings.statuses))
         stale = self.document.stale_sources
         self._rules = strongest_first(settings, instant(self.document.active_at_ms), stale)

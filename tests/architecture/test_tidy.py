@@ -22,12 +22,12 @@ IMPORTS = {
     "protocol": set(),
     "adapters": {"protocol"},
     "hub.domain": {"protocol"},
-    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay"], LEAVES),
+    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
     "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
-    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
+    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.watching"},
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
 }

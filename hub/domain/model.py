@@ -43,15 +43,17 @@ class Outcome(msgspec.Struct, frozen=True):
     """The answer to one fact.
 
     A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger` wrote nothing and has nothing.
+    under which this content was kept. `ask_ledger` and `refused` wrote nothing and have nothing but `why`.
     """
 
-    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger"]
+    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "refused"]
     seq: Seq | None = None
     # (SKU, quantity) of each line, in the event's order.
     lines: tuple[tuple[str, int], ...] = ()
     # Summed over the lines, then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
+    # Why it was refused.
+    why: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ class Model:
             return Outcome("ask_ledger")
         kind = "alert" if fact.verb == "alert" else "fact"
         answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
+        if answer.kind == "refused":
+            return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
         if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
             self.ahead.add((fact.source, fact.stated_ms // DAY_MS))
@@ -177,6 +181,8 @@ class Model:
         draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
+        if draft.refusal:
+            return Outcome("refused", why=draft.refusal)
         return self._enter(draft, self._entry(fact, kind, now))
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:

@@ -19,6 +19,7 @@ from hub.intake.reads import (
     query_availability,
 )
 from hub.intake.skus import get_skus, put_skus
+from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
 from protocol.problems import problem
 
@@ -47,6 +48,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/parked/replay", guarded(post_replay))
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
+    app.router.add_get("/v1/expected", guarded(get_expected))
+    app.router.add_get("/v1/serials", guarded(get_serial))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -64,7 +64,7 @@ class Batcher:
     ) -> None:
         self._kernel = kernel
         self._current = current
-        # Lines × pools in one call, so that a call stays within a few milliseconds of Redis.
+        # Lines × pools and serials in one call, so that a call stays within a few milliseconds of Redis.
         self._weight_max = weight_max
         # The same units waiting; beyond it the hub says 503 at once instead of growing.
         self._waiting_weight_max = waiting_weight_max
@@ -126,8 +126,10 @@ class Batcher:
 
     def _weight(self, command: Command) -> int:
         house = self._current.house
-        lines = len(house.locations) if isinstance(command, Refresh | Describe) else len(command.lines)
-        return max(1, lines) * max(1, len(house.pools))
+        pools = max(1, len(house.pools))
+        if isinstance(command, Refresh | Describe):
+            return max(1, len(house.locations)) * pools
+        return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:
         clock = asyncio.get_running_loop().time

@@ -13,9 +13,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hub.domain.entry import Seq
+from hub.domain.expected import ExpectedLine
 from hub.domain.explain import Whole
 from hub.domain.pools import View
 from hub.domain.position import Position
+from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
 from hub.faults import Unavailable
 from hub.stock import keys
@@ -33,6 +35,8 @@ ROUNDS_MAX = 10
 
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
+_decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
 
 CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
 # Whose Redis it is, how far it is, and which house it holds.
@@ -155,6 +159,25 @@ class Reads:
                 meta, fields = await pipeline.execute()
         self._check(meta[:2], floor)
         return (meta[2] or b"").decode(), cast(dict[bytes, bytes], fields)
+
+    async def expected_of(self, sku: str) -> list[ExpectedLine]:
+        """Every line of a purchase order that is remembered of a SKU, by location and purchase order.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        [[packed]] = await self._hashes([(keys.sku(sku), (keys.EXPECTED_FIELD,))])
+        lines = [] if packed is None else _decode_expected(packed)
+        return sorted(lines, key=lambda line: (line.location, line.purchase_order))
+
+    async def piece(self, sku: str, serial: str) -> Piece | None:
+        """Where the piece with this serial number was last; None when no fact ever named it.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        [[packed]] = await self._hashes([(keys.SERIALS, (field_of(sku, serial).encode(),))])
+        return None if packed is None else _decode_piece(packed)
 
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.

@@ -22,6 +22,8 @@ KERNEL = (
     "dedupe",
     "records",
     "keeping",
+    "expected",
+    "serials",
     "facts",
     "counts",
     "applying",

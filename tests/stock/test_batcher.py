@@ -109,6 +109,20 @@ async def test_a_call_carries_no_more_than_its_weight_but_always_one_command(par
     assert [outcome.seq.number for outcome in outcomes if isinstance(outcome, Applied)] == [1, 2, 3, 4, 5]
 
 
+async def test_a_serial_weighs_as_a_line_in_one_pool(partition: Partition) -> None:
+    named = Line("BAG", "LON", 4, serials=("s1", "s2", "s3", "s4"))
+    async with batching(partition, weight_max=10) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("first"))
+        # 2 pools and 4 serials weigh 6: a plain command of 2 fits beside it, a second of 6 does not.
+        named_ones = [partition.fact("named", named), partition.fact("plain"), partition.fact("again", named)]
+        rest = asyncio.create_task(batcher.submit(named_ones))
+        gate.open.set()
+        await held
+        await rest
+
+    assert gate.calls == [1, 2, 1]
+
+
 async def test_a_call_carries_at_most_so_many_commands(partition: Partition) -> None:
     async with batching(partition, weight_max=20_000) as (batcher, gate):
         await batcher.submit([partition.fact(str(n)) for n in range(COMMANDS_PER_CALL_MAX + 1)])

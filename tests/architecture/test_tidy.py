@@ -27,6 +27,7 @@ IMPORTS = {
     "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
+    "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
     "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
 }
 PURE = {"protocol", "adapters", "hub.domain"}

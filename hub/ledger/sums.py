@@ -22,7 +22,7 @@ SKUS_PER_SELECT_MAX = 500
 # Rows of `doubled` and `poison` that are told one by one.
 TOLD_MAX = 1_000
 
-_STATE = """SELECT hub, epoch, cursor_epoch, cursor_seq, last.epoch AS last_epoch, last.seq AS last_seq
+_STATE = """SELECT hub, hub_state.epoch, cursor_epoch, cursor_seq, last.epoch AS last_epoch, last.seq AS last_seq
     FROM hub.hub_state
     LEFT JOIN LATERAL (
         SELECT epoch, seq FROM (

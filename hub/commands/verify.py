@@ -29,25 +29,28 @@ async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequ
     settings = load(config, environ)
     house = House(settings.house, datetime.now(UTC))
     async with AsyncExitStack() as exits:
-        redis_url, dsn = await _addresses(exits, settings)
+        redis_url, dsn, is_live = await _stores(exits, settings)
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
         exits.push_async_callback(sums.aclose)
-        verification = Verification(Inspection(client), sums, house, on_progress=_Progress())
+        verification = Verification(Inspection(client), sums, house, is_live=is_live, on_progress=_Progress())
         report = await verification.run([house.sku(sku) for sku in skus])
     click.echo(report.json() if as_json else report.text())
     return report.exit_code
 
 
-async def _addresses(exits: AsyncExitStack, settings: Settings) -> tuple[str, str]:
-    """The addresses of both stores; private servers of a hub that is stopped run as long as the verification."""
+async def _stores(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:
+    """The addresses of both stores, and whether a hub may work with them.
+
+    Private servers of a hub that is stopped run as long as the verification.
+    """
     redis_url, dsn = settings.redis.url, settings.ledger.dsn
     if redis_url and dsn:
-        return redis_url, dsn
+        return redis_url, dsn, True
     servers = await join_or_start(settings.hub.data_dir, redis=not redis_url, postgres=not dsn)
     exits.push_async_callback(servers.stop)
-    return redis_url or servers.redis_url or "", dsn or servers.postgres_dsn or ""
+    return redis_url or servers.redis_url or "", dsn or servers.postgres_dsn or "", servers.are_joined
 
 
 class _Progress:

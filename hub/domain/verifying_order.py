@@ -160,6 +160,16 @@ def changes_of(entries: Mapping[Seq, bytes], epoch: int) -> dict[str, dict[str, 
     return newest
 
 
+def add_movements(balances: dict[str, dict[tuple[str, str], int]], entries: Iterable[bytes]) -> None:
+    """Add what entries moved to balances by SKU and (location, bucket); what cannot be read moves nothing."""
+    for entry in filter(None, map(read_entry, entries)):
+        for moved in entry.movements:
+            if 0 <= moved.sku < len(entry.skus):
+                of_sku = balances.setdefault(entry.skus[moved.sku], {})
+                for bucket, units in ((moved.from_bucket, -moved.quantity), (moved.to_bucket, moved.quantity)):
+                    of_sku[moved.location, bucket] = of_sku.get((moved.location, bucket), 0) + units
+
+
 class _Record(msgspec.Struct, array_like=True, frozen=True):
     """What is remembered of a transfer under way; what follows in it is of no concern here."""
 

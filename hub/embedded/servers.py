@@ -27,6 +27,8 @@ class EmbeddedServers:
         self.postgres_dsn: str | None = None
         # One phrase per server, fit for a line of log: which was taken, and why.
         self.descriptions: tuple[str, ...] = ()
+        # Whether they are those of another process, a running hub.
+        self.are_joined = folder is None
         self._folder = folder
         self._running: list[Guarded] = []
 

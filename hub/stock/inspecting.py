@@ -81,6 +81,17 @@ class Inspection:
             found: Any = await self._client.xrevrange(keys.JOURNAL, count=count)
         return {Seq.from_stream_id(place): fields.get(FIELD, b"") for place, fields in found}
 
+    async def entries(self, first: Seq, before: Seq) -> AsyncIterator[list[bytes]]:
+        """The entries from one place on and before another, in pages."""
+        at = first.stream_id
+        while True:
+            with reading():
+                page: Any = await self._client.xrange(keys.JOURNAL, at, f"({before.stream_id}", count=_JOURNAL_PAGE)
+            if not page:
+                return
+            yield [fields.get(FIELD, b"") for _, fields in page]
+            at = f"({page[-1][0].decode()}"
+
     async def skus(self, names: Sequence[str]) -> Batch:
         """Everything that is stored of some SKUs, at one moment.
 

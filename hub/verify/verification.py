@@ -4,7 +4,6 @@ Sales go on meanwhile. Each stretch is read from Redis at one moment, together w
 ledger is asked for the sums up to that place, once it has everything before it. Nothing is written.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 
@@ -21,10 +20,11 @@ from hub.domain.verifying_order import (
     skus_of_transfer,
 )
 from hub.domain.verifying_views import House, Rules, check_views
-from hub.faults import Fault, ServerRefused
+from hub.faults import ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.inspecting import Inspection
+from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
 from hub.verify.report import Report
 
 SKUS_PER_BATCH = 500
@@ -35,19 +35,7 @@ TRANSFERS_PER_BATCH = 50
 NEWEST_ENTRIES = 1_000
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
 IN_TRANSIT_MAX = 100_000
-# A ledger that does not move for so long does not follow.
-PATIENCE_SECONDS = 10.0
-_LOOK_AGAIN_SECONDS = 0.05
-
-_BEHIND = (
-    "the ledger has everything up to {cursor}, the journal goes on to {last}, and the ledger does not follow: "
-    "positions were not compared with it (start the hub, or mend what halted its ledger)"
-)
 _OTHER_HOUSE = "the configuration is not the one that the partition has: what pools show was not computed anew"
-
-
-class LedgerBehind(Fault):
-    """The ledger does not follow the journal, so sums cannot be compared."""
 
 
 class Verification:
@@ -59,6 +47,7 @@ class Verification:
         sums: Sums,
         house: House,
         *,
+        is_live: bool = True,
         on_progress: Callable[[int], None] = lambda positions: None,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
@@ -66,9 +55,8 @@ class Verification:
         self._sums = sums
         self._house = house
         self._on_progress = on_progress
-        self._patience_seconds = patience_seconds
         self._report = Report()
-        self._cursor: Seq | None = None
+        self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
         # How often each shown value had changed, by the newest entries of the ledger: by SKU, then pool.
         self._recent: dict[str, dict[str, int]] = {}
         # By transfer: SKUs of which movements left units in transit.
@@ -93,9 +81,10 @@ class Verification:
 
     async def _check_partition(self) -> bool:
         """The journal, the ledger and who they belong to; whether there are positions to be compared."""
-        ledger = await self._state()
+        ledger = await self._following.state()
         meta, journal = await self._inspection.partition()
-        later = await self._state()
+        later = await self._following.state()
+        self._following.journal_from = journal.first
         self._report.add(check_partition(meta, journal, ledger, later))
         doubled, poison = await self._sums.set_aside()
         gaps = await self._sums.gaps(later.last) if later.last is not None else []
@@ -106,13 +95,6 @@ class Verification:
             return False
         await self._check_newest(later, meta)
         return True
-
-    async def _state(self) -> Ledger:
-        state = await self._sums.state()
-        if state is None:
-            raise ServerRefused("there is nothing to verify: the ledger never belonged to a hub")
-        self._cursor = state.cursor
-        return state
 
     async def _check_newest(self, ledger: Ledger, meta: Meta) -> None:
         newest = await self._inspection.newest(NEWEST_ENTRIES)
@@ -168,8 +150,7 @@ class Verification:
 
     async def _check_batch(self, names: Sequence[str]) -> int:
         batch = await self._inspection.skus(names)
-        await self._ledger_reaches(batch.before)
-        balances = await self._sums.balances(names, batch.before)
+        balances = await self._balances(names, batch.before)
         changes = await self._sums.changes(names, batch.before)
         rules = Rules(batch.meta.rules, self._house if self._house.digest == batch.meta.house else None)
         if rules.house is None:
@@ -232,26 +213,23 @@ class Verification:
         skus = {sku for packed in records if packed is not None for sku in skus_of_transfer(packed)}
         for transfer in transfers:
             skus |= self._in_transit.pop(transfer, set())
-        await self._ledger_reaches(before)
-        moved = await self._sums.in_transit(transfers, sorted(skus), before)
+        moved = await self._sums.in_transit(transfers, sorted(skus), await self._following.reaches(before))
+        for sku in skus & self._following.rest.keys():
+            for (_, bucket), units in self._following.rest[sku].items():
+                if bucket.startswith(TRANSIT) and (transfer := bucket.removeprefix(TRANSIT)) in transfers:
+                    of_transfer = moved.setdefault(transfer, {})
+                    of_transfer[sku] = of_transfer.get(sku, 0) + units
         for transfer, packed in zip(transfers, records, strict=True):
             self._report.add(check_transfer(transfer, packed, moved.get(transfer, {})))
 
-    async def _ledger_reaches(self, before: Seq) -> None:
-        """Wait until the ledger has every entry before a place.
-
-        Raises:
-            LedgerBehind: it does not move.
-        """
-        last = Seq(before.epoch, before.number - 1, before.partition)
-        waits_until = monotonic() + self._patience_seconds
-        while self._cursor is None or self._cursor < last:
-            earlier, now = self._cursor, (await self._state()).cursor
-            if now != earlier:
-                waits_until = monotonic() + self._patience_seconds
-            elif monotonic() >= waits_until:
-                raise LedgerBehind(_BEHIND.format(cursor=now, last=last))
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    async def _balances(self, names: Sequence[str], before: Seq) -> dict[str, dict[tuple[str, str], int]]:
+        """By SKU: the sums of the ledger, and of what the journal has beyond a ledger that stands."""
+        balances = await self._sums.balances(names, await self._following.reaches(before))
+        for name in names:
+            for place, units in self._following.rest.get(name, {}).items():
+                of_sku = balances.setdefault(name, {})
+                of_sku[place] = of_sku.get(place, 0) + units
+        return balances
 
 
 def _newest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -80,8 +80,8 @@ async def hub(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
 async def verify(redis_client: Redis, postgres_dsn: str) -> AsyncIterator[Verify]:
     sums = Sums(Link(postgres_dsn, "verify"))
 
-    async def verified(*skus: str, house: HouseSettings = HOUSE, patience_seconds: float = 10) -> Report:
-        verification = Verification(Inspection(redis_client), sums, house_of(house), patience_seconds=patience_seconds)
+    async def verified(*skus: str, house: HouseSettings = HOUSE, **options: Any) -> Report:
+        verification = Verification(Inspection(redis_client), sums, house_of(house), **options)
         return await verification.run(skus)
 
     yield verified

@@ -266,7 +266,7 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
     (
         "entries that neither has",
         _lose_entries,
-        {about("journal_gap"), about("ledger_cursor")},
+        {about("journal_gap"), about("ledger_cursor"), about("ledger_behind")},
     ),
     ("a ledger with a hole", _forget_ledger_entry, {about("ledger_gap")}),
     ("a ledger that lost its end", _shorten_ledger, {about("ledger_cursor")}),

@@ -13,7 +13,7 @@ from hub.faults import ServerRefused
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.outcome import Applied
-from hub.verify import verification
+from hub.verify import following, verification
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import house_of
 from tests.verify.conftest import HOUSE, Verify, live, sale
@@ -98,21 +98,44 @@ async def test_a_hub_of_more_skus_than_a_batch_is_read_in_several(
     assert (report.skus, report.positions, report.findings) == (11, 12, [])
 
 
-async def test_a_ledger_that_does_not_follow_leaves_positions_unchecked(
-    redis_client: Redis, redis_url: str, postgres_dsn: str, verify: Verify
-) -> None:
+@pytest.fixture
+async def unheard(redis_client: Redis, redis_url: str, postgres_dsn: str) -> None:
+    """A hub was killed: the journal has two entries that the ledger lacks."""
     async with opened(redis_url, postgres_dsn, HOUSE) as stores:
         await live(stores)
     kernel = Kernel(redis_client)
     uuid: bytes | None = await redis_client.hget(keys.META, "hub")
     await kernel.open(UUID((uuid or b"").decode()), 1, house_of(HOUSE), create=False)
-    await kernel.call([stores.fact("unheard-of")], house_of(HOUSE))
+    for name in ("unheard-1", "unheard-2"):
+        await kernel.call([stores.fact(name, Line("BAG", "LON", 2))], house_of(HOUSE))
 
+
+async def test_what_the_ledger_of_a_stopped_hub_lacks_is_taken_from_the_journal(
+    unheard: None, verify: Verify, redis_client: Redis
+) -> None:
+    good = await verify(is_live=False)
+    await redis_client.xdel(keys.JOURNAL, "1-19")
+    bad = await verify(is_live=False)
+
+    assert (good.findings, good.unchecked) == ([], [])
+    assert {finding.kind for finding in bad.findings} >= {"journal_gap", "position_differs"}
+
+
+async def test_a_ledger_that_does_not_follow_a_running_hub_is_named(unheard: None, verify: Verify) -> None:
     report = await verify(patience_seconds=0.1)
 
-    assert report.findings == []
-    assert "the ledger does not follow" in report.unchecked[0]
-    assert report.exit_code == 2
+    assert [finding.kind for finding in report.findings] == ["ledger_behind"]
+
+
+async def test_a_ledger_that_lacks_too_much_leaves_positions_unchecked(
+    unheard: None, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "REST_ENTRIES_MAX", 1)
+
+    report = await verify(is_live=False)
+
+    assert (report.findings, report.positions, report.exit_code) == ([], 0, 2)
+    assert "positions were not compared" in report.unchecked[0]
 
 
 async def test_an_empty_pair_of_stores_is_no_hub(redis_client: Redis, postgres_dsn: str, verify: Verify) -> None:

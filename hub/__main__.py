@@ -169,6 +169,22 @@ def parked(config: Path | None, url: str | None, is_replay: bool) -> None:
     sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
 
 
+@main.command()
+@_CONFIG
+@click.option("--sku", "skus", multiple=True, help="Of positions check only this SKU's; repeat; none given: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def verify(config: Path | None, skus: tuple[str, ...], as_json: bool) -> None:
+    """Check that Redis, the ledger and what pools show agree, and name what does not.
+
+    The hub may run, or be stopped. Nothing is changed. Exit code 0: nothing is wrong; 1: something is; 2: not
+    everything could be checked.
+    """
+    from hub.commands.verify import run_verify  # noqa: PLC0415
+
+    _set_up_logs("warning")
+    sys.exit(_run(run_verify(config, os.environ, skus, as_json=as_json)))
+
+
 def _set_up_logs(level: str) -> None:
     from hub.telemetry import set_up_logs  # noqa: PLC0415
 

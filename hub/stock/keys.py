@@ -48,8 +48,9 @@ _SEEN = PREFIX + "seen:"
 _SKU = PREFIX + "sku:"
 _SKUS = PREFIX + "skus:"
 
-# Matches every SKU's hash, for a scan.
+# Match every SKU's hash and every location's set, for a scan.
 ANY_SKU = _SKU + "*"
+ANY_PLACE = _SKUS + "*"
 
 
 def seen(day: int) -> str:
@@ -70,3 +71,8 @@ def sku_name(key: bytes) -> str:
 def skus_at(location: str) -> str:
     """The set of SKUs that have a position at the location."""
     return _SKUS + location
+
+
+def location_name(key: bytes) -> str:
+    """The location whose set of SKUs has this key."""
+    return key.decode()[len(_SKUS) :]

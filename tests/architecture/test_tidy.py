@@ -30,6 +30,7 @@ IMPORTS = {
     "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.watching"},
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
+    "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
 }
 PURE = {"protocol", "adapters", "hub.domain"}
 # These put the parts together, so they may import all of them.

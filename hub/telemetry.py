@@ -62,6 +62,9 @@ class Metrics:
             "Values a slow reader never got, because a newer one replaced them.",
             registry=self.registry,
         )
+        self.stale_sources = Gauge(
+            "hub_stale_sources", "Sources that are silent for longer than usual.", registry=self.registry
+        )
         self.record_accuracy_percent = Gauge(
             "hub_inventory_record_accuracy_percent",
             "Positions counted right in the last 30 days, of those counted; NaN while none was.",

@@ -7,8 +7,6 @@ journal entry will say: positions, movements, alerts, records.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
-
 from hub.domain import buckets
 from hub.domain.buckets import Change
 from hub.domain.command import Line
@@ -29,13 +27,6 @@ class Order(Protocol):
     @property
     def statuses(self) -> Sequence[str]:
         """All statuses of units that are not for sale, in order."""
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """Why a command is not booked: it is refused, or what it was made from is not there any more."""
-
-    # Empty: whoever sent it looks again.
-    why: str = ""
 
 
 class Books:
@@ -65,19 +56,13 @@ class Draft:
         self.movements: list[Movement] = []
         self.counted: list[Counted] = []
         self.about = ""
-        # Set before anything else is written, when the command is not booked.
-        self.stopped: Stop | None = None
+        # Why the command cannot be booked; empty when it can.
+        self.refusal = ""
+        # True when what the command was made from is not what is there any more.
+        self.is_outdated = False
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
-
-    def refuse(self, why: str) -> None:
-        """Stop the command for good."""
-        self.stopped = Stop(why)
-
-    def look_again(self) -> None:
-        """Stop the command, because what it was made from is not what is there any more."""
-        self.stopped = Stop()
 
     def sku_number(self, sku: str) -> int:
         """The SKU's place among those of the entry."""
@@ -122,12 +107,13 @@ class Draft:
             self.move(line, buckets.VARIANCE, outside, -units)
 
     def move(self, line: Line, from_bucket: str, to_bucket: str, quantity: int) -> None:
-        """Note a movement; nothing moved is no movement."""
+        """Note a movement, with the line's serials when all its units moved; nothing moved is no movement."""
         if quantity:
+            serials = line.serials if quantity == abs(line.quantity) else ()
             time_ms = self.time_of(line)
-            own_time = None if time_ms == self.time_ms else time_ms
+            own_time = None if time_ms == self.time_ms and not serials else time_ms
             number = self.sku_number(line.sku)
-            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time))
+            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time, serials))
 
     def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "") -> None:
         """Raise an alert; those of one kind at one place are one."""
@@ -143,6 +129,14 @@ class Draft:
     def set_record(self, table: str, field: str, value: Any) -> None:
         """Remember something, or with None forget it."""
         self._records[table, field] = value
+
+    def refuse(self, reason: str) -> None:
+        """The command cannot be booked; the first reason counts."""
+        self.refusal = self.refusal or reason
+
+    def look_again(self) -> None:
+        """The command was made from what is not there any more; whoever sent it looks again."""
+        self.is_outdated = True
 
     def positions_set(self) -> tuple[SetPosition, ...]:
         """Every touched position, in the order of touching."""

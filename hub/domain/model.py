@@ -43,7 +43,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """The answer to one fact.
 
     A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger`, `look_again` and `refused` wrote nothing and have nothing.
+    under which this content was kept. `ask_ledger`, `look_again` and `refused` wrote nothing and have nothing but
+    `why`.
     """
 
     kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "look_again", "refused"]
@@ -90,9 +91,12 @@ class Model:
         self.ahead: set[tuple[str, int]] = set()
 
     def configure(self, house: House, *, booked_at_ms: int, payload: str = "") -> Seq:
-        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed."""
+        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed.
+
+        What resolves as before keeps its version, so nothing is computed anew.
+        """
+        self.rules_version += self.rules_version == 0 or house.digest != self.house.digest
         self.house = house
-        self.rules_version += 1
         now = self._tick(booked_at_ms)
         self.seen_from = self.seen_from or now // DAY_MS - REMEMBERED_DAYS
         kind, content = "rules", house.digest
@@ -189,8 +193,10 @@ class Model:
         draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
-        if draft.stopped is not None:
-            return Outcome("refused" if draft.stopped.why else "look_again", why=draft.stopped.why)
+        if draft.is_outdated:
+            return Outcome("look_again")
+        if draft.refusal:
+            return Outcome("refused", why=draft.refusal)
         for sku in stale:
             self.refresh(sku, now)
         return self._enter(draft, self._entry(fact, kind, now))

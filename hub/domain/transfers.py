@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from hub.domain import buckets
+from hub.domain import buckets, serials
 from hub.domain.buckets import HAND, LOST, UNANNOUNCED, VARIANCE, Change, Move
 from hub.domain.command import Fact, Line, Transfer
 from hub.domain.draft import Draft, Order
@@ -168,6 +168,7 @@ class _Account:
 
     def send(self, line: Line) -> None:
         """Take units off the shelf: for what arrived unannounced, then into transit."""
+        serials.left(self._draft, line, serials.TRANSIT)
         sent, received = self._sums.get(line.sku, (0, 0))
         cancelled = min(line.quantity, max(0, received - sent))
         rest = line.quantity - cancelled

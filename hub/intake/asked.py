@@ -121,4 +121,5 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.TransferReceived: _receive,
     events.Adjustment: _adjustment,
     events.RingFence: _ring_fence,
+    events.Expected: _expected,
 }

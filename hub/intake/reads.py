@@ -72,6 +72,9 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
     if not may_see(parts.house, claims, pool):
         raise Stopped(no_pool(pool))
     items = tuple(await parts.reads.read(pool, [parts.house.sku(sku) for sku in asked]))
+    # The house may have changed meanwhile.
+    if not may_see(parts.house, claims, pool):
+        raise Stopped(no_pool(pool))
     return _kept_if_public(request, parts, AvailabilityAnswer(pool, items), [(item.sku, item.rev) for item in items])
 
 

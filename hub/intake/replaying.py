@@ -6,6 +6,7 @@ often. What was parked is booked in the order it came, with the time it was give
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 # How long a store that is away is waited for before it is asked again.
 PAUSE_SECONDS = 5.0
+LOOK_SECONDS = 60.0
 
 
 async def replay_parked(parts: Parts) -> ReplayAnswer:
@@ -56,15 +58,32 @@ async def replay_parked(parts: Parts) -> ReplayAnswer:
     return ReplayAnswer(replayed, still_parked)
 
 
-async def replay_until_done(parts: Parts) -> None:
-    """Replay once after the house changed, or at the start; a store that is away is waited for."""
-    while True:
-        try:
-            await replay_parked(parts)
-            return
-        except Fault as fault:
-            log.warning("parked events are tried again later", reason=str(fault))
-        await asyncio.sleep(PAUSE_SECONDS)
+class Replaying:
+    """Replays at the start, whenever the house changes, and every minute.
+
+    The last is for what a process parked by a house that another process had just changed.
+    """
+
+    def __init__(self) -> None:
+        self._house_changed = asyncio.Event()
+
+    def note_house_changed(self) -> None:
+        """What was unknown may be known now."""
+        self._house_changed.set()
+
+    async def run(self, parts: Parts) -> None:
+        """Replay until cancelled; a store that is away is waited for."""
+        while True:
+            self._house_changed.clear()
+            try:
+                await replay_parked(parts)
+                pause_seconds = LOOK_SECONDS
+            except Fault as fault:
+                log.warning("parked events are tried again later", reason=str(fault))
+                pause_seconds = PAUSE_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_seconds):
+                    await self._house_changed.wait()
 
 
 def fact_of(event: ParkedEvent, house: House) -> Fact | None:

@@ -119,6 +119,11 @@ class LedgerWriter:
                 await self._tidy(tail)
 
     @property
+    def booked_until_ms(self) -> int:
+        """When the newest entry was booked that this writer posted; 0 before the first."""
+        return self._booked_at_ms
+
+    @property
     def _batch_max(self) -> int:
         """After a failure smaller, should it have been the size that took too long."""
         return max(1, self._entries_per_batch_max >> self._failures)

@@ -16,9 +16,11 @@ from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
+from hub.stock.described import Described
 from hub.stock.earlier import ABOUT_EARLIER, Earlier, MayTouch
-from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
+from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
@@ -35,12 +37,14 @@ class Booking:
         batcher: Batcher,
         memory: LongMemory,
         earlier: Earlier,
+        described: Described,
         on_count_opened: Callable[[Seq], None] = lambda seq: None,
     ) -> None:
         self._kernel = kernel
         self._batcher = batcher
         self._memory = memory
         self._earlier = earlier
+        self._described = described
         self._on_count_opened = on_count_opened
 
     async def book(self, facts: Sequence[Fact], may_touch: MayTouch = lambda location: True) -> list[Outcome]:
@@ -82,7 +86,7 @@ class Booking:
             return
         facts = [run.facts[index] for index in indexes]
         try:
-            completed = await self._earlier.complete(facts, self._batcher.house, may_touch)
+            completed = await self._earlier.complete(facts, may_touch)
         except Fault as fault:
             run.give_up(indexes, fault)
             return
@@ -94,6 +98,10 @@ class Booking:
 
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
+        if run.stale:
+            # Perhaps another process described them: then a name may mean another SKU, and other rules hold.
+            await self._described.catch_up(run.stale)
+            run.rename(self._described.catalogue.sku)
         first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
         run.stale.clear()
         outcomes = await self._batcher.submit([*first, *map(run.sent, indexes)])
@@ -169,6 +177,16 @@ class _Run:
         if completed is None or fact.verb not in ABOUT_EARLIER:
             return fact
         return msgspec.structs.replace(completed, ledger_checked=fact.ledger_checked)
+
+    def rename(self, house_name: Callable[[str], str]) -> None:
+        """Give the lines of what is stale the names that their SKUs have by now."""
+        for index in self.open:
+            fact = self.facts[index]
+            if any(house_name(line.sku) != line.sku for line in fact.lines):
+                renamed = [msgspec.structs.replace(line, sku=house_name(line.sku)) for line in fact.lines]
+                self.facts[index] = msgspec.structs.replace(fact, lines=tuple(renamed))
+                self.completed.pop(index, None)
+                self.stale.update(line.sku for line in renamed)
 
     def outcome_of(self, index: int) -> Duplicate:
         outcome = self._outcomes[index]

@@ -5,14 +5,12 @@ goes and what a sale took. What was looked up may have changed by the time the k
 (`look_again`) and writes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from hub.domain.command import Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
@@ -20,11 +18,11 @@ from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
 from hub.domain.transfers import CLOSED, Record, record_from, with_record
 from hub.domain.voids import given_back_in, record_field, with_sale
-from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import EventId, LongMemory, VoidMemory
 from hub.stock.outcome import Forbidden, Refused
+from hub.stock.reading import reading
 
 # Facts that are about an earlier one.
 ABOUT_EARLIER = frozenset({"dispatch", "receive", "void"})
@@ -43,13 +41,17 @@ _decode_record = msgspec.msgpack.Decoder(Record).decode
 class Earlier:
     """Looks up what facts are about, for one partition."""
 
-    def __init__(self, client: Redis, kernel: Kernel, memory: LongMemory, voids: VoidMemory) -> None:
+    def __init__(
+        self, client: Redis, kernel: Kernel, house: Callable[[], House], memory: LongMemory, voids: VoidMemory
+    ) -> None:
         self._client = client
         self._kernel = kernel
+        # The house as it is now.
+        self._house = house
         self._memory = memory
         self._voids = voids
 
-    async def complete(self, facts: Sequence[Fact], house: House, may_touch: MayTouch) -> list[Completed]:
+    async def complete(self, facts: Sequence[Fact], may_touch: MayTouch) -> list[Completed]:
         """Complete facts that are about earlier ones, in their order; or say why one cannot be booked.
 
         What takes effect at a location that the house does not have any more is parked.
@@ -59,6 +61,7 @@ class Earlier:
         """
         transfers = await self._transfers({_transfer_in(fact) for fact in facts if fact.verb != "void"})
         sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
+        house = self._house()
         return [
             _voiding(fact, sales, house, may_touch)
             if fact.verb == "void"
@@ -70,7 +73,7 @@ class Earlier:
         """What is remembered of the transfers among these."""
         wanted = list(ids)
         closed = await self._in_days([keys.day_field(CLOSED, id) for id in wanted])
-        with _reading():
+        with reading():
             under_way: Any = await self._client.hmget(keys.TRANSFERS, wanted) if wanted else []
         found = {id: record_from(closed[field][-1]) for id in wanted if (field := keys.day_field(CLOSED, id)) in closed}
         return found | {id: _decode_record(packed) for id, packed in zip(wanted, under_way, strict=True) if packed}
@@ -106,7 +109,7 @@ class Earlier:
             return {}
         # As in booking, the kernel's clock is known only from its last call.
         now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
-        with _reading():
+        with reading():
             async with self._client.pipeline(transaction=False) as pipeline:
                 for day in range(self._kernel.seen_from, now_ms // DAY_MS + 2):
                     pipeline.hmget(keys.seen(day), list(fields))
@@ -120,7 +123,7 @@ class Earlier:
         """The entries among these that were not trimmed yet."""
         if not seqs:
             return {}
-        with _reading():
+        with reading():
             async with self._client.pipeline(transaction=False) as pipeline:
                 for seq in seqs.values():
                     pipeline.xrange(keys.JOURNAL, seq.stream_id, seq.stream_id)
@@ -157,11 +160,3 @@ def _checked(fact: Fact, house: House, may_touch: MayTouch) -> Completed:
     if not all(place in house.locations for place in places):
         return msgspec.structs.replace(fact, verb="park", lines=(), detail=None)
     return fact
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise Unavailable("Redis did not answer a read") from error

@@ -22,6 +22,8 @@ KERNEL = (
     "dedupe",
     "records",
     "keeping",
+    "expected",
+    "serials",
     "facts",
     "moved",
     "transit",
@@ -30,6 +32,7 @@ KERNEL = (
     "counts",
     "applying",
     "refresh",
+    "describe",
     "packing",
     "kernel",
 )

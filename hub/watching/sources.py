@@ -45,7 +45,7 @@ class SourceWatch:
         memory: Memory,
         *,
         raise_alert: Callable[[Fact], Awaitable[object]],
-        on_stale: Callable[[frozenset[str]], Awaitable[None]],
+        on_stale: Callable[[frozenset[str]], Awaitable[object]],
         stated_seconds: Callable[[], Mapping[str, int]],
         clock: Callable[[], float],
     ) -> None:

@@ -17,6 +17,7 @@ from hub.domain.catalogue import (
 )
 from hub.domain.command import COMPLETE, LISTED, REST, Counting, Fact, Line, Verb
 from hub.domain.rules import House
+from tests.model.supply import details, named
 
 SKUS = ("BAG", "WATCH", "ÉTUI")
 LOCATIONS = (
@@ -92,7 +93,7 @@ def units_of(fact: Fact, line: Line) -> int:
     if fact.verb == "dispatch":
         # What was received before it was dispatched carries its own time.
         return -line.quantity if line.time_ms is None else line.quantity
-    return {"sale": -1, "ring_fence": 0, "count": 0}.get(fact.verb, 1) * line.quantity
+    return {"sale": -1, "ring_fence": 0, "count": 0, "expected": 0}.get(fact.verb, 1) * line.quantity
 
 
 @st.composite
@@ -163,7 +164,7 @@ def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
 # Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
 offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
 often: tuple[Verb, ...] = ("receipt", "sale", "adjustment", "ring_fence")
-verbs: st.SearchStrategy[Verb] = st.sampled_from((*often, *often, "return", "moved", "count"))
+verbs: st.SearchStrategy[Verb] = st.sampled_from((*often, *often, "return", "moved", "expected", "count"))
 
 
 countings = st.builds(
@@ -181,7 +182,7 @@ def lines(draw: st.DrawFn, verb: Verb) -> Line:
         draw(st.sampled_from(BUSY_SKUS)),
         draw(st.sampled_from(BUSY_PLACES if verb != "count" else ("LON",))),
     )
-    quantity = draw(st.integers(0 if verb in ("ring_fence", "count") else 1, 5))
+    quantity = draw(st.integers(0 if verb in ("ring_fence", "expected", "count") else 1, 5))
     bucket = "free"
     to = ""
     if verb in ("return", "moved", "adjustment"):
@@ -210,8 +211,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}","pool":"{pool}"}}',
         pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=tuple(draw(st.lists(lines(verb), min_size=1, max_size=4))),
-        detail=draw(countings) if verb == "count" else None,
+        lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
+        detail=draw(countings) if verb == "count" else draw(details(verb)),
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
 

@@ -14,7 +14,7 @@ from hub.stores import Stores
 from hub.tasks import end
 from hub.telemetry import Metrics
 from tests.databases import closed_database
-from tests.stock.partition import HOUSE, house_of
+from tests.stock.partition import HOUSE
 
 PATIENCE_SECONDS = 20
 
@@ -65,7 +65,7 @@ class OpenStores:
 async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limits: Any) -> AsyncIterator[OpenStores]:
     """Open both stores for a house; at the end everything that was started has ended."""
     async with AsyncExitStack() as exits:
-        stores = Stores(Settings(limits=LimitsSettings(**limits)), house_of(house), Metrics())
+        stores = Stores(Settings(limits=LimitsSettings(**limits), house=house), Metrics())
         await stores.open(exits, redis_url, dsn)
         jobs = [stores.batcher.run(), stores.writer.run(), stores.closer.run()]
         tasks = [asyncio.create_task(job) for job in jobs]

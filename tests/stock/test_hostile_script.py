@@ -100,6 +100,19 @@ async def test_lines_of_a_wrong_shape_are_refused(partition: Partition, lines: A
     await refused_alone(partition, bad)
 
 
+@pytest.mark.parametrize(
+    "serials",
+    [
+        [], {}, {"a": "S1"}, {1: "S1", "a": "S2"}, {2: "S1"}, ["S1", "S2", "S3"], [""], ["x" * 801], [7], [None],
+        [None, "S1"], ["S1", None, "S2"], [True], [[]], [{}], ["S1", "S1"], "S1", 7, True, False, float("nan"),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_serials_of_a_wrong_shape_are_refused(partition: Partition, serials: Any) -> None:
+    line = [*partition.raw_line(quantity=2), None, serials]
+    await refused_alone(partition, partition.raw_command("bad", lines=[line]))
+
+
 async def test_a_good_line_before_a_bad_one_is_not_booked(partition: Partition) -> None:
     lines = [partition.raw_line(quantity=7), partition.raw_line(quantity=float("nan"))]
     await refused_alone(partition, partition.raw_command("bad", lines=lines))

@@ -134,10 +134,11 @@ local function park(call, command)
 end
 
 local function answer(call, command)
-  if command[VERB] == 'refresh' then
+  local own = OWN[command[VERB]]
+  if own then
     command[TIME] = call.now
-    local change = apply_refresh(call, command)
-    return change and book(call, command, change, 'refresh') or { 'unchanged' }
+    local change = own.apply(call, command)
+    return change and book(call, command, change, own.kind) or { 'unchanged' }
   end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it

@@ -46,6 +46,8 @@ function transit.send(change, call, command, account, line)
   local place, quantity = place_of(change, call, line), line[AMOUNT]
   local time, sums = time_of(change, call, command, line), sums_of(account, place.name)
   local taken, given = facts.in_hand(), facts.in_hand()
+  pieces.left(change, call, place, line, time, 'transit')
+  move_units(change, quantity, line[SERIALS])
   if has_counted(place, time) then
     record(taken, place, 'variance', 'hand', quantity)
   else
@@ -57,6 +59,7 @@ function transit.send(change, call, command, account, line)
   record(given, place, 'hand', 'unannounced', cancelled)
   record(given, place, 'hand', missing_bucket(account), quantity - cancelled)
   facts.join(change, place, taken, given)
+  move_units(change, 0, nil)
   for _, raised in ipairs(taken.alerts) do alert(change, place, raised[1], raised[4], raised[5]) end
   sums[SENT] = sums[SENT] + quantity
   if account.is_final == 1 then

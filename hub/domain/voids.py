@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from hub.domain import serials
 from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
 from hub.domain.command import Fact, Line, Voiding
 from hub.domain.draft import NO_SKU, Draft, Order
@@ -59,7 +60,7 @@ def given_back_in(entries: Iterable[Entry], field: str) -> dict[str, int]:
 def _taken(skus: Sequence[str], movements: Iterable[Movement]) -> list[Line]:
     """What a sale took, from which buckets."""
     return [
-        Line(skus[move.sku], move.location, move.quantity, move.from_bucket)
+        Line(skus[move.sku], move.location, move.quantity, move.from_bucket, serials=move.serials)
         for move in movements
         if move.to_bucket == CUSTOMER
     ]
@@ -126,7 +127,9 @@ class _Sale:
             units = line.quantity - passed if is_all else min(line.quantity - passed, wanted.get(line.sku, 0))
             if not is_all and units:
                 wanted[line.sku] -= units
-            self._put_back(msgspec.structs.replace(line, quantity=units))
+            # Which of several pieces came back nobody says; all of them did, or none is known to.
+            pieces = line.serials if units == line.quantity else ()
+            self._put_back(msgspec.structs.replace(line, quantity=units, serials=pieces))
             if units:
                 given[line.sku] = given.get(line.sku, 0) + units
         self._draft.alert("discrepancy", NO_SKU, "", sum(wanted.values()))
@@ -137,6 +140,7 @@ class _Sale:
         return given
 
     def _put_back(self, line: Line) -> None:
+        serials.taken_back(self._draft, line)
         if self._draft.has_counted(line):
             self._draft.pass_by(line, line.quantity, CUSTOMER)
         else:

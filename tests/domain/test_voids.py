@@ -170,3 +170,16 @@ def test_what_the_ledger_knows_to_be_given_back_counts_too(model: Model, known: 
 
     left = max(0, 3 - known.get(BAG, 0))
     assert outcome.lines == (((BAG, left),) if left else ())
+
+
+@pytest.mark.parametrize(("asked", "state"), [((), "shelf"), (((BAG, 2),), "shelf"), (((BAG, 1),), "sold")])
+def test_pieces_with_serials_lie_on_the_shelf_again_when_all_of_them_came_back(
+    model: Model, asked: tuple[tuple[str, int], ...], state: str
+) -> None:
+    model.apply(fact("receipt", "1", Line(BAG, LONDON, 2, serials=("S1", "S2"))), NOW_MS)
+    sold = msgspec.structs.replace(sale("2"), lines=(Line(BAG, LONDON, 2, serials=("S1", "S2")),))
+    model.apply(sold, NOW_MS)
+
+    tell(model, void("3", "2", *asked))
+
+    assert {piece[0] for piece in model.books.records["serials"].values()} == {state}

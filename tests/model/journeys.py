@@ -9,6 +9,7 @@ from hub.domain.command import Fact, Line, Transfer
 from hub.domain.entry import Entry
 from hub.domain.model import Model
 from hub.domain.transfers import CLOSED, OPEN, Record, record_from, with_record
+from tests.model.supply import named
 from tests.model.worlds import BUSY_SKUS, PLACES, SOURCES, Telling, offsets, yes_or_no
 
 # Where each transfer goes, if its dispatches agree.
@@ -37,7 +38,7 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
     if draw(yes_or_no):
         to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]
         start = draw(st.sampled_from(("LON", "LON", "PAR", "LYON")))
-        lines = tuple(Line(sku, start, number) for sku, number in told)
+        lines = draw(named([Line(sku, start, number) for sku, number in told]))
         detail = Transfer(transfer, to, 0, own_lines=len(lines))
         fact = msgspec.structs.replace(fact, verb="dispatch", type="transfer.dispatched", lines=lines, detail=detail)
     return Telling(fact, time_ms, time_ms)

@@ -65,8 +65,8 @@ local function put_back(change, place, bucket, quantity, pool, time)
   arrive(change, place, quantity, 'customer')
 end
 
--- Give back what was asked for, or all that is left, of what the sale took: a list of {place, units, bucket}.
-local function give_back(change, takes, asked, done, pool, time)
+-- Give back what was asked for, or all that is left, of what the sale took: a list of {place, units, bucket, serials}.
+local function give_back(change, call, takes, asked, done, pool, time)
   local wanted, is_all = tally_of(asked), #asked == 0
   local given, skip = tally_of({}), {}
   for sku, units in pairs(done.of) do skip[sku] = units end
@@ -80,10 +80,15 @@ local function give_back(change, takes, asked, done, pool, time)
       if units > 0 then wanted.of[sku] = wanted.of[sku] - units end
     end
     if units > 0 then
+      -- Which of several pieces came back nobody says; all of them did, or none is known to.
+      local serials = units == take[2] and take[4] or nil
+      move_units(change, units, serials)
+      pieces.taken_back(change, call, place, { [SERIALS] = serials }, time)
       put_back(change, place, take[3], units, pool, time)
       given.add(sku, units)
     end
   end
+  move_units(change, 0, nil)
   local lacking = 0
   for _, units in pairs(wanted.of) do lacking = lacking + units end
   raise(change, 'discrepancy', lacking)
@@ -119,9 +124,11 @@ local function apply_void(change, call, command)
   local field = command[SOURCE] .. ':' .. detail[SALE]
   if detail[IS_FOUND] == 0 then return wait(change, call, command, detail, field) end
   local takes = {}
-  for i, line in ipairs(command[LINES]) do takes[i] = { place_of(change, call, line), line[AMOUNT], line[BUCKET] } end
+  for i, line in ipairs(command[LINES]) do
+    takes[i] = { place_of(change, call, line), line[AMOUNT], line[BUCKET], line[SERIALS] }
+  end
   local done = voided(change, call, field, detail[GIVEN_BACK])
-  local given = give_back(change, takes, detail[ASKED], done, command[OF_POOL], command[TIME])
+  local given = give_back(change, call, takes, detail[ASKED], done, command[OF_POOL], command[TIME])
   for _, sku in ipairs(given.order) do
     change.lines[#change.lines + 1] = { sku_number(change, sku), given.of[sku] }
   end
@@ -135,7 +142,7 @@ local function takes_of(change)
   for _, move in ipairs(change.movements) do
     for _, place in ipairs(change.places) do
       if move[4] == 'customer' and place.sku == move[1] and place.location == move[2] then
-        takes[#takes + 1] = { place, move[5], move[3] }
+        takes[#takes + 1] = { place, move[5], move[3], move[7] }
       end
     end
   end
@@ -154,7 +161,7 @@ function facts.sale.after(change, call, command)
   for _, each in ipairs(waiting) do
     local time = math.min(each[1], call.now)
     change.moment = time ~= command[TIME] and time or nil
-    has_given = #give_back(change, takes, each[2], done, command[OF_POOL], time).order > 0 or has_given
+    has_given = #give_back(change, call, takes, each[2], done, command[OF_POOL], time).order > 0 or has_given
   end
   change.moment = nil
   if has_given then keep_voided(change, field, done) end

@@ -16,6 +16,7 @@ from hub.stock.outcome import Applied
 from hub.verify import following, verification
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import house_of
+from tests.stock.test_earlier import dispatched, received, sold, voided
 from tests.verify.conftest import HOUSE, Verify, live, sale
 
 OTHER = msgspec.structs.replace(
@@ -29,6 +30,22 @@ async def test_a_hub_with_a_rich_history_is_good(hub: OpenStores, verify: Verify
     assert (report.findings, report.unchecked, report.exit_code) == ([], [], 0)
     assert (report.skus, report.positions) == (4, 5)
     assert report.text().startswith("4 SKUs, 5 positions: nothing wrong · ")
+
+
+async def test_a_hub_is_good_with_units_on_the_road_and_sales_that_did_not_stand(
+    hub: OpenStores, verify: Verify
+) -> None:
+    scratched = hub.fact("m-1", Line("BAG", "LON", 1, "free", "damaged"), verb="moved", type="moved")
+    gone = hub.fact("m-2", Line("BAG", "LON", 1, "damaged", "written_off"), verb="moved", type="moved")
+    road = [dispatched(hub, "t-1", 5), received(hub, "t-2", 2), received(hub, "t-3", 1, transfer="T2")]
+    sales = [sold(hub, "t-4", 2), voided(hub, "t-5", "t-4", 1), voided(hub, "t-6", "later")]
+    await hub.book(scratched, gone, *road, *sales, dispatched(hub, "t-7", 2, transfer="T3"))
+    await hub.book(received(hub, "t-8", 1, final=1, transfer="T3"))
+    await hub.ledger_has_all()
+
+    report = await verify()
+
+    assert not report.findings
 
 
 async def test_a_hub_is_good_while_it_sells(hub: OpenStores, verify: Verify) -> None:

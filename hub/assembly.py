@@ -88,6 +88,7 @@ class Hub:
         )
         await self._serve(exits, http_app(self._parts(origins)), http)
         await self._serve(exits, self._admin_app(live), admin)
+        self._run("imports", self._stores.imports.run())
         self._run("sweep", self._stores.reads.sweep())
         self._is_open = True
         exits.callback(self._close)
@@ -142,6 +143,7 @@ class Hub:
             booking=stores.booking,
             closer=stores.closer,
             reads=stores.reads,
+            imports=stores.imports,
             watermark=stores.watermark,
             metrics=self._metrics,
             limits=self._settings.limits,

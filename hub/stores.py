@@ -10,6 +10,11 @@ from redis.backoff import NoBackoff
 
 from hub.domain.rules import House
 from hub.faults import ServerRefused
+from hub.imports.comparing import Comparer
+from hub.imports.pace import Pace
+from hub.imports.running import Imports
+from hub.imports.spool import Folder
+from hub.imports.working import Worker
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
@@ -22,9 +27,10 @@ from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.books import Books
 from hub.stock.counting import Closer
 from hub.stock.kernel import Kernel
-from hub.stock.reads import Reads
+from hub.stock.reads import BULK_SHARE, Reads
 from hub.stock.requirements import check_redis
 from hub.telemetry import Metrics
 
@@ -39,6 +45,7 @@ class Stores:
 
     def __init__(self, settings: Settings, house: House, metrics: Metrics) -> None:
         self._limits = settings.limits
+        self._data_dir = settings.hub.data_dir
         self._metrics = metrics
         self.house = house
         self.watermark = Watermark()
@@ -74,6 +81,7 @@ class Stores:
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
         self.booking = Booking(self.kernel, self.batcher, lookup, self.closer.note_opened)
+        self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
@@ -113,6 +121,25 @@ class Stores:
             entries_per_batch_max=self._limits.ledger_batch_max,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
+        since = Since(Link(dsn, "imports"))
+        exits.push_async_callback(since.aclose)
+        folder, pace = Folder(self._data_dir / "imports"), Pace(BULK_SHARE)
+        comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
+        worker = Worker(
+            folder,
+            self.house,
+            comparer,
+            self.booking,
+            self.closer,
+            self.reads,
+            pace,
+            lines_per_call=self.batcher.lines_per_call(),
+        )
+        imports = Imports(folder, self.house, worker)
+        imports.open()
+        return imports
 
     def ledger_lag(self) -> int:
         """Entries that this process was answered and the ledger does not have yet."""

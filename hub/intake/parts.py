@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
+from hub.imports.running import Imports
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
@@ -27,6 +28,7 @@ class Parts(msgspec.Struct, frozen=True):
     booking: Booking
     closer: Closer
     reads: Reads
+    imports: Imports
     watermark: Watermark
     metrics: Metrics
     limits: LimitsSettings

@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler
 from hub.faults import Fault, Unavailable
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.parts import Parts
 from hub.intake.reads import get_availability, get_positions, query_availability
 from hub.intake.tokens import post_tokens
@@ -15,7 +16,7 @@ from protocol.problems import problem
 log = structlog.get_logger()
 
 # What a browser may send and read besides the plain headers.
-_ALLOWED = "Authorization, Content-Type, Content-Encoding, If-None-Match, Hub-Sent-At, Last-Event-ID"
+_ALLOWED = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Hub-Sent-At, Last-Event-ID"
 _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
 
@@ -29,6 +30,9 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/availability", _guarded(get_availability))
     app.router.add_post("/v1/availability/query", _guarded(query_availability))
     app.router.add_get("/v1/positions", _guarded(get_positions))
+    app.router.add_post("/v1/imports", _guarded(post_imports))
+    app.router.add_get("/v1/imports", _guarded(get_imports))
+    app.router.add_get("/v1/imports/{id}", _guarded(get_import))
     app.router.add_post("/v1/tokens", _guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -112,6 +112,10 @@ class Batcher:
         """How many refreshes fill one call; whoever has more of them sends them in turn, and lets sales in between."""
         return max(1, self._weight_max // self._weight(Refresh("")))
 
+    def lines_per_call(self) -> int:
+        """How many lines fill one call; bulk work keeps a command to so many, and lets sales in between."""
+        return max(1, self._weight_max // max(1, len(self.house.pools)))
+
     def _weight(self, command: Command) -> int:
         lines = len(self.house.locations) if isinstance(command, Refresh) else len(command.lines)
         return max(1, lines) * max(1, len(self.house.pools))

@@ -82,6 +82,10 @@ class Closer:
         self._open[seq] = None
         self._arrived.set()
 
+    def is_open(self, seq: Seq) -> bool:
+        """Whether the count that the entry at `seq` opened still has to be closed, as far as this process knows."""
+        return seq in self._open
+
     async def wait(self, seq: Seq, timeout_seconds: float) -> Applied | None:
         """Wait until the count is closed and say what that changed; None when it is not in time."""
         if seq not in self._open:

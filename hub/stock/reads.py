@@ -28,8 +28,8 @@ log = structlog.get_logger()
 
 # How long the sweep waits for a store that is away or busy.
 SWEEP_PAUSE_SECONDS = 1.0
-# The sweep's share of the time, so that sales do not feel it.
-SWEEP_SHARE = 0.2
+# The share of the time that the sweep takes, and an import, so that sales do not feel them.
+BULK_SHARE = 0.2
 
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
@@ -186,7 +186,7 @@ class Reads:
     async def _refresh_stale(self, skus: list[str]) -> int:
         rows = await self._hashes([(keys.sku(sku), (keys.RULES_FIELD,)) for sku in skus])
         stale = [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
-        await self._refresh(stale, share=SWEEP_SHARE)
+        await self._refresh(stale, share=BULK_SHARE)
         return len(stale)
 
     async def _refresh(self, skus: Sequence[str], share: float = 1) -> None:

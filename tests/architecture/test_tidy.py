@@ -24,10 +24,11 @@ IMPORTS = {
     "hub.domain": {"protocol"},
     **dict.fromkeys(["hub.journal", "hub.console", "hub.replay"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
-    "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
+    "hub.imports": LEAVES | {"hub.journal", "hub.stock"},
+    "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
-    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
+    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports"},
 }
 PURE = {"protocol", "adapters", "hub.domain"}
 # These put the parts together, so they may import all of them.
@@ -38,7 +39,7 @@ THIRD_PARTY = {
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},
     "click": {"hub.__main__", "hub.commands"},
-    "rich": {"hub.replay"},
+    "rich": {"hub.replay", "hub.commands"},
     "jwt": {"hub.access"},
     "cryptography": {"hub.access"},
     "prometheus_client": {"hub.telemetry", "hub.console"},

@@ -127,16 +127,7 @@ class Stores:
         exits.push_async_callback(since.aclose)
         folder, pace = Folder(self._data_dir / "imports"), Pace(BULK_SHARE)
         comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
-        worker = Worker(
-            folder,
-            self.house,
-            comparer,
-            self.booking,
-            self.closer,
-            self.reads,
-            pace,
-            lines_per_call=self.batcher.lines_per_call(),
-        )
+        worker = Worker(folder, self.house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
         imports = Imports(folder, self.house, worker)
         imports.open()
         return imports

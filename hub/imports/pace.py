@@ -13,13 +13,21 @@ class Pace:
         # When the next piece may begin, by the loop's clock.
         self._free_at = 0.0
 
-    @asynccontextmanager
-    async def work(self, weight: float = 1.0) -> AsyncIterator[None]:
-        """One piece of work, begun when it is its turn; it costs `weight` times as much as it lasts."""
+    async def turn(self) -> float:
+        """Wait until a piece of work may begin; the time by the loop's clock."""
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(max(0.0, self._free_at - clock()))
-        began = clock()
+        return clock()
+
+    def note(self, began: float, seconds: float) -> None:
+        """A piece of work that began then took so many seconds; the next one waits accordingly."""
+        self._free_at = began + seconds / self._share
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[None]:
+        """One piece of work, begun when it is its turn, that costs as much as it lasts."""
+        began = await self.turn()
         try:
             yield
         finally:
-            self._free_at = began + (clock() - began) * weight / self._share
+            self.note(began, asyncio.get_running_loop().time() - began)

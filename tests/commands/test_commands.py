@@ -19,7 +19,7 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "token", "demo", "replay")
+COMMANDS = ("serve", "check", "token", "demo", "replay", "import")
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 
@@ -133,6 +133,8 @@ def test_the_version_is_told(hub: Run) -> None:
         (["token", "--sub", "pos-1", "--key", "--scope", "nope"], "nope"),
         (["token", "--sub", "a b", "--key"], "sub"),
         (["replay"], "FILE"),
+        (["import"], "FILE"),
+        (["import", "books.csv", "--kind", "guess"], "--kind"),
         (["replay", "history.csv", "--columns", "colour=x"], "--columns"),
         (["replay", "history.csv", "--columns", "sku=x"], "quantity"),
         (["replay", "history.csv", "--house", "--columns", "sku"], "--columns"),

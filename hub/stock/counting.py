@@ -73,7 +73,7 @@ class Closer:
         # Opened and, as far as this process knows, not closed.
         self._open: dict[Seq, None] = {}
         self._arrived = asyncio.Event()
-        self._waiting: dict[Seq, asyncio.Future[Applied]] = {}
+        self._waiting: dict[Seq, asyncio.Future[Applied | None]] = {}
         # Closed a moment ago, for those who ask only now.
         self._closed: dict[Seq, Applied] = {}
 
@@ -193,10 +193,10 @@ class Closer:
             self._closed[seq] = outcome
             if len(self._closed) > CLOSED_KEPT_MAX:
                 del self._closed[next(iter(self._closed))]
-            if waiting is not None and not waiting.done():
-                waiting.set_result(outcome)
         elif not isinstance(outcome, Unchanged):
             log.error("a count cannot be closed", opened=str(seq), outcome=str(outcome))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(outcome if isinstance(outcome, Applied) else None)
 
 
 def _skus(facts: Iterable[Fact]) -> set[str]:

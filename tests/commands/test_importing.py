@@ -66,9 +66,7 @@ async def test_an_import_that_must_be_whole_says_what_is_broken_and_books_nothin
     told = await run(door, "books.csv", "--on-error", "abort", cwd=tmp_path)
 
     assert told.code == 1
-    assert told.out == (
-        "1 of 3 lines are broken; nothing was booked.\n    line 4: there is no location ATLANTIS\n"
-    )
+    assert told.out == ("1 of 3 lines are broken; nothing was booked.\n    line 4: there is no location ATLANTIS\n")
     assert await on_hand(door, "CLI-1") == {}
 
 

@@ -125,10 +125,14 @@ class Stores:
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))
         exits.push_async_callback(since.aclose)
+
+        def house() -> House:
+            return self.house
+
         folder, pace = Folder(self._data_dir / "imports"), Pace(BULK_SHARE)
         comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
-        worker = Worker(folder, self.house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
-        imports = Imports(folder, self.house, worker)
+        worker = Worker(folder, house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
+        imports = Imports(folder, house, worker)
         imports.open()
         return imports
 

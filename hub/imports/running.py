@@ -18,6 +18,7 @@ from hub.imports.receiving import Reception
 from hub.imports.spool import Folder
 from hub.imports.state import Asked, ImportState
 from hub.imports.working import Failed, Worker
+from protocol.codec import Malformed
 from protocol.imports import ImportWord
 from protocol.limits import IMPORTS_KEPT_MAX
 
@@ -25,8 +26,9 @@ log = structlog.get_logger()
 
 # Beside the one that is worked on; each may fill a spool.
 QUEUED_MAX = 10
-# Bodies that are read at once.
+# Bodies that are read at once, and how long one may take: it keeps others from being read.
 RECEIVED_AT_ONCE_MAX = 2
+RECEIVING_SECONDS_MAX = 3_600.0
 KEPT_MS = 7 * 24 * 60 * 60 * 1000
 RETRY_SECONDS = 1.0
 # Bytes that are read in one go, about a millisecond's work, and the share of the time that this may take.
@@ -45,7 +47,7 @@ class TakenId(Exception):
 class Imports:
     """The imports of one hub. Call `open` once; `run` must be running for anything to be booked."""
 
-    def __init__(self, folder: Folder, house: House, worker: Worker) -> None:
+    def __init__(self, folder: Folder, house: Callable[[], House], worker: Worker) -> None:
         self._folder = folder
         self._house = house
         self._worker = worker
@@ -87,8 +89,12 @@ class Imports:
         self._receiving.add(key)
         try:
             with self._folder.receiving(key) as file:
-                reception = Reception(asked, claims, self._house, file)
-                await _feed(reception, body)
+                reception = Reception(asked, claims, self._house(), file)
+                try:
+                    async with asyncio.timeout(RECEIVING_SECONDS_MAX):
+                        await _feed(reception, body)
+                except TimeoutError as error:
+                    raise Malformed("It took too long to come; send it in parts.") from error
                 size = file.tell()
                 known = self._states.get(key)
                 if known is not None and known.state != "aborted":
@@ -101,7 +107,8 @@ class Imports:
                 self._states[key] = state
         finally:
             self._receiving.discard(key)
-        self._arrived.set()
+            # Also after a repetition: what is being received is not worked on.
+            self._arrived.set()
         await self._forget()
         return state
 
@@ -164,7 +171,7 @@ class Imports:
         oldest_ms = _now_ms() - KEPT_MS
         for rank, state in enumerate(ended):
             if rank >= IMPORTS_KEPT_MAX or (state.ended_at_ms or 0) < oldest_ms:
-                del self._states[state.key]
+                self._states.pop(state.key, None)
                 await asyncio.to_thread(self._folder.forget, state.key)
 
 

@@ -48,7 +48,6 @@ class Folder:
             Unavailable: the folder cannot be used.
         """
         with _on_disk():
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for ending in (_PART, _NEW):
                 for path in self._path.glob(f"*{ending}"):
                     path.unlink()
@@ -68,8 +67,10 @@ class Folder:
         """
         path = self._path / f"{key}{_PART}"
         try:
-            with _on_disk(), path.open("wb") as file:
-                yield file
+            with _on_disk():
+                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    yield file
         finally:
             path.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ is once. The kernel is asked for one count at a time, at a share of the time, so
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from hub.domain.command import Fact
@@ -46,7 +46,7 @@ class Worker:
     def __init__(  # noqa: PLR0913, PLR0917 - each part of the hub that an import goes through
         self,
         folder: Folder,
-        house: House,
+        house: Callable[[], House],
         comparer: Comparer,
         booking: Booking,
         closer: Closer,
@@ -94,7 +94,7 @@ class Worker:
         await asyncio.to_thread(self._folder.save, state)
 
     def _check_house(self, locations: Iterable[str]) -> None:
-        gone = [location for location in locations if location not in self._house.locations]
+        gone = [location for location in locations if location not in self._house().locations]
         if gone:
             raise Failed(f"there is no location {gone[0]} any more")
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from hub.imports import running
 from hub.intake import imports as route
-from tests.intake.door import Door, line
+from tests.intake.door import Door, Reply, line
 from tests.intake.importing import CSV, JSONL, csv_of, done, ended, journal_length, on_hand, send, status
 
 HOUR = timedelta(hours=1)
@@ -237,6 +237,17 @@ async def test_a_header_that_cannot_be_read_ends_an_import(door: Door, header: b
 )
 async def test_an_address_that_cannot_be_read_is_refused(door: Door, params: dict[str, Any]) -> None:
     assert (await send(door, b"sku,quantity\n", **params)).problem == "malformed"
+
+
+async def test_the_plus_of_an_offset_may_be_written_as_it_is(door: Door) -> None:
+    reply = await send_to(door, "/v1/imports?id=plus&at=2026-01-02T03:04:05+01:00")
+
+    assert reply.status == 202, reply.body
+    assert (await ended(door, "plus"))["at"] == "2026-01-02T02:04:05.000Z"
+
+
+async def send_to(door: Door, address: str) -> Reply:
+    return await door.post(address, b"sku,quantity\n", token=door.till, headers={"Content-Type": CSV})
 
 
 async def test_too_much_is_refused_and_nothing_of_it_booked(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,24 @@ async def open_folder(path: Path) -> DataFolder:
     return folder
 
 
+def sockets_in_use(path: Path) -> Path | None:
+    """Where the servers of the hub that lives in the folder have their sockets; None when no hub does.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    path = path.absolute()
+    try:
+        descriptor = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        is_free = _flocked(descriptor)
+    finally:
+        os.close(descriptor)
+    return None if is_free else _sockets(path)
+
+
 def _make_private(path: Path) -> Path:
     path = path.absolute()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -75,7 +75,12 @@ async def start_postgres(folder: DataFolder, binary: Binary) -> tuple[Guarded, s
     except BaseException:
         await server.stop()
         raise
-    return server, f"postgresql://{_USER}@/{_DATABASE}?host={quote(str(folder.sockets), safe='')}&port={_PORT}"
+    return server, postgres_dsn(folder.sockets)
+
+
+def postgres_dsn(sockets: Path) -> str:
+    """The DSN of the server that has its socket in this folder."""
+    return f"postgresql://{_USER}@/{_DATABASE}?host={quote(str(sockets), safe='')}&port={_PORT}"
 
 
 async def _make_cluster(folder: DataFolder, binary: Binary, account: Account) -> None:

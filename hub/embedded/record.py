@@ -35,6 +35,11 @@ class Maker:
         return self.name != "PostgreSQL" or binary.version[0] == self.version[0]
 
 
+def is_used(folder: Path) -> bool:
+    """Tell whether servers ever used the data folder."""
+    return (folder / _FILE).exists()
+
+
 def recorded(folder: Path, part: str) -> Maker | None:
     """Return the server that last used a part of the folder, None for a new one.
 

@@ -48,7 +48,7 @@ async def start_redis(folder: DataFolder, binary: Binary) -> tuple[Guarded, str]
         ServerRefused: it does not start; with the end of its log.
     """
     record(folder.path, PART, binary)
-    socket = folder.sockets / "redis.sock"
+    socket = _socket(folder.sockets)
     settings = {
         **_PROMISES,
         "dir": str(folder.part(PART)),
@@ -72,7 +72,16 @@ async def start_redis(folder: DataFolder, binary: Binary) -> tuple[Guarded, str]
     except BaseException:
         await server.stop()
         raise
-    return server, f"unix://{quote(str(socket))}"
+    return server, redis_url(folder.sockets)
+
+
+def redis_url(sockets: Path) -> str:
+    """The URL of the server that has its socket in this folder."""
+    return f"unix://{quote(str(_socket(sockets)))}"
+
+
+def _socket(sockets: Path) -> Path:
+    return sockets / "redis.sock"
 
 
 async def _answers(socket: Path) -> bool:

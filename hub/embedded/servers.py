@@ -9,23 +9,26 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 from hub.embedded.binaries import Binary
-from hub.embedded.folder import DataFolder, open_folder
+from hub.embedded.folder import DataFolder, open_folder, sockets_in_use
 from hub.embedded.guarded import Guarded
-from hub.embedded.postgres_server import choose_postgres, start_postgres
-from hub.embedded.redis_server import choose_redis, start_redis
+from hub.embedded.postgres_server import choose_postgres, postgres_dsn, start_postgres
+from hub.embedded.record import is_used
+from hub.embedded.redis_server import choose_redis, redis_url, start_redis
 from hub.faults import ServerRefused
 
 
 class EmbeddedServers:
     """The running private servers. Made by `start`; call `stop` once at the end."""
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder | None) -> None:
         # For redis-py; None when Redis was not asked for.
         self.redis_url: str | None = None
         # For asyncpg; None when Postgres was not asked for.
         self.postgres_dsn: str | None = None
         # One phrase per server, fit for a line of log: which was taken, and why.
         self.descriptions: tuple[str, ...] = ()
+        # Whether they are those of another process, a running hub.
+        self.are_joined = folder is None
         self._folder = folder
         self._running: list[Guarded] = []
 
@@ -43,27 +46,28 @@ class EmbeddedServers:
     async def stop(self) -> None:
         """Stop the servers in order, wait for them, and give the data folder free. Idempotent."""
         await asyncio.gather(*(server.stop() for server in self._running))
-        self._folder.close()
+        if self._folder is not None:
+            self._folder.close()
 
-    async def _start(self, *, redis: bool, postgres: bool, redis_binary: Path | None) -> None:
+    async def _start(self, folder: DataFolder, *, redis: bool, postgres: bool, redis_binary: Path | None) -> None:
         # Both are chosen before either is started: a refusal then changes nothing at all.
-        redis_choice = await choose_redis(self._folder, redis_binary) if redis else None
-        postgres_choice = await choose_postgres(self._folder) if postgres else None
+        redis_choice = await choose_redis(folder, redis_binary) if redis else None
+        postgres_choice = await choose_postgres(folder) if postgres else None
         starts: list[Awaitable[None]] = []
         if redis_choice:
-            starts.append(self._start_redis(redis_choice))
+            starts.append(self._start_redis(folder, redis_choice))
         if postgres_choice:
-            starts.append(self._start_postgres(postgres_choice))
+            starts.append(self._start_postgres(folder, postgres_choice))
         await _all(starts)
         chosen = [choice for choice in (redis_choice, postgres_choice) if choice]
         self.descriptions = tuple(f"{choice.title} {choice.source}" for choice in chosen)
 
-    async def _start_redis(self, binary: Binary) -> None:
-        server, self.redis_url = await start_redis(self._folder, binary)
+    async def _start_redis(self, folder: DataFolder, binary: Binary) -> None:
+        server, self.redis_url = await start_redis(folder, binary)
         self._running.append(server)
 
-    async def _start_postgres(self, binary: Binary) -> None:
-        server, self.postgres_dsn = await start_postgres(self._folder, binary)
+    async def _start_postgres(self, folder: DataFolder, binary: Binary) -> None:
+        server, self.postgres_dsn = await start_postgres(folder, binary)
         self._running.append(server)
 
 
@@ -77,15 +81,37 @@ async def start(data_dir: Path, *, redis: bool, postgres: bool, redis_binary: Pa
         ServerRefused: no server is at hand, the folder is another hub's or another server's, or a start failed.
     """
     try:
-        servers = EmbeddedServers(await open_folder(data_dir))
+        folder = await open_folder(data_dir)
+        servers = EmbeddedServers(folder)
         try:
-            await servers._start(redis=redis, postgres=postgres, redis_binary=redis_binary)
+            await servers._start(folder, redis=redis, postgres=postgres, redis_binary=redis_binary)
         except BaseException:
             await servers.stop()
             raise
     except OSError as error:
         raise ServerRefused(f"the data folder {data_dir} cannot be used: {error}") from error
     return servers
+
+
+async def join_or_start(data_dir: Path, *, redis: bool, postgres: bool) -> EmbeddedServers:
+    """The private servers of a hub that was made before: those of the running one, else started as `start` does.
+
+    Those of a running hub go on when `stop` is called.
+
+    Raises:
+        ServerRefused: no hub ever ran in the folder, or as `start`.
+    """
+    if not is_used(data_dir):
+        raise ServerRefused(f"there is no hub in the data folder {data_dir}")
+    try:
+        sockets = sockets_in_use(data_dir)
+    except OSError as error:
+        raise ServerRefused(f"the data folder {data_dir} cannot be used: {error}") from error
+    if sockets is None:
+        return await start(data_dir, redis=redis, postgres=postgres)
+    joined = EmbeddedServers(None)
+    joined.redis_url, joined.postgres_dsn = redis_url(sockets), postgres_dsn(sockets)
+    return joined
 
 
 async def _all(starts: list[Awaitable[None]]) -> None:

@@ -1,0 +1,63 @@
+"""`hub verify`: the stores of a hub, running or not, a verification of them, and its report."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from hub.domain.rules import House
+from hub.embedded.servers import join_or_start
+from hub.journal.reader import reading_client
+from hub.ledger.connection import Link
+from hub.ledger.sums import COMMAND_SECONDS, Sums
+from hub.settings import Settings, load
+from hub.stock.inspecting import Inspection
+from hub.verify.verification import Verification
+
+# Positions between two words about how far it is.
+PROGRESS_POSITIONS = 50_000
+
+
+async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequence[str], *, as_json: bool) -> int:
+    """Verify a hub and print what was found; the answer is the exit code.
+
+    Raises:
+        Fault: the hub cannot be checked.
+    """
+    settings = load(config, environ)
+    house = House(settings.house, datetime.now(UTC))
+    async with AsyncExitStack() as exits:
+        redis_url, dsn, is_live = await _stores(exits, settings)
+        client = reading_client(redis_url)
+        exits.push_async_callback(client.aclose)
+        sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
+        exits.push_async_callback(sums.aclose)
+        verification = Verification(Inspection(client), sums, house, is_live=is_live, on_progress=_Progress())
+        report = await verification.run([house.sku(sku) for sku in skus])
+    click.echo(report.json() if as_json else report.text())
+    return report.exit_code
+
+
+async def _stores(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:
+    """The addresses of both stores, and whether a hub may work with them.
+
+    Private servers of a hub that is stopped run as long as the verification.
+    """
+    redis_url, dsn = settings.redis.url, settings.ledger.dsn
+    if redis_url and dsn:
+        return redis_url, dsn, True
+    servers = await join_or_start(settings.hub.data_dir, redis=not redis_url, postgres=not dsn)
+    exits.push_async_callback(servers.stop)
+    return redis_url or servers.redis_url or "", dsn or servers.postgres_dsn or "", servers.are_joined
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, positions: int) -> None:
+        if positions - self._told >= PROGRESS_POSITIONS:
+            self._told = positions
+            click.echo(f"hub: {positions:,} positions so far", err=True)

@@ -1,0 +1,207 @@
+"""What must hold of one SKU, checked: its positions against the ledger's movements, and the sum of all of them.
+
+Stored bytes come in as they are, because a hub that somebody damaged by hand is what this is for: whatever cannot
+be read is a finding, never an exception. What pools show is checked by `hub.domain.verifying_views`, the order of the
+journal and the ledger by `hub.domain.verifying_order`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from hub.domain.buckets import DEFICIT, FREE, RESERVED, aside_bucket, fence_bucket, is_shelf
+from hub.domain.pools import View
+from hub.domain.position import Position
+
+TRANSIT = "in_transit:"
+_FENCE = fence_bucket("")
+
+# Units by (location, bucket): what the ledger's movements brought less what they took.
+Balances = Mapping[tuple[str, str], int]
+
+_Value = TypeVar("_Value")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is not as it must be; the kinds are listed in docs/operations.md."""
+
+    kind: str
+    detail: str
+    # Empty where it is not about one.
+    sku: str = ""
+    location: str = ""
+    pool: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What findings are listed by."""
+        return self.sku, self.location, self.pool, self.kind
+
+
+class RawSku(msgspec.Struct, frozen=True):
+    """What Redis has of one SKU, byte for byte, read at one moment."""
+
+    name: str
+    # The version of the rules its views were computed by.
+    rules: bytes | None = None
+    # By location, and by pool.
+    positions: Mapping[bytes, bytes] = {}
+    views: Mapping[bytes, bytes] = {}
+    # Why nothing of it could be read; empty when it could.
+    unreadable: str = ""
+
+
+class Sku(msgspec.Struct, frozen=True):
+    """The same, read."""
+
+    name: str
+    rules: int | None
+    positions: dict[str, Position]
+    views: dict[str, View]
+    # Locations and pools whose bytes cannot be read.
+    unreadable: frozenset[str] = frozenset()
+
+
+_decode_position = msgspec.msgpack.Decoder(Position).decode
+_decode_view = msgspec.msgpack.Decoder(View).decode
+
+
+def read_sku(raw: RawSku) -> tuple[Sku, list[Finding]]:
+    """Read what is stored; each value that cannot be read is named and left out."""
+    found: list[Finding] = []
+    if raw.unreadable:
+        found.append(Finding("malformed", raw.unreadable, raw.name))
+    positions: dict[str, Position] = {}
+    views: dict[str, View] = {}
+    unreadable: set[str] = set()
+    for name, packed in raw.positions.items():
+        location, position = readable(name), _read(_decode_position, packed)
+        if position is None or (twice := _named_twice(position)):
+            why = "the position cannot be read" if position is None else f"the position names {twice} twice"
+            found.append(Finding("malformed", why, raw.name, location))
+            unreadable.add(location)
+        else:
+            positions[location] = position
+    for name, packed in raw.views.items():
+        pool, view = readable(name), _read(_decode_view, packed)
+        if view is None:
+            found.append(Finding("malformed", "what the pool shows cannot be read", raw.name, pool=pool))
+            unreadable.add(pool)
+        else:
+            views[pool] = view
+    rules = _number(raw.rules)
+    if rules is None and (raw.rules is not None or raw.positions or raw.views):
+        found.append(Finding("malformed", "the version of its rules is missing or no number", raw.name))
+    return Sku(raw.name, rules, positions, views, frozenset(unreadable)), found
+
+
+def check_positions(sku: Sku, balances: Balances, held: Mapping[str, int] | None = None) -> list[Finding]:
+    """Compare the positions of a SKU with the balances of its movements; `held` are live reservations by location."""
+    found: list[Finding] = []
+    moved: dict[str, dict[str, int]] = {}
+    for (location, bucket), units in balances.items():
+        if is_shelf(bucket):
+            moved.setdefault(location, {})[bucket] = units
+    for location, position in sku.positions.items():
+        found += _impossible(sku.name, location, position)
+        found += _held(sku.name, location, position, (held or {}).get(location, 0))
+        found += _differences(sku.name, location, buckets_of(position), moved.get(location))
+    for location, buckets in moved.items():
+        if location not in sku.positions and location not in sku.unreadable:
+            told = ", ".join(f"{bucket} {units}" for bucket, units in sorted(buckets.items()))
+            detail = f"Redis has no such position; the ledger's movements make {told}"
+            found.append(Finding("position_not_in_redis", detail, sku.name, location))
+    return found + _conservation(sku, balances)
+
+
+def buckets_of(position: Position) -> dict[str, int]:
+    """Units by bucket as movements name them, empty ones left out; the deficit is the negative account it is."""
+    buckets = {FREE: position.free, RESERVED: position.reserved, DEFICIT: -position.deficit}
+    buckets |= {fence_bucket(fence.pool): fence.quantity for fence in position.fences}
+    buckets |= {aside_bucket(status): units for status, units in position.aside}
+    return {bucket: units for bucket, units in buckets.items() if units}
+
+
+def readable(name: bytes) -> str:
+    """A name as text; bytes that are none are shown as `\\xff`."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _impossible(sku: str, location: str, position: Position) -> list[Finding]:
+    found: list[Finding] = []
+    held = buckets_of(position) | {DEFICIT: position.deficit}
+    held |= {f"the target of {fence_bucket(fence.pool)}": fence.target for fence in position.fences}
+    for bucket, units in held.items():
+        if units < 0:
+            found.append(Finding("negative", f"{bucket} is {units}", sku, location, _pool_of(bucket)))
+    for fence in position.fences:
+        if fence.quantity > fence.target:
+            detail = f"{fence.quantity} units are fenced, but the target is {fence.target}"
+            found.append(Finding("fence_over_target", detail, sku, location, fence.pool))
+    return found
+
+
+def _held(sku: str, location: str, position: Position, held: int) -> list[Finding]:
+    if position.reserved == held:
+        return []
+    detail = f"reserved is {position.reserved}, but live reservations hold {held}"
+    return [Finding("reserved_differs", detail, sku, location)]
+
+
+def _differences(sku: str, location: str, has: dict[str, int], moved: dict[str, int] | None) -> list[Finding]:
+    if moved is None:
+        if not has:
+            return []  # a fence's target or an empty count, which move nothing
+        told = ", ".join(f"{bucket} {units}" for bucket, units in sorted(has.items()))
+        detail = f"the ledger has no movement of this position; Redis has {told}"
+        return [Finding("position_not_in_ledger", detail, sku, location)]
+    found: list[Finding] = []
+    for bucket in sorted(has.keys() | moved.keys()):
+        ours, theirs = has.get(bucket, 0), moved.get(bucket, 0)
+        if ours != theirs:
+            sign = -1 if bucket == DEFICIT else 1
+            detail = f"{bucket} is {sign * ours}, but the ledger's movements make {sign * theirs}"
+            found.append(Finding("position_differs", detail, sku, location, _pool_of(bucket)))
+    return found
+
+
+def _conservation(sku: Sku, balances: Balances) -> list[Finding]:
+    """Units in + deficit = on hand + in transit + units out; outside accounts hold what came in as a debt."""
+    if sku.unreadable & {location for location, _ in balances}:
+        return []
+    outside = transit = 0
+    for (_, bucket), units in balances.items():
+        if bucket.startswith(TRANSIT):
+            transit += units
+        elif not is_shelf(bucket):
+            outside += units
+    on_hand = sum(position.on_hand for position in sku.positions.values())
+    deficit = sum(position.deficit for position in sku.positions.values())
+    if on_hand - deficit + transit == -outside:
+        return []
+    detail = (
+        f"units in less units out make {-outside}, "
+        f"but {on_hand} on hand + {transit} in transit - {deficit} deficit make {on_hand - deficit + transit}"
+    )
+    return [Finding("conservation", detail, sku.name)]
+
+
+def _pool_of(bucket: str) -> str:
+    return bucket.partition(_FENCE)[2]
+
+
+def _named_twice(position: Position) -> str:
+    names = [fence_bucket(fence.pool) for fence in position.fences] + [aside_bucket(name) for name, _ in position.aside]
+    return next((name for name in names if names.count(name) > 1), "")
+
+
+def _read(decode: Callable[[bytes], _Value], packed: bytes) -> _Value | None:
+    try:
+        return decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _number(text: bytes | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None

@@ -1,0 +1,236 @@
+"""Verify a hub: read both stores in stretches, let the ledger come as far as Redis was, and compare.
+
+Sales go on meanwhile. Each stretch is read from Redis at one moment, together with the place of the journal's end; the
+ledger is asked for the sums up to that place, once it has everything before it. Nothing is written.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from time import monotonic
+
+from hub.domain.entry import Seq
+from hub.domain.verifying import TRANSIT, Balances, Finding, RawSku, check_positions, read_sku, readable
+from hub.domain.verifying_order import (
+    Ledger,
+    Meta,
+    changes_of,
+    check_entries,
+    check_ledger,
+    check_partition,
+    check_transfer,
+    skus_of_transfer,
+)
+from hub.domain.verifying_views import House, Rules, check_views
+from hub.faults import ServerRefused
+from hub.ledger.sums import Sums
+from hub.stock import keys
+from hub.stock.inspecting import Inspection
+from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
+from hub.verify.report import Report
+
+SKUS_PER_BATCH = 500
+# Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
+POSITIONS_PER_BATCH = 5_000
+TRANSFERS_PER_BATCH = 50
+# Entries that are compared byte for byte, and whose views are held against those of now.
+NEWEST_ENTRIES = 1_000
+# (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
+IN_TRANSIT_MAX = 100_000
+_OTHER_HOUSE = "the configuration is not the one that the partition has: what pools show was not computed anew"
+
+
+class Verification:
+    """One verification of one hub; call `run` once."""
+
+    def __init__(
+        self,
+        inspection: Inspection,
+        sums: Sums,
+        house: House,
+        *,
+        is_live: bool = True,
+        on_progress: Callable[[int], None] = lambda positions: None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._inspection = inspection
+        self._sums = sums
+        self._house = house
+        self._on_progress = on_progress
+        self._report = Report()
+        self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
+        # How often each shown value had changed, by the newest entries of the ledger: by SKU, then pool.
+        self._recent: dict[str, dict[str, int]] = {}
+        # By transfer: SKUs of which movements left units in transit.
+        self._in_transit: dict[str, set[str]] = {}
+        self._in_transit_count = 0
+
+    async def run(self, skus: Sequence[str] = ()) -> Report:
+        """Check the whole hub, or of positions only those of some SKUs.
+
+        Raises:
+            Unavailable: a store does not answer.
+            ServerRefused: there is no hub to check, or a store cannot be read.
+        """
+        began = monotonic()
+        if await self._check_partition():
+            try:
+                await (self._check_some(skus) if skus else self._check_all())
+            except LedgerBehind as fault:
+                self._report.leave_unchecked(str(fault))
+        self._report.seconds = monotonic() - began
+        return self._report
+
+    async def _check_partition(self) -> bool:
+        """The journal, the ledger and who they belong to; whether there are positions to be compared."""
+        ledger = await self._following.state()
+        meta, journal = await self._inspection.partition()
+        later = await self._following.state()
+        self._following.journal_from = journal.first
+        self._report.add(check_partition(meta, journal, ledger, later))
+        doubled, poison = await self._sums.set_aside()
+        gaps = await self._sums.gaps(later.last) if later.last is not None else []
+        self._report.add(check_ledger(gaps, doubled, poison))
+        if meta is None:
+            if later.last is None:
+                raise ServerRefused("there is nothing to verify: neither Redis nor the ledger has any stock")
+            return False
+        await self._check_newest(later, meta)
+        return True
+
+    async def _check_newest(self, ledger: Ledger, meta: Meta) -> None:
+        newest = await self._inspection.newest(NEWEST_ENTRIES)
+        cursor, known = ledger.cursor, {}
+        if cursor is not None:
+            first = Seq(cursor.epoch, max(0, cursor.number - NEWEST_ENTRIES + 1), cursor.partition)
+            known = await self._sums.entries(first, cursor)
+        self._report.add(check_entries(newest, known))
+        self._recent = changes_of(known, meta.epoch)
+
+    async def _check_all(self) -> None:
+        async for page in self._names():
+            await self._check_page(page)
+        async for page in self._names_only_in_ledger():
+            await self._check_page(page)
+        await self._check_places()
+        await self._check_transfers()
+
+    async def _check_some(self, skus: Sequence[str]) -> None:
+        await self._check_page(list(dict.fromkeys(skus)))
+        known = {finding.sku for finding in self._report.findings}
+        for sku in await self._inspection.unknown(skus):
+            if sku not in known:
+                self._report.leave_unchecked(f"neither Redis nor the ledger knows the SKU {sku}")
+
+    async def _names(self) -> AsyncIterator[list[str]]:
+        """The SKUs that Redis has; a key whose name is no text is a finding."""
+        async for page in self._inspection.sku_names():
+            names: list[str] = []
+            for key in page:
+                try:
+                    names.append(keys.sku_name(key))
+                except UnicodeDecodeError:
+                    self._report.add([Finding("malformed", f"the key {readable(key)} is no text")])
+            yield names
+
+    async def _names_only_in_ledger(self) -> AsyncIterator[list[str]]:
+        """The SKUs that the ledger has movements of, and Redis nothing."""
+        last = ""
+        while names := await self._sums.skus_after(last, SKUS_PER_BATCH):
+            last = names[-1]
+            yield await self._inspection.unknown(names)
+
+    async def _check_page(self, names: Sequence[str]) -> None:
+        """Check some SKUs in batches; a batch of many positions makes the next one smaller."""
+        at, size = 0, SKUS_PER_BATCH
+        while at < len(names):
+            batch = names[at : at + size]
+            positions = await self._check_batch(batch)
+            at += len(batch)
+            size = max(1, min(SKUS_PER_BATCH, POSITIONS_PER_BATCH * len(batch) // max(1, positions)))
+            self._on_progress(self._report.positions)
+
+    async def _check_batch(self, names: Sequence[str]) -> int:
+        batch = await self._inspection.skus(names)
+        balances = await self._balances(names, batch.before)
+        changes = await self._sums.changes(names, batch.before)
+        rules = Rules(batch.meta.rules, self._house if self._house.digest == batch.meta.house else None)
+        if rules.house is None:
+            self._report.leave_unchecked(_OTHER_HOUSE)
+        by_location: dict[str, list[str]] = {}
+        for raw in batch.skus:
+            known = _newest(self._recent.get(raw.name, {}), changes.get(raw.name, {}))
+            self._check_sku(raw, balances.get(raw.name, {}), rules, known)
+            for location in raw.positions:
+                by_location.setdefault(readable(location), []).append(raw.name)
+        await self._check_members(by_location)
+        return sum(len(raw.positions) for raw in batch.skus)
+
+    def _check_sku(self, raw: RawSku, balances: Balances, rules: Rules, known: Mapping[str, int]) -> None:
+        sku, found = read_sku(raw)
+        if not raw.unreadable:
+            found += check_positions(sku, balances) + check_views(sku, rules, known)
+        self._report.add(found)
+        self._report.skus += 1
+        self._report.positions += len(raw.positions)
+        for (_, bucket), units in balances.items():
+            if units and bucket.startswith(TRANSIT) and self._in_transit_count < IN_TRANSIT_MAX:
+                self._in_transit.setdefault(bucket.removeprefix(TRANSIT), set()).add(raw.name)
+                self._in_transit_count += 1
+
+    async def _check_members(self, by_location: Mapping[str, Sequence[str]]) -> None:
+        for sku, location in await self._inspection.not_members(by_location):
+            detail = "the SKU has a position here, but the location's set does not name it"
+            self._report.add([Finding("place_lacks_sku", detail, sku, location)])
+
+    async def _check_places(self) -> None:
+        """Each SKU that a location's set names must have a position there."""
+        async for page in self._inspection.place_keys():
+            for key in page:
+                try:
+                    location = keys.location_name(key)
+                    await self._check_place(location)
+                except UnicodeDecodeError:
+                    self._report.add([Finding("malformed", f"the key {readable(key)} is no text")])
+                except ServerRefused as fault:
+                    self._report.add([Finding("malformed", str(fault), location=location)])
+
+    async def _check_place(self, location: str) -> None:
+        detail = "the location's set names the SKU, but it has no position here"
+        async for members in self._inspection.members(location):
+            without = await self._inspection.without_position(location, members)
+            self._report.add(Finding("place_names_sku", detail, readable(sku), location) for sku in without)
+
+    async def _check_transfers(self) -> None:
+        async for page in self._inspection.transfer_names():
+            for start in range(0, len(page), TRANSFERS_PER_BATCH):
+                await self._compare_transfers(page[start : start + TRANSFERS_PER_BATCH])
+        # Movements left units in transit, and no record was met; it may have been closed meanwhile.
+        left = sorted(self._in_transit)
+        for start in range(0, len(left), TRANSFERS_PER_BATCH):
+            await self._compare_transfers(left[start : start + TRANSFERS_PER_BATCH])
+
+    async def _compare_transfers(self, transfers: Sequence[str]) -> None:
+        before, records = await self._inspection.transfers(transfers)
+        skus = {sku for packed in records if packed is not None for sku in skus_of_transfer(packed)}
+        for transfer in transfers:
+            skus |= self._in_transit.pop(transfer, set())
+        moved = await self._sums.in_transit(transfers, sorted(skus), await self._following.reaches(before))
+        for sku in skus & self._following.rest.keys():
+            for (_, bucket), units in self._following.rest[sku].items():
+                if bucket.startswith(TRANSIT) and (transfer := bucket.removeprefix(TRANSIT)) in transfers:
+                    of_transfer = moved.setdefault(transfer, {})
+                    of_transfer[sku] = of_transfer.get(sku, 0) + units
+        for transfer, packed in zip(transfers, records, strict=True):
+            self._report.add(check_transfer(transfer, packed, moved.get(transfer, {})))
+
+    async def _balances(self, names: Sequence[str], before: Seq) -> dict[str, dict[tuple[str, str], int]]:
+        """By SKU: the sums of the ledger, and of what the journal has beyond a ledger that stands."""
+        balances = await self._sums.balances(names, await self._following.reaches(before))
+        for name in names:
+            for place, units in self._following.rest.get(name, {}).items():
+                of_sku = balances.setdefault(name, {})
+                of_sku[place] = of_sku.get(place, 0) + units
+        return balances
+
+
+def _newest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {pool: max(one.get(pool, 0), other.get(pool, 0)) for pool in one.keys() | other.keys()}

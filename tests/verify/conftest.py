@@ -1,0 +1,88 @@
+"""A real hub with a rich history, and a verification of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings, RuleSettings
+from hub.domain.command import Counting, Fact, Line
+from hub.ledger.connection import Link
+from hub.ledger.sums import Sums
+from hub.stock.inspecting import Inspection
+from hub.stock.outcome import Applied
+from hub.verify.report import Report
+from hub.verify.verification import Verification
+from tests.stock.opened import OpenStores, opened
+from tests.stock.partition import house_of
+
+Verify = Callable[..., Awaitable[Report]]
+
+HOUSE = HouseSettings(
+    locations=(LocationSettings("LON", "store", "GB"), LocationSettings("PAR", "store", "FR")),
+    pools=(
+        PoolSettings("online", locations=("LON", "PAR"), low=2, cap=5),
+        PoolSettings("store", locations=("PAR",)),
+        PoolSettings("vip", locations=("LON",)),
+        PoolSettings("gulf", locations=("PAR",), show="status"),
+    ),
+    rules=(RuleSettings(pool="online", buffer=1),),
+)
+
+
+async def live(hub: OpenStores) -> None:
+    """Let nearly everything happen that can happen to stock."""
+    now = hub.kernel.booked_at_ms
+    bag, scarf = Line("BAG", "LON", 6), Line("SCARF", "PAR", 4)
+    told = [
+        hub.fact("r-1", bag, scarf, Line("BAG", "PAR", 3)),
+        hub.fact("f-1", Line("BAG", "LON", 2), verb="ring_fence", type="ring_fence", pool="vip"),
+        hub.fact("f-2", Line("SCARF", "PAR", 3), verb="ring_fence", type="ring_fence", pool="vip", standing=True),
+        hub.fact("f-3", Line("SHOE", "LON", 1), verb="ring_fence", type="ring_fence", pool="store"),
+        sale(hub, "s-1", Line("BAG", "LON", 1), pool="vip"),
+        # Breaks a fence, and sells two scarfs that nobody has.
+        sale(hub, "s-2", Line("SCARF", "PAR", 6)),
+        sale(hub, "s-3", Line("BAG", "PAR", 1), pool="store"),
+        sale(hub, "s-1", Line("BAG", "LON", 1), pool="vip"),
+        sale(hub, "s-3", Line("BAG", "PAR", 2), pool="store", hash="content-2"),
+        hub.fact("back", Line("BAG", "PAR", 1, "inspection"), verb="return", type="return"),
+        hub.fact("a-1", Line("BAG", "LON", -1), verb="adjustment", type="adjustment"),
+        hub.fact("a-2", Line("SCARF", "PAR", 1, "damaged"), verb="adjustment", type="adjustment"),
+        sale(hub, "s-4", Line("HAT", "PAR", 2), pool="store"),
+        hub.fact("p-1", verb="park"),
+    ]
+    await hub.book(*told)
+    await hub.ledger_has_all()
+    for number, (line, counted_at_ms) in enumerate([(Line("SCARF", "PAR", 3), now), (Line("SHOE", "LON", 0), now)]):
+        count = hub.fact(f"c-{number}", line, verb="count", type="count", detail=Counting(counted_at_ms, "physical", 0))
+        [outcome] = await hub.book(count)
+        assert isinstance(outcome, Applied)
+        assert await hub.stores.closer.wait(outcome.seq, 20)
+    # Happened before it was counted, and is told only now.
+    await hub.book(sale(hub, "late", Line("SCARF", "PAR", 1), time_ms=now - 1000))
+    await hub.ledger_has_all()
+
+
+def sale(hub: OpenStores, id: str, *lines: Line, **changes: Any) -> Fact:
+    return hub.fact(id, *lines, **{"verb": "sale", "type": "sale", "pool": "online", **changes})
+
+
+@pytest.fixture
+async def hub(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
+    """A hub that has lived; nobody sweeps it."""
+    async with opened(redis_url, postgres_dsn, HOUSE) as stores:
+        await live(stores)
+        yield stores
+
+
+@pytest.fixture
+async def verify(redis_client: Redis, postgres_dsn: str) -> AsyncIterator[Verify]:
+    sums = Sums(Link(postgres_dsn, "verify"))
+
+    async def verified(*skus: str, house: HouseSettings = HOUSE, **options: Any) -> Report:
+        verification = Verification(Inspection(redis_client), sums, house_of(house), **options)
+        return await verification.run(skus)
+
+    yield verified
+    await sums.aclose()

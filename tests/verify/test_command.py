@@ -1,0 +1,85 @@
+"""`hub verify` beside a running hub and on a stopped one, as an operator runs it."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from hub.stock import keys
+from tests.flow.process import HubProcess
+from tests.intake.door import line
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[HubProcess]:
+    made = HubProcess(tmp_path)
+    await made.start()
+    yield made
+    if made.process.returncode is None:
+        made.signal(signal.SIGTERM)
+        await made.ended(PATIENCE_SECONDS)
+
+
+async def verify(config: Path, *options: str) -> tuple[int, str, str]:
+    """The exit code of the command, and what it said."""
+    command = ("-m", "hub", "verify", "--config", str(config), *options)
+    pipe = asyncio.subprocess.PIPE
+    started = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=pipe, stderr=pipe)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        said, erred = await started.communicate()
+    assert started.returncode is not None
+    return started.returncode, said.decode(), erred.decode()
+
+
+async def sell_one_of_three(process: HubProcess) -> None:
+    told = {"type": "receipt", "location": "LON-KNB", "time": "2026-11-22T10:00:00Z"}
+    receipt = {"id": "r-1", **told, "lines": [line("BAG-NOIR", 3)]}
+    sale = {**told, "id": "s-1", "type": "sale", "pool": "store", "lines": [line("BAG-NOIR", 1)]}
+    async with aiohttp.ClientSession() as session:
+        answers = await process.send(session, [receipt, sale])
+    assert answers is not None
+    assert [answer["status"] for answer in answers] == ["applied", "applied"]
+
+
+async def test_a_hub_is_verified_while_it_runs_and_when_it_is_stopped(process: HubProcess) -> None:
+    await sell_one_of_three(process)
+
+    code, said, erred = await verify(process.config)
+    assert (code, erred) == (0, "")
+    assert said.startswith("1 SKUs, 1 positions: nothing wrong · ")
+
+    async with Redis.from_url(f"unix://{process.data}/run/redis.sock") as client:
+        await client.srem(keys.skus_at("LON-KNB"), "BAG-NOIR")
+    code, said, erred = await verify(process.config, "--json", "--sku", "3607340000001")
+    assert (code, erred) == (1, "")
+    [finding] = json.loads(said)["findings"]
+    assert (finding["kind"], finding["sku"], finding["location"]) == ("place_lacks_sku", "BAG-NOIR", "LON-KNB")
+
+    process.signal(signal.SIGTERM)
+    await process.ended(PATIENCE_SECONDS)
+    code, said, erred = await verify(process.config)
+    assert (code, erred) == (1, "")
+    assert said.splitlines()[0].startswith("BAG-NOIR · LON-KNB · place_lacks_sku: ")
+
+    # What was started for it has ended: the hub can start again.
+    await process.start()
+
+
+async def test_a_folder_without_a_hub_cannot_be_verified_and_stays_as_it_is(tmp_path: Path) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text('[hub]\ndata_dir = "nothing"\n')
+
+    code, said, erred = await verify(config)
+
+    assert (code, said) == (2, "")
+    assert erred.startswith("hub: there is no hub in the data folder ")
+    assert not (tmp_path / "nothing").exists()

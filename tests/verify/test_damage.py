@@ -1,0 +1,105 @@
+"""A hub that somebody damaged by hand: each kind of damage is named, where it is, and nothing else."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.verifying import Finding
+from hub.embedded.servers import EmbeddedServers
+from hub.ledger.connection import Link
+from hub.ledger.sums import Sums
+from hub.stock.inspecting import Inspection
+from hub.verify.report import Report
+from hub.verify.verification import Verification
+from tests.databases import new_database
+from tests.stock.opened import opened
+from tests.stock.partition import house_of
+from tests.verify.conftest import HOUSE, live
+from tests.verify.damages import POSITIONS, VIEWS, WHOLE, Damage, Place, transfer
+from tests.verify.hand import Hand
+
+
+@pytest.fixture(scope="module")
+async def stopped(servers: EmbeddedServers) -> AsyncIterator[tuple[Hand, str]]:
+    """A hub that has lived and was stopped; nothing in the module may ask for `redis_client`."""
+    assert servers.redis_url is not None
+    assert servers.postgres_dsn is not None
+    async with Redis.from_url(servers.redis_url) as client, new_database(servers.postgres_dsn) as dsn:
+        await client.flushall()
+        async with opened(servers.redis_url, dsn, HOUSE) as stores:
+            await live(stores)
+        rows = await asyncpg.connect(dsn)
+        hand = Hand(client, rows)
+        await hand.save()
+        yield hand, dsn
+        await rows.close()
+
+
+@pytest.fixture
+async def hand(stopped: tuple[Hand, str]) -> AsyncIterator[Hand]:
+    yield stopped[0]
+    await stopped[0].restore()
+
+
+@pytest.fixture
+def verify(stopped: tuple[Hand, str]) -> Callable[[], Awaitable[Report]]:
+    async def verified() -> Report:
+        hand, dsn = stopped
+        sums = Sums(Link(dsn, "verify"))
+        try:
+            return await Verification(Inspection(hand.redis), sums, house_of(HOUSE), patience_seconds=0.1).run()
+        finally:
+            await sums.aclose()
+
+    return verified
+
+
+def places(findings: list[Finding]) -> set[Place]:
+    return {(each.kind, each.sku, each.location, each.pool) for each in findings}
+
+
+async def test_the_hub_is_good_before_anybody_touches_it(hand: Hand, verify: Callable[[], Awaitable[Report]]) -> None:
+    report = await verify()
+
+    assert (report.findings, report.exit_code) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"), [pytest.param(do, named, id=what) for what, do, named in [*POSITIONS, *VIEWS, *WHOLE]]
+)
+async def test_damage_is_named(
+    hand: Hand, verify: Callable[[], Awaitable[Report]], damage: Damage, named: set[Place]
+) -> None:
+    await damage(hand)
+
+    report = await verify()
+
+    assert places(report.findings) == named
+    assert report.exit_code == 1
+
+
+async def test_a_transfer_whose_units_are_under_way_is_good(
+    hand: Hand, verify: Callable[[], Awaitable[Report]]
+) -> None:
+    await transfer(hand, 4)
+
+    assert (await verify()).findings == []
+
+
+async def test_findings_beyond_the_first_thousand_are_counted(
+    hand: Hand, verify: Callable[[], Awaitable[Report]]
+) -> None:
+    for number in range(600):
+        await hand.position(f"GHOST-{number:03}", "LYON", reserved=1)
+
+    report = await verify()
+
+    assert len(report.findings) == 1_000
+    # No rules, a held unit that nobody holds, no movement, units out of nowhere, not in the location's set.
+    assert report.total == 600 * 5
+    assert set(report.kinds.values()) == {600}
+    assert "… and 2,000 more" in report.text()
+    assert msgspec.json.decode(report.json())["total"] == report.total

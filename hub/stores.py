@@ -109,14 +109,10 @@ class Stores:
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
         self.sweep = Sweep(reader, self.kernel, self.reads)
         self.current.listeners.append(self.sweep.begin)
-        lookup = Lookup(Link(dsn, "lookup"))
-        exits.push_async_callback(lookup.aclose)
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
-        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
-        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids)
-        self.booking = Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
+        self.booking = self._booking(exits, reader, dsn)
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
@@ -199,6 +195,13 @@ class Stores:
         client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)
         return client
+
+    def _booking(self, exits: AsyncExitStack, reader: Redis, dsn: str) -> Booking:
+        lookup = Lookup(Link(dsn, "lookup"))
+        exits.push_async_callback(lookup.aclose)
+        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids)
+        return Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
 
     def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
         asking = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)

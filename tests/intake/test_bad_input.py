@@ -291,7 +291,7 @@ async def test_an_event_for_an_unknown_location_pool_or_status_is_parked(door: D
         door.sale(pool="outlet"),
         door.event("return", line(to="repair")),
         door.event("adjustment", line(quantity=-1, bucket="display"), reason="found"),
-        door.event("moved", line(**{"from": "free", "to": "damaged"})),
+        door.event("moved", line(**{"from": "free", "to": "mislaid"})),
     ]
 
     for event in parked:

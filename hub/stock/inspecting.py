@@ -197,9 +197,20 @@ class Inspection:
             ]
         return missing
 
+    async def member_count(self, location: str) -> int:
+        """How many SKUs are said to have a position at the location; -1 where it is no set."""
+        with reading():
+            try:
+                return int(await self._client.scard(keys.skus_at(location)))
+            except ResponseError:
+                return -1
+
     async def unknown(self, skus: Sequence[str]) -> list[str]:
         """Those of the SKUs that have no hash."""
         with reading():
+            # One answer for all of them is the usual one.
+            if await self._client.exists(*(keys.sku(sku) for sku in skus)) == len(skus):
+                return []
             async with self._client.pipeline(transaction=False) as pipeline:
                 for sku in skus:
                     pipeline.exists(keys.sku(sku))

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub.domain.verifying import Finding
+from hub.domain.verifying import KINDS, Finding
 from hub.embedded.servers import EmbeddedServers
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
@@ -79,6 +79,11 @@ async def test_damage_is_named(
 
     assert places(report.findings) == named
     assert report.exit_code == 1
+
+
+def test_every_kind_of_finding_is_met_by_some_damage() -> None:
+    met = {kind for _, _, named in [*POSITIONS, *VIEWS, *WHOLE] for kind, *_ in named}
+    assert met == set(KINDS)
 
 
 async def test_a_transfer_whose_units_are_under_way_is_good(

@@ -28,7 +28,8 @@ async def test_a_hub_with_a_rich_history_is_good(hub: OpenStores, verify: Verify
 
     assert (report.findings, report.unchecked, report.exit_code) == ([], [], 0)
     assert (report.skus, report.positions) == (4, 5)
-    assert report.text().startswith("4 SKUs, 5 positions: nothing wrong · ")
+    assert report.text().startswith("4 SKUs, 5 positions in ")
+    assert report.text().endswith(" positions/s): nothing wrong")
 
 
 async def test_a_hub_is_good_while_it_sells(hub: OpenStores, verify: Verify) -> None:

@@ -53,7 +53,7 @@ def _sale(number: int) -> dict[str, object]:
 
 
 def _count_each(hub: RunningHub) -> None:
-    """Count every SKU, as many as a shelf holds at a time, and each count is closed."""
+    """Count every SKU, as many at a time as an event may have lines."""
     for first in range(0, SKUS, LINES):
         lines = [{"sku": sku(i), "quantity": PLENTY} for i in range(first, first + LINES)]
         event = {"id": f"count-{first}", "type": "count", "time": now(), "counted_at": now(), "location": LOCATIONS[0]}

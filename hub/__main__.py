@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from hub.faults import Fault
-from hub.settings import check, load
+from hub.settings import check, load, read
 
 # Signals this close together are one request to stop.
 SAME_SIGNAL_SECONDS = 1.0
@@ -68,7 +69,7 @@ def serve(config: Path | None, log_level: str) -> None:
         # Before the start: a hub told to stop meanwhile stops in order as soon as it has started. A cancellation
         # could get lost in a client library, and the start would go on.
         told = _stop_signal()
-        async with running(settings) as hub:
+        async with running(settings, reread=partial(read, config, os.environ)) as hub:
             doors = hub.doors()
             click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
@@ -80,7 +81,7 @@ def serve(config: Path | None, log_level: str) -> None:
 @main.command("check")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="hub.toml")
 def check_file(file: Path) -> None:
-    """Say what is wrong with a hub.toml, with line and key."""
+    """Say what is wrong with a hub.toml, with line and key, and what it would change at its running hub."""
     found = check(file, os.environ)
     for sentence in found:
         click.echo(sentence, err=True)
@@ -90,6 +91,20 @@ def check_file(file: Path) -> None:
     house = settings.house
     counts = (f"{len(house.locations)} location", f"{len(house.pools)} pool", f"{len(house.skus)} SKU")
     click.echo(" · ".join([f"{file}: good", *(text + "s" * (not text.startswith("1 ")) for text in counts)]))
+    from hub.commands.reload import try_at_running_hub  # noqa: PLC0415
+
+    _run(try_at_running_hub(file, settings))
+
+
+@main.command()
+@_CONFIG
+@click.option("--dry-run", is_flag=True, help="Change nothing; say which SKUs would be shown otherwise.")
+@click.option("--url", help="The hub's admin door; default: as configured.")
+def reload(config: Path | None, dry_run: bool, url: str | None) -> None:
+    """Let the running hub take its changed file, all of it or nothing."""
+    from hub.commands.reload import run_reload  # noqa: PLC0415
+
+    sys.exit(_run(run_reload(config, os.environ, dry_run=dry_run, url=url)))
 
 
 @main.command()
@@ -141,6 +156,17 @@ def replay(file: Path, config: Path | None, **options: Any) -> None:
     from hub.commands.replay import run_replay  # noqa: PLC0415
 
     sys.exit(_run(run_replay(file, config, os.environ, **options)))
+
+
+@main.command()
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+@click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
+def parked(config: Path | None, url: str | None, is_replay: bool) -> None:
+    """List the events that wait because nobody knows what they name."""
+    from hub.commands.parked import run_parked  # noqa: PLC0415
+
+    sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
 
 
 @main.command()

@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -13,18 +12,20 @@ import structlog
 from aiohttp import web
 
 from hub.access import Access
+from hub.admin.reload import add_reload
 from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
 from hub.domain.entry import Seq
-from hub.domain.rules import House
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, SettingsInvalid
 from hub.intake.parts import Parts
+from hub.intake.replaying import Replaying
 from hub.intake.server import http_app
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
+from hub.reloading import Reloading, Reread
 from hub.settings import Settings
 from hub.stores import Stores
 from hub.tasks import end
@@ -39,14 +40,16 @@ LEDGER_GOODBYE_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, demo: MakeDemoSession | None = None) -> AsyncIterator["Hub"]:
-    """A hub that takes events, from here to the end of the block.
+async def running(
+    settings: Settings, *, demo: MakeDemoSession | None = None, reread: Reread | None = None
+) -> AsyncIterator["Hub"]:
+    """A hub that takes events, from here to the end of the block; `reread` reads its settings anew for a reload.
 
     Raises:
         Fault: a part cannot start; those that were started are stopped again.
     """
     async with AsyncExitStack() as exits:
-        hub = Hub(settings, demo)
+        hub = Hub(settings, demo, reread)
         await hub.start(exits)
         yield hub
 
@@ -54,16 +57,19 @@ async def running(settings: Settings, *, demo: MakeDemoSession | None = None) ->
 class Hub:
     """A running hub; made by `running`."""
 
-    def __init__(self, settings: Settings, demo: MakeDemoSession | None) -> None:
+    def __init__(self, settings: Settings, demo: MakeDemoSession | None, reread: Reread | None) -> None:
         self._settings = settings
         self._demo = demo
         self._metrics = Metrics()
         self._access_keys = with_a_key(settings.access, settings.hub.data_dir)
         self._access = Access(self._access_keys)
-        self._stores = Stores(settings, House(settings.house, datetime.now(UTC)), self._metrics)
+        self._stores = Stores(settings, self._metrics)
+        self._reloading = Reloading(settings, reread, self._stores)
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
+        # Asked several times meanwhile is asked once more.
+        self._reload_asked = asyncio.Event()
         self._is_open = False
 
     async def start(self, exits: AsyncExitStack) -> None:
@@ -80,15 +86,24 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("watch over sources", self._stores.sources.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
+        # An event may name an alias, so the aliases come before the doors.
+        await self._stores.describe(self._settings.house.skus)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
         )
-        await self._serve(exits, http_app(self._parts(origins)), http)
+        parts = self._parts(origins)
+        await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
-        self._run("sweep", self._stores.reads.sweep())
+        self._run("sweep", self._stores.sweep.run())
+        self._run("house", self._stores.current.watch())
+        self._run("reload", self._reload_when_asked())
+        replaying = Replaying()
+        self._stores.current.listeners.append(replaying.note_house_changed)
+        self._run("parked events", replaying.run(parts))
         self._is_open = True
         exits.callback(self._close)
 
@@ -109,8 +124,14 @@ class Hub:
             stop.cancel()
 
     def note_reload_asked(self) -> None:
-        """SIGHUP asks for the changed file; a closed terminal sends it too, and must not end a hub half way."""
-        log.warning("a changed file is taken only at a restart; nothing was reloaded")
+        """Begin a reload; how it went is logged. A closed terminal sends SIGHUP too: then nothing has changed."""
+        self._reload_asked.set()
+
+    async def _reload_when_asked(self) -> None:
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            await self._reloading.log_reload()
 
     def not_ready(self) -> str | None:
         """Why this process takes no events, whatever its stores do; None when it does."""
@@ -138,11 +159,16 @@ class Hub:
         stores = self._stores
         return Parts(
             access=self._access,
-            house=stores.house,
+            current=stores.current,
             booking=stores.booking,
             closer=stores.closer,
+            describing=stores.describing,
+            described=stores.described,
             reads=stores.reads,
             watermark=stores.watermark,
+            past=stores.past,
+            counts=stores.counts,
+            waiting=stores.waiting,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,
@@ -159,6 +185,7 @@ class Hub:
             stock=stores.reads,
             open_tail=stores.tail_from_now,
             clock=time,
+            hear=stores.hear,
             origins=sorted(origins),
             limits=LiveLimits(connections_max=self._settings.limits.connections_max),
         )
@@ -166,23 +193,28 @@ class Hub:
             await door.start(_host(self._settings.hub.live), _port(self._settings.hub.live))
         exits.push_async_callback(door.stop)
         self._run("live door", door.failed())
+        stores.current.listeners.append(door.recheck)
         return door
 
     def _admin_app(self, live: LiveDoor) -> web.Application:
-        app = web.Application()
+        # Bodies are unpacked where both sizes are bounded.
+        app = web.Application(handler_args={"auto_decompress": False})
         demo = self._demo
         add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
 
         def take_readings() -> None:
             self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
             self._metrics.ledger_following.set(self._stores.writer.state == "following")
+            self._metrics.stale_sources.set(len(self._stores.sources.stale))
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
+            self._stores.recent_accuracy.look()
             self._metrics.ready.set(self._is_open and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)
+        add_reload(app, self._access, self._reloading)
         return app
 
     async def _serve(self, exits: AsyncExitStack, app: web.Application, bound: socket.socket) -> None:

@@ -1,47 +1,73 @@
 """Redis and the ledger, opened for one hub: checked, made sure that they belong together, and what uses them."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from time import time
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from hub.domain.articles import Article, Catalogue, Overlaid, article_of, is_same_article
+from hub.domain.catalogue import HouseSettings, SkuSettings
+from hub.domain.entry import Entry
 from hub.domain.rules import House
 from hub.faults import ServerRefused
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
+from hub.ledger import accuracy, history
+from hub.ledger.accuracy import Accuracy
+from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
+from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
+from hub.ledger.parked import Parked
+from hub.ledger.recent import RecentAccuracy
+from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
 from hub.stock.counting import Closer
+from hub.stock.current_house import CurrentHouse
+from hub.stock.described import Described
+from hub.stock.describing import Describing
 from hub.stock.kernel import Kernel
+from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
+from hub.stock.sweep import Sweep
 from hub.telemetry import Metrics
+from hub.watching.sources import SourceWatch
+from protocol.identifiers import nfc
 
 log = structlog.get_logger()
 
 # Of one client; Redis answers in turn anyway.
 REDIS_CONNECTIONS_MAX = 16
+# SKUs of the file that the catalogue refuses; the others are counted.
+REFUSED_LOGGED_MAX = 20
 
 
 class Stores:
     """Both stores, checked and opened for one hub, and what reads and writes them."""
 
-    def __init__(self, settings: Settings, house: House, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
         self._limits = settings.limits
         self._metrics = metrics
-        self.house = house
         self.watermark = Watermark()
+
+    @property
+    def house(self) -> House:
+        """The house of now; ask each time, because it is exchanged while the hub runs."""
+        return self.current.house
 
     async def open(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> None:
         """Check both servers, make sure that they belong together, and bind this process to them.
@@ -54,7 +80,11 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
-        await self.kernel.open(ledger.hub, ledger.epoch, self.house, create=ledger.empty)
+        self._reader = reader = self._client(exits, redis_url)
+        self.described = Described(reader, Catalogue())
+        await self.described.load()
+        self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
+        await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
             raise ServerRefused(
                 f"Redis is behind the ledger, which already has {ledger.cursor}: rebuild Redis from the ledger, or "
@@ -62,21 +92,87 @@ class Stores:
             )
         self.batcher = Batcher(
             self.kernel,
-            self.house,
+            self.current,
             weight_max=self._limits.batch_weight_max,
             waiting_weight_max=self._limits.waiting_weight_max,
             on_call=self._metrics.kernel_called,
         )
-        self.reads = Reads(self._client(exits, redis_url), self.kernel, self.batcher)
+        self.describing = Describing(self.batcher, self.described)
+        self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
+        self.sweep = Sweep(reader, self.kernel, self.reads)
+        self.current.listeners.append(self.sweep.begin)
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
-        self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since)
-        self.booking = Booking(self.kernel, self.batcher, lookup, self.closer.note_opened)
+        self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
+        self.booking = Booking(self.kernel, self.batcher, lookup, self.described, self.closer.note_opened)
+        # A long sum over counts must not hold up a look at what was shown.
+        self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
+        reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
+        self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
+        exits.push_async_callback(self.recent_accuracy.aclose)
+        self.sources = self._sources(exits, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
+
+    async def adopt(self, settings: HouseSettings) -> bool:
+        """Make these settings the house's, and what they say of SKUs, for every process; False where all is so already.
+
+        Raises:
+            Fault: as `CurrentHouse.adopt_settings`.
+        """
+        # First, so that a rule for a category that begins now never meets a SKU that is of it only in the file.
+        described = await self.describe(settings.skus)
+        return await self.current.adopt_settings(settings) or described
+
+    async def conflicts(self, settings: HouseSettings) -> list[str]:
+        """What the partition has against the settings, a sentence each: names that stand for other SKUs there.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        return await self.describing.conflicts(settings.skus)
+
+    async def describe(self, skus: Sequence[SkuSettings]) -> bool:
+        """Describe what the house's file says of SKUs; what is refused is logged. False: all of it was known.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        told = await self.describing.describe(skus)
+        refused = [each for each in told if each.status == "refused"]
+        for each in refused[:REFUSED_LOGGED_MAX]:
+            log.warning("a SKU of the file is refused", sku=each.sku, reason=each.why)
+        if len(refused) > REFUSED_LOGGED_MAX:
+            log.warning("more SKUs of the file are refused", count=len(refused) - REFUSED_LOGGED_MAX)
+        return any(each.status == "applied" for each in told)
+
+    def hear(self, entry: Entry) -> None:
+        """Take what a journal entry says about the house; for whoever follows the journal."""
+        if entry.kind == "rules":
+            self.current.note_news()
+        elif entry.kind == "sku":
+            self.described.hear(entry)
+
+    async def try_out(self, settings: HouseSettings) -> tuple[bool, Preview]:
+        """Say whether adopting these settings would change the house, and which SKUs would be shown otherwise.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        await self.current.catch_up()
+        before = self.house
+        after = self.current.tried(settings)
+        changed = not after.document.says_the_same(before.document)
+        known = await self.described.catch_up(nfc(sku.id) for sku in settings.skus)
+        of_skus = [sku for sku in settings.skus if not _is_known(sku, known)]
+        if after.digest == before.digest and not of_skus:
+            return changed, Preview()
+        after = House.of(after.document, Overlaid(self.described.catalogue, of_skus))
+        return changed or bool(of_skus), await preview(self._reader, before, after)
 
     def _client(self, exits: AsyncExitStack, url: str) -> Redis:
         pool = BlockingConnectionPool.from_url(
@@ -92,6 +188,11 @@ class Stores:
         client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)
         return client
+
+    def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
+        asking = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)
+        exits.push_async_callback(asking.aclose)
+        return asking
 
     async def _open_ledger(self, dsn: str) -> LedgerState:
         link = Link(dsn, "opening")
@@ -111,7 +212,20 @@ class Stores:
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
+            on_posted=lambda posted: self.sources.hear(heard_in(posted)),
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
+        )
+
+    def _sources(self, exits: AsyncExitStack, dsn: str) -> SourceWatch:
+        memory = SourceMemory(Link(dsn, "sources"))
+        exits.push_async_callback(memory.aclose)
+        return SourceWatch(
+            memory,
+            raise_alert=lambda fact: self.batcher.submit([fact]),
+            on_stale=lambda sources: self.current.set_stale_sources(set(sources)),
+            stated_seconds=lambda: self.house.silent_seconds,
+            # Who was heard is known as far as the ledger follows.
+            clock=lambda: time() if self.ledger_lag() == 0 else self.writer.booked_until_ms / 1000,
         )
 
     def ledger_lag(self) -> int:
@@ -122,3 +236,8 @@ class Stores:
     async def tail_from_now(self) -> Tail:
         """A tail for screens, from the journal's present end."""
         return Tail(self._live_client, keys.JOURNAL, await last_seq(self._live_client, keys.JOURNAL))
+
+
+def _is_known(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
+    article = known.get(nfc(sku.id))
+    return article is not None and is_same_article(article, article_of(sku))

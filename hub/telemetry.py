@@ -5,6 +5,7 @@ import sys
 from collections import Counter as Counted
 from collections.abc import Iterable
 from contextlib import suppress
+from math import nan
 from typing import TextIO, cast, get_args
 
 import structlog
@@ -61,6 +62,15 @@ class Metrics:
             "Values a slow reader never got, because a newer one replaced them.",
             registry=self.registry,
         )
+        self.stale_sources = Gauge(
+            "hub_stale_sources", "Sources that are silent for longer than usual.", registry=self.registry
+        )
+        self.record_accuracy_percent = Gauge(
+            "hub_inventory_record_accuracy_percent",
+            "Positions counted right in the last 30 days, of those counted; NaN while none was.",
+            registry=self.registry,
+        )
+        self.record_accuracy_percent.set(nan)
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def answered(self, statuses: Iterable[str]) -> None:

@@ -31,7 +31,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: str = ""
     # Units; in a `clock_skew` the seconds.
     quantity: int
-    # The pool whose fence or reservation was broken.
+    # The pool whose fence or reservation was broken, or that shows something else now.
     pool: str | None = None
 
 
@@ -68,6 +68,8 @@ class EventAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerts: tuple[Alert, ...] | None = None
     # Only of pools the caller may see; left out of a `duplicate`.
     availability: tuple[AvailabilityItem, ...] | None = None
+    # What nobody knows (yet), of a `parked` one: `location LON-NEW`, `pool spring`, `status repair`, `type count`.
+    unknown: tuple[str, ...] = ()
     # Why it was refused.
     problem: Problem | None = None
 
@@ -116,3 +118,7 @@ def rfc3339(ms: int) -> str:
 def epoch_ms(time: datetime) -> int:
     """Read an instant as UTC milliseconds since 1970, the rest of the millisecond dropped."""
     return (time - _EPOCH) // _MILLISECOND
+
+
+# Before it there is no date.
+EARLIEST_MS: Final = epoch_ms(datetime.min.replace(tzinfo=UTC))

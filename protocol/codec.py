@@ -6,15 +6,16 @@ sorted, defaults left out, times in UTC. A sender may therefore write it anew an
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from datetime import UTC
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from protocol.events import TIME_FIELDS, Event
 from protocol.identifiers import PATTERN_WORDS, OpaqueId, nfc
-from protocol.limits import EVENTS_PER_ARRAY_MAX, SKU_CHARS_MAX
+from protocol.limits import EVENTS_PER_ARRAY_MAX, SERIALS_PER_EVENT_MAX, SKU_CHARS_MAX
 from protocol.problems import Problem, problem
 
 T = TypeVar("T")
@@ -52,6 +53,16 @@ class Malformed(Exception):
         return problem(self.problem, self.detail, path=self.path)
 
 
+class _Line(Protocol):
+    """What all lines have."""
+
+    @property
+    def sku(self) -> str: ...
+
+    @property
+    def serials(self) -> tuple[str, ...]: ...
+
+
 class _Identified(msgspec.Struct):
     id: OpaqueId
 
@@ -71,7 +82,7 @@ def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
     raw = bytes(raw)
     try:
         event = _in_utc(_decode_event(raw))
-        _refuse_long_skus(event)
+        _check_lines(event)
         canonical = _encode_sorted(event)
         refuse_duplicate_keys(raw, canonical)
     except Malformed as error:
@@ -182,12 +193,32 @@ def _in_utc(event: Event) -> Event:
     return msgspec.structs.replace(event, **changes) if changes else event
 
 
-def _refuse_long_skus(event: Event) -> None:
-    """A SKU is its normal form, which may be longer than what was sent."""
-    for index, line in enumerate(getattr(event, "lines", None) or ()):
+def _check_lines(event: Event) -> None:
+    """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
+    named once."""
+    lines = getattr(event, "lines", None) or ()
+    has_serials = False
+    for index, line in enumerate(lines):
         if not line.sku.isascii() and len(nfc(line.sku)) > SKU_CHARS_MAX:
             detail = f"Expected a SKU of at most {SKU_CHARS_MAX} characters in Unicode's normal form C."
             raise Malformed(detail, path=f"$.lines[{index}].sku")
+        has_serials = has_serials or bool(line.serials)
+    if has_serials:
+        _check_serials(lines)
+
+
+def _check_serials(lines: Iterable[_Line]) -> None:
+    found: set[tuple[str, str]] = set()
+    for index, line in enumerate(lines):
+        sku = nfc(line.sku)
+        for place, serial in enumerate(line.serials):
+            if (sku, serial) in found:
+                detail = f"The serial {serial} of {sku} stands twice in one event."
+                raise Malformed(detail, path=f"$.lines[{index}].serials[{place}]")
+            found.add((sku, serial))
+    if len(found) > SERIALS_PER_EVENT_MAX:
+        detail = f"The event has {len(found)} serials; at most {SERIALS_PER_EVENT_MAX} are taken in one event."
+        raise Malformed(detail, path="$.lines", problem="too_many")
 
 
 def _id_of(raw: bytes) -> str | None:

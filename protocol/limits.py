@@ -5,6 +5,8 @@ BODY_BYTES_MAX = 1024 * 1024
 # Events in one array.
 EVENTS_PER_ARRAY_MAX = 1_000
 LINES_PER_EVENT_MAX = 100
+# Serial numbers in all lines of one event.
+SERIALS_PER_EVENT_MAX = 1_000
 # Units in one line: far above any till, and a hundred lines of it stay exact in a double, as Lua counts.
 QUANTITY_MAX = 1_000_000
 

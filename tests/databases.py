@@ -19,3 +19,19 @@ async def new_database(dsn: str) -> AsyncIterator[str]:
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def closed_database(dsn: str) -> AsyncIterator[None]:
+    """The database at `dsn` lets nobody in."""
+    server, _, database = dsn.partition("?")[0].rpartition("/")
+    outside = await asyncpg.connect(dsn.replace(f"{server}/{database}", f"{server}/postgres"))
+    try:
+        await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+        await outside.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database
+        )
+        yield
+    finally:
+        await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+        await outside.close()

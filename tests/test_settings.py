@@ -7,8 +7,18 @@ import msgspec
 import pytest
 
 from hub.access import JwtKey, OpaqueKey, Secret
+from hub.domain.catalogue import HouseSettings
 from hub.faults import SettingsInvalid
-from hub.settings import HubSettings, LedgerSettings, LimitsSettings, RedisSettings, Settings, check, load
+from hub.settings import (
+    HubSettings,
+    LedgerSettings,
+    LimitsSettings,
+    RedisSettings,
+    Settings,
+    check,
+    load,
+    needs_restart,
+)
 
 DEPLOYED = Path(__file__).parent.parent / "deploy" / "hub.toml"
 SECRET = "a secret of at least thirty-two bytes"
@@ -50,10 +60,13 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
         "-----END PUBLIC KEY-----\n"
     )
 
+    (tmp_path / "skus.csv").write_text("sku,category\nBAG-ROUGE,bags\n")
+
     loaded = load(tmp_path / "hub.toml", {"HUB_JWT_SECRET": SECRET})
 
+    assert [sku.id for sku in loaded.house.skus] == ["BAG-NOIR", "BAG-ROUGE"]
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
-    assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 2, 1]
+    assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 3, 1]
 
 
 def test_without_a_file_there_is_a_sample_house_and_its_data_in_the_working_folder(
@@ -217,3 +230,58 @@ category = "bags"
 aliases = ["3607340000001"]
 """
     assert problems(file, text) == []
+
+
+def test_skus_come_from_a_csv_beside_the_file_and_tables_win(tmp_path: Path) -> None:
+    (tmp_path / "skus.csv").write_text("sku,category,aliases,colour\nBAG,bags,360734,noir\nWATCH,watches,,\n")
+    (tmp_path / "hub.toml").write_text('[catalogue]\ncsv = "skus.csv"\n[[sku]]\nid = "BAG"\ncategory = "gifts"\n')
+
+    skus = load(tmp_path / "hub.toml", {}).house.skus
+
+    assert [(sku.id, sku.category) for sku in skus] == [("BAG", "gifts"), ("WATCH", "watches")]
+
+
+def test_mistakes_in_a_csv_of_skus_are_told_with_its_lines(tmp_path: Path) -> None:
+    rows = "sku,aliases\nBAG,1\nBAG,2\nHAT,1\nOLD\n,3\n" + f"{'x' * 200},\n"
+    (tmp_path / "skus.csv").write_text(rows)
+    (tmp_path / "hub.toml").write_text('[catalogue]\ncsv = "skus.csv"\n[[sku]]\nid = "NEW"\naliases = ["OLD"]\n')
+
+    told = check(tmp_path / "hub.toml", {})
+
+    assert [line.split("skus.csv:")[1].split(":")[0] for line in told] == ["3", "4", "5", "6", "7"]
+    assert all(f"{tmp_path}/hub.toml:2: catalogue.csv: " in line for line in told)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"category\nbags\n"])
+def test_a_csv_of_skus_that_is_none_is_told(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "skus.csv").write_bytes(content)
+    (tmp_path / "hub.toml").write_text('[catalogue]\ncsv = "skus.csv"\n')
+
+    [told] = check(tmp_path / "hub.toml", {})
+
+    assert "skus.csv" in told
+
+
+def test_what_a_running_hub_cannot_take_is_named() -> None:
+    running = load(None, {})
+    wanted = load(None, {"HUB_HTTP": "127.0.0.1:9", "HUB_LIMITS_STOP_SECONDS": "3"})
+
+    assert needs_restart(running, running) == []
+    assert needs_restart(running, wanted) == ["hub.http", "limits.stop_seconds"]
+    changed = msgspec.structs.replace(wanted, house=HouseSettings())
+    assert needs_restart(wanted, changed) == []
+
+
+def test_a_house_that_no_partition_holds_is_refused(tmp_path: Path) -> None:
+    name = "x" * 128
+    lines = "".join(
+        f'[[source]]\nid = "s-{n}"\nadapter = "a"\nlocations = {{ {_theirs(n, name)} }}\n' for n in range(900)
+    )
+    (tmp_path / "hub.toml").write_text('[[location]]\nid = "A"\nkind = "store"\n' + lines)
+
+    assert any("MiB" in line for line in check(tmp_path / "hub.toml", {}))
+
+
+def _theirs(number: int, name: str) -> str:
+    return ", ".join(f'"{number}-{place}-{name}" = "A"' for place in range(80))

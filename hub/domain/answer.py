@@ -2,13 +2,19 @@
 
 import msgspec
 
-from hub.domain.entry import Entry
+from hub.domain.entry import Entry, SetView
 from hub.domain.pools import News
+
+# A change of what is shown that a person should know of; its name is the alert's type.
+_TOLD = frozenset({News.sold_out, News.back_in_stock, News.low_stock})
 
 
 class AnsweredAlert(msgspec.Struct, frozen=True):
-    """An alert as the first answer named it; `sku` and `location` are empty where it is about more, `pool` unless a
-    fence was broken or it is about what a pool shows."""
+    """An alert as the first answer named it.
+
+    `sku` and `location` are empty where it is not about one, `pool` unless a fence was broken or it is about what a
+    pool shows.
+    """
 
     type: str
     sku: str
@@ -22,24 +28,22 @@ class Answer(msgspec.Struct, frozen=True):
 
     # (house SKU, quantity) for each line of the event.
     lines: tuple[tuple[str, int], ...] = ()
-    # Summed per (type, sku, location, pool), then what pools show since.
+    # Summed per (type, sku, location, pool).
     alerts: tuple[AnsweredAlert, ...] = ()
 
 
 def answer_of(entry: Entry) -> Answer:
-    """The lines and alerts of the entry's first answer."""
+    """The lines and alerts of the entry's first answer: first what befell stock, then what pools came to show."""
     skus = entry.skus
-    return Answer(
-        tuple((skus[index], quantity) for index, quantity in entry.lines),
-        (
-            *(
-                AnsweredAlert(a.type, skus[a.sku] if a.sku >= 0 else "", a.location, a.quantity, a.pool)
-                for a in entry.alerts
-            ),
-            *(
-                AnsweredAlert(News(each.changed).name, skus[each.sku], "", max(0, each.view.available), each.pool)
-                for each in entry.views
-                if each.changed > News.changed
-            ),
-        ),
+    alerts = tuple(
+        # Below 0 it is about the event as a whole.
+        AnsweredAlert(alert.type, skus[alert.sku] if alert.sku >= 0 else "", alert.location, alert.quantity, alert.pool)
+        for alert in entry.alerts
     )
+    news = tuple(_told(skus[view.sku], view) for view in entry.views if view.changed in _TOLD)
+    return Answer(tuple((skus[index], quantity) for index, quantity in entry.lines), alerts + news)
+
+
+def _told(sku: str, changed: SetView) -> AnsweredAlert:
+    # A pool that shows only a status has -1 where the number would stand.
+    return AnsweredAlert(News(changed.changed).name, sku, "", max(0, changed.view.available), changed.pool)

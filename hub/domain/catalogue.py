@@ -4,6 +4,7 @@ These structs are the shapes of hub.toml's tables; `hub.domain.rules.House` is w
 that is left out has the default below; `None` means "not said here", so that a weaker rule may say it.
 """
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -14,6 +15,10 @@ from protocol.limits import QUANTITY_MAX
 
 # The statuses every house has, in the order a minus takes from them; the house's own come after them.
 BUILT_IN_STATUSES = ("inspection", "damaged")
+
+# Of one SKU.
+ATTRIBUTES_MAX = 32
+ALIASES_MAX = 32
 
 # -1 lifts a cap that a weaker rule or the pool sets.
 Cap = Annotated[int, msgspec.Meta(ge=-1, le=QUANTITY_MAX)]
@@ -33,6 +38,8 @@ Instant = Annotated[
     datetime, msgspec.Meta(tz=True, description="a time with its offset, like 2026-11-22T10:00:00+00:00")
 ]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)]
+# What an attribute says; it may have several lines.
+Value = Annotated[str, msgspec.Meta(max_length=500)]
 LocationKind = Literal["store", "warehouse", "concession", "supplier"]
 
 
@@ -94,6 +101,8 @@ class RuleSettings(Table, frozen=True):
     sku: Sku | None = None
     category: Label | None = None
     location: Name | None = None
+    # It holds only while this source has been silent for too long.
+    stale_source: Name | None = None
     # What it sets; at least one.
     buffer: QuantityOrNone | None = None
     safety: QuantityOrNone | None = None
@@ -106,8 +115,10 @@ class RuleSettings(Table, frozen=True):
     from_: Instant | None = msgspec.field(default=None, name="from")
     until: Instant | None = None
 
-    def holds_at(self, now: datetime) -> bool:
-        """Whether the rule is in force at `now`."""
+    def holds_at(self, now: datetime, stale_sources: Container[str] = ()) -> bool:
+        """Whether the rule is in force at `now`, while these sources are silent."""
+        if self.stale_source is not None and self.stale_source not in stale_sources:
+            return False
         return (self.from_ is None or self.from_ <= now) and (self.until is None or now < self.until)
 
 
@@ -126,10 +137,13 @@ class KindSettings(Table, frozen=True):
 
 
 class SourceSettings(Table, frozen=True):
-    """`[[source]]`: one account of a third party that sends its own payloads."""
+    """`[[source]]`: one account of a third party that sends its own payloads, or a till that should be heard of."""
 
     id: Name
-    adapter: Name
+    # Which dialect it speaks; None: events of the hub's own.
+    adapter: Name | None = None
+    # How long it may be silent before it is stale; None: what is usual for it.
+    silent_seconds: Seconds | None = None
     # The environment variable that holds the secret its signatures are checked with.
     secret_env: Label | None = None
     # The pool its sales and orders belong to.
@@ -145,9 +159,9 @@ class SkuSettings(Table, frozen=True):
     id: Sku
     category: Label | None = None
     brand: Label | None = None
-    attributes: dict[str, str] = {}
+    attributes: Annotated[dict[Label, Value], msgspec.Meta(max_length=ATTRIBUTES_MAX)] = {}
     # Other names for it: a GTIN, a vendor's own id.
-    aliases: tuple[Sku, ...] = ()
+    aliases: Annotated[tuple[Sku, ...], msgspec.Meta(max_length=ALIASES_MAX)] = ()
 
 
 class HouseSettings(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 # `park` keeps a fact that names what nobody knows, `conflict` one whose id the ledger knows with another
-# content; neither changes stock. `close` ends a count; it is the hub's own.
+# content; neither changes stock. `close` ends a count and `alert` tells what the hub noticed: both are its own.
 Verb = Literal[
     "receipt",
     "sale",
@@ -23,6 +23,7 @@ Verb = Literal[
     "expected",
     "count",
     "close",
+    "alert",
     "park",
     "conflict",
 ]
@@ -116,7 +117,16 @@ class Closing(msgspec.Struct, frozen=True, array_like=True):
     since: tuple[int, ...] = ()
 
 
-Detail = Voiding | Transfer | Supply | Counting | Closing
+class Raising(msgspec.Struct, frozen=True, array_like=True):
+    """What an `alert` is about; its type is the fact's."""
+
+    # The source that is silent.
+    about: str
+    # Seconds of silence.
+    quantity: int
+
+
+Detail = Voiding | Transfer | Supply | Counting | Closing | Raising
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from hub.domain import buckets
+from hub.domain import buckets, serials
 from hub.domain.command import REST, Closing, Counting, Fact, Line
 from hub.domain.draft import Draft, Order
 from hub.domain.entry import Counted
@@ -33,6 +33,7 @@ def open_count(draft: Draft, fact: Fact, house: Order) -> None:
     rows: dict[str, list[Any]] = {}
     for line in fact.lines:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
+        serials.found(draft, msgspec.structs.replace(line, time_ms=counted_at_ms))
         position = draft.touch(line)
         row = rows.setdefault(line.sku, [line.sku, 0, position.on_hand, position.deficit])
         row[1] += line.quantity

@@ -56,6 +56,8 @@ class Draft:
         self.movements: list[Movement] = []
         self.counted: list[Counted] = []
         self.about = ""
+        # Why the command cannot be booked; empty when it can.
+        self.refusal = ""
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -103,12 +105,13 @@ class Draft:
             self.move(line, buckets.VARIANCE, outside, -units)
 
     def move(self, line: Line, from_bucket: str, to_bucket: str, quantity: int) -> None:
-        """Note a movement; nothing moved is no movement."""
+        """Note a movement, with the line's serials when all its units moved; nothing moved is no movement."""
         if quantity:
+            serials = line.serials if quantity == abs(line.quantity) else ()
             time_ms = self.time_of(line)
-            own_time = None if time_ms == self.time_ms else time_ms
+            own_time = None if time_ms == self.time_ms and not serials else time_ms
             number = self.sku_number(line.sku)
-            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time))
+            self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time, serials))
 
     def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "") -> None:
         """Raise an alert; those of one kind at one place are one."""
@@ -124,6 +127,10 @@ class Draft:
     def set_record(self, table: str, field: str, value: Any) -> None:
         """Remember something, or with None forget it."""
         self._records[table, field] = value
+
+    def refuse(self, reason: str) -> None:
+        """The command cannot be booked; the first reason counts."""
+        self.refusal = self.refusal or reason
 
     def positions_set(self) -> tuple[SetPosition, ...]:
         """Every touched position, in the order of touching."""

@@ -74,8 +74,10 @@ class Movement(msgspec.Struct, array_like=True, frozen=True):
     from_bucket: str
     to_bucket: str
     quantity: int
-    # When it happened, UTC milliseconds, where that is not the entry's time.
+    # When it happened, UTC milliseconds, where that is not the entry's time or more is said behind it.
     time_ms: int | None = None
+    # The serial numbers of its units, as far as the event says; empty where the units of its line went several ways.
+    serials: tuple[str, ...] = ()
 
 
 class EntryAlert(msgspec.Struct, array_like=True, frozen=True):

@@ -1,10 +1,13 @@
 """What each fact does to the books. What already happened is booked, whatever the book says."""
 
-from hub.domain import buckets
+import msgspec
+
+from hub.domain import buckets, serials
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line
+from hub.domain.command import Fact, Line, Raising, Supply
 from hub.domain.counts import close_count, open_count
-from hub.domain.draft import Draft, Order
+from hub.domain.draft import NO_SKU, Draft, Order
+from hub.domain.expected import expect, note_received
 
 
 def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
@@ -20,6 +23,7 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
 
 
 def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    serials.sold(draft, line)
     if draft.has_counted(line):
         draft.pass_by(line, -line.quantity, buckets.CUSTOMER)
         return
@@ -28,17 +32,21 @@ def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
 
 
 def _receipt(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
-    put_on_shelf(draft, line, FREE, buckets.SUPPLIER, house)
+    put_on_shelf(draft, line, FREE, buckets.SUPPLIER, house, suspects=serials.came_in(draft, line))
+    if isinstance(fact.detail, Supply):
+        note_received(draft, fact.detail, line)
 
 
 def _return(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
-    put_on_shelf(draft, line, line.bucket, buckets.CUSTOMER, house)
+    put_on_shelf(draft, line, line.bucket, buckets.CUSTOMER, house, suspects=serials.came_back(draft, line))
 
 
 def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     if line.quantity > 0:
-        put_on_shelf(draft, line, line.bucket, buckets.ADJUSTMENT, house)
-    elif draft.has_counted(line):
+        put_on_shelf(draft, line, line.bucket, buckets.ADJUSTMENT, house, suspects=serials.came_in(draft, line))
+        return
+    serials.left(draft, line, serials.GONE)
+    if draft.has_counted(line):
         draft.pass_by(line, line.quantity, buckets.ADJUSTMENT)
     else:
         position, quantity = draft.position(line.sku, line.location), -line.quantity
@@ -47,28 +55,41 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
 
 
 def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
-    # A count says how much lies there, not for whom, so a target is set whatever was counted since.
+    # A count says how much lies there, not for whom, so a target is set whatever was counted since; it names no pieces.
+    line = msgspec.structs.replace(line, serials=())
     position = draft.position(line.sku, line.location)
     standing, time_ms = fact.standing, draft.time_ms
     draft.keep(line, buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms))
 
 
-def put_on_shelf(draft: Draft, line: Line, bucket: str, source: str, house: Order) -> None:
-    """Units came from outside, into `free` or a status."""
+def _alert(draft: Draft, fact: Fact, house: Order) -> None:
+    assert isinstance(fact.detail, Raising)
+    draft.about = fact.detail.about
+    draft.alert(fact.type, NO_SKU, "", fact.detail.quantity)
+
+
+def put_on_shelf(
+    draft: Draft, line: Line, bucket: str, source: str, house: Order, *, suspects: tuple[str, ...] = ()
+) -> None:
+    """Units came from outside, into `free` or a status; those with a suspect serial go where a person looks at them."""
     if draft.has_counted(line):
         draft.pass_by(line, line.quantity, source)
         return
-    position = draft.position(line.sku, line.location)
-    if bucket == FREE:
-        draft.keep(line, buckets.arrive(position, line.quantity, source=source, pools=list(house.pool_index)))
-    else:
-        draft.keep(line, buckets.put_aside(position, line.quantity, bucket, source=source))
+    clean, doubtful = serials.parted(line, suspects)
+    for part, where in ((clean, bucket), (doubtful, serials.INSPECTION)):
+        position = draft.position(line.sku, line.location)
+        if where == FREE:
+            draft.keep(part, buckets.arrive(position, part.quantity, source=source, pools=list(house.pool_index)))
+        else:
+            draft.keep(part, buckets.put_aside(position, part.quantity, where, source=source))
 
 
 # Facts whose lines cannot be told apart from each other.
 _WHOLE = {
     "count": open_count,
     "close": close_count,
+    "alert": _alert,
+    "expected": expect,
 }
 _BY_LINE = {
     "sale": _sale,

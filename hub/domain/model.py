@@ -43,15 +43,17 @@ class Outcome(msgspec.Struct, frozen=True):
     """The answer to one fact.
 
     A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger` wrote nothing and has nothing.
+    under which this content was kept. `ask_ledger` and `refused` wrote nothing and have nothing but `why`.
     """
 
-    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger"]
+    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "refused"]
     seq: Seq | None = None
     # (SKU, quantity) of each line, in the event's order.
     lines: tuple[tuple[str, int], ...] = ()
     # Summed over the lines, then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
+    # Why it was refused.
+    why: str = ""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -88,9 +90,12 @@ class Model:
         self.ahead: set[tuple[str, int]] = set()
 
     def configure(self, house: House, *, booked_at_ms: int, payload: str = "") -> Seq:
-        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed."""
+        """Take a new configuration; SKUs are computed under it when they are next touched or refreshed.
+
+        What resolves as before keeps its version, so nothing is computed anew.
+        """
+        self.rules_version += self.rules_version == 0 or house.digest != self.house.digest
         self.house = house
-        self.rules_version += 1
         now = self._tick(booked_at_ms)
         self.seen_from = self.seen_from or now // DAY_MS - REMEMBERED_DAYS
         kind, content = "rules", house.digest
@@ -108,7 +113,10 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
-        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now)
+        kind = "alert" if fact.verb == "alert" else "fact"
+        answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
+        if answer.kind == "refused":
+            return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
         if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
             self.ahead.add((fact.source, fact.stated_ms // DAY_MS))
@@ -164,7 +172,7 @@ class Model:
             payload=fact.payload,
         )
 
-    def _book(self, fact: Fact, now: int, kind: str = "fact") -> Outcome:
+    def _book(self, fact: Fact, now: int, kind: str) -> Outcome:
         """Apply the fact to the books, and to what pools show."""
         for sku in dict.fromkeys(line.sku for line in fact.lines):
             self.refresh(sku, now)
@@ -173,6 +181,8 @@ class Model:
         draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
+        if draft.refusal:
+            return Outcome("refused", why=draft.refusal)
         return self._enter(draft, self._entry(fact, kind, now))
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:

@@ -2,30 +2,35 @@
 
 A rule that names the SKU beats one that does not; between two that both do, or both do not, location decides,
 then group, category and pool; between two that name the same, the later in the file. What stands in a pool's or a
-group's own table counts as a rule that names it and stands before all rules.
+group's own table counts as a rule that names it and stands before all rules. Times and a silent source decide whether a
+rule is in force, never which of two wins.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from hub.domain.catalogue import HouseSettings, PoolSettings, RuleSettings
+from protocol.identifiers import nfc
 
 # What holds where nobody says anything.
-DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1}
+DEFAULTS = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": 0}
 
 
 def strongest_first(
-    settings: HouseSettings, active_at: datetime, house_name: Callable[[str], str]
+    settings: HouseSettings, active_at: datetime, stale_sources: Container[str]
 ) -> tuple[RuleSettings, ...]:
-    """The rules in force at `active_at`, tables included, so that the first one that sets a key wins."""
+    """The rules in force at `active_at`, tables included, so that the first one that sets a key wins.
+
+    A SKU stands in them as it was written (in NFC): which one an alias means may change while the rules stay.
+    """
     rules = [rule for pool in settings.pools for rule in _tables(pool)]
     for rule in settings.rules:
-        if rule.holds_at(active_at):
-            named = {} if rule.sku is None else {"sku": house_name(rule.sku)}
-            # Times decide only whether a rule is in force, so they are no part of what the house is.
-            rules.append(msgspec.structs.replace(rule, from_=None, until=None, **named))
+        if rule.holds_at(active_at, stale_sources):
+            named = {} if rule.sku is None else {"sku": nfc(rule.sku)}
+            # These decide only whether a rule is in force, so they are no part of what the house is.
+            rules.append(msgspec.structs.replace(rule, from_=None, until=None, stale_source=None, **named))
     # Turned round first, because sorting keeps the order of equals and among equals the last wins.
     rules.reverse()
     return tuple(sorted(rules, key=_strength, reverse=True))

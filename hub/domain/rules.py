@@ -11,11 +11,13 @@ Which rules may set what (`hub check` refuses the others, here they are without 
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from hub.domain.articles import Article, Catalogue, catalogue_of
 from hub.domain.catalogue import (
     BUILT_IN_STATUSES,
     HouseSettings,
@@ -25,8 +27,8 @@ from hub.domain.catalogue import (
     group_locations,
     pool_locations,
 )
+from hub.domain.document import HouseDocument, document_of, instant, whole_ms
 from hub.domain.precedence import anonymous, by_target, first_set, strongest_first
-from protocol.identifiers import nfc
 
 # Per pool: the 1-based index of the group the location is in (0: not seen), and the buffer there.
 Sight = tuple[tuple[int, int], ...]
@@ -68,6 +70,8 @@ class PoolTerms(msgspec.Struct, array_like=True, frozen=True):
     show_status: int
     # (threshold, safety) per group: first the locations in no group, which have none, then the pool's groups.
     groups: tuple[tuple[int, int], ...]
+    # The most units that are sold before they arrive.
+    preorder_limit: int = 0
 
 
 class Profile:
@@ -105,59 +109,101 @@ class Profile:
 
 
 class House:
-    """The configured house as it is at one moment: pure and immutable."""
+    """The configured house as it is at one moment: a pure function of its document and the catalogue.
 
-    def __init__(self, settings: HouseSettings, active_at: datetime) -> None:
-        """Resolve the house with the rules in force at `active_at`; `settings` must have passed its checks."""
+    Nothing in it changes but what the catalogue knows of a SKU, and each such change has its own revision.
+    """
+
+    def __init__(
+        self,
+        settings: HouseSettings,
+        active_at: datetime,
+        stale_sources: Iterable[str] = (),
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        """Resolve the house with the rules in force at `active_at`; `settings` must have passed its checks.
+
+        Without a catalogue the SKUs of the settings are all that is known.
+        """
+        self.document = document_of(settings, whole_ms(active_at), tuple(stale_sources))
+        self.catalogue = catalogue_of(settings.skus) if catalogue is None else catalogue
         self.locations: dict[str, LocationSettings] = {location.id: location for location in settings.locations}
         self.pools = tuple(_pool(pool, settings.locations) for pool in settings.pools)
         self.pool_index = {pool.id: index for index, pool in enumerate(self.pools)}
+        # Sources that somebody said how long they may be silent.
+        self.silent_seconds = {
+            source.id: source.silent_seconds for source in settings.sources if source.silent_seconds is not None
+        }
         self.statuses = (*BUILT_IN_STATUSES, *(status.id for status in settings.statuses))
-        self._aliases = {nfc(alias): nfc(sku.id) for sku in settings.skus for alias in sku.aliases}
-        self._rules = strongest_first(settings, active_at, self.sku)
-        self._categories = self._ruled_categories(settings)
+        stale = self.document.stale_sources
+        self._rules = strongest_first(settings, instant(self.document.active_at_ms), stale)
         self.digest = self._digest()
         indexes = [_group_indexes(pool) for pool in self.pools]
         self._groups_of = {id: tuple(of_pool.get(id, 0) for of_pool in indexes) for id in self.locations}
-        self._for_sku, self._for_category = by_target(self._rules)
+        self._written_for, self._for_category = by_target(self._rules)
+        self._ruled_categories = {rule.category for rule in self._rules if rule.category is not None}
+        # Which SKUs the rules name, by the house's names of `_names_version`.
+        self._for_sku: dict[str, list[int]] = {}
+        self._names_version = -1
         self._unnamed = self._resolve(())
-        # Only SKUs that rules name, by themselves or by category, are remembered: the file is the bound.
-        self._profiles_by_sku: dict[str, Profile] = {}
-        self._profiles: dict[tuple[RuleSettings, ...], Profile] = {}
+        # At most one for each set of rules that name a SKU or category: the file is the bound.
+        self._profiles: dict[tuple[tuple[int, ...], str | None], Profile] = {}
+        self._shared: dict[tuple[RuleSettings, ...], Profile] = {}
+
+    @classmethod
+    def of(cls, document: HouseDocument, catalogue: Catalogue) -> "House":
+        """The house that a partition's document says."""
+        return cls(document.settings, instant(document.active_at_ms), document.stale_sources, catalogue)
 
     def sku(self, name: str) -> str:
         """The house's own name of a SKU given by any of its names; a name nobody knows is its own (in NFC)."""
-        name = nfc(name)
-        return self._aliases.get(name, name)
+        return self.catalogue.sku(name)
+
+    def revision(self, sku: str) -> int:
+        """How often the SKU, given by the house's name, was described; 0 is never."""
+        return self.catalogue.revision(sku)
+
+    def category(self, sku: str) -> str | None:
+        """The category of a SKU, given by the house's name; None when it has none."""
+        return self.catalogue.category(sku)
 
     def profile(self, sku: str) -> Profile:
         """How the rules treat a SKU, given by the house's name."""
-        category = self._categories.get(sku)
-        if sku not in self._for_sku and category is None:
+        return self._profile(self._rules_naming(sku), self.catalogue.category(sku))
+
+    def profile_as(self, sku: str, article: Article) -> Profile:
+        """How the rules would treat a SKU that is described so."""
+        own = [index for name in (sku, *article.aliases) for index in self._written_for.get(name, ())]
+        return self._profile(own, article.category)
+
+    def _profile(self, own: Sequence[int], category: str | None) -> Profile:
+        if category not in self._ruled_categories:
+            category = None
+        if not own and category is None:
             return self._unnamed
-        profile = self._profiles_by_sku.get(sku)
+        target = (tuple(index for index in own if self._rules[index].category in (None, category)), category)
+        profile = self._profiles.get(target)
         if profile is None:
-            profile = self._profiles_by_sku[sku] = self._shared_profile(sku, category)
+            profile = self._profiles[target] = self._shared_profile(*target)
         return profile
 
-    def revision(self, sku: str) -> int:
-        """How often the SKU was described; 0 is never."""
-        return 0
+    def _rules_naming(self, sku: str) -> Sequence[int]:
+        if self._names_version != self.catalogue.names_version:
+            self._for_sku = {}
+            for name, indexes in self._written_for.items():
+                self._for_sku.setdefault(self.catalogue.sku(name), []).extend(indexes)
+            self._names_version = self.catalogue.names_version
+        return self._for_sku.get(sku, ())
 
-    def _ruled_categories(self, settings: HouseSettings) -> dict[str, str]:
-        ruled = {rule.category for rule in self._rules}
-        return {nfc(sku.id): sku.category for sku in settings.skus if sku.category and sku.category in ruled}
-
-    def _shared_profile(self, sku: str, category: str | None) -> Profile:
-        own = [index for index in self._for_sku.get(sku, ()) if self._rules[index].category in (None, category)]
+    def _shared_profile(self, own: tuple[int, ...], category: str | None) -> Profile:
         of_category = [] if category is None else self._for_category.get(category, [])
         chosen = sorted({*own, *of_category})
         key = tuple(anonymous(self._rules[index]) for index in chosen)
         if not key:
             return self._unnamed
-        profile = self._profiles.get(key)
+        profile = self._shared.get(key)
         if profile is None:
-            profile = self._profiles[key] = self._resolve(tuple(chosen))
+            profile = self._shared[key] = self._resolve(tuple(chosen))
         return profile
 
     def _resolve(self, chosen: tuple[int, ...]) -> Profile:
@@ -174,8 +220,6 @@ class House:
             [(pool.id, pool.show_status, pool.locations, pool.groups) for pool in self.pools],
             self.statuses,
             self._rules,
-            sorted(self._aliases.items()),
-            sorted(self._categories.items()),
         ]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
@@ -216,6 +260,7 @@ def _terms(pool: Pool, rules: tuple[RuleSettings, ...]) -> PoolTerms:
         cap=first_set("cap", of_pool),
         show_status=int(pool.show_status),
         groups=((0, 0), *groups),
+        preorder_limit=first_set("preorder_limit", of_pool),
     )
 
 

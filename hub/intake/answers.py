@@ -10,6 +10,7 @@ from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.rules import House
 from hub.domain.shown import item
+from hub.intake.unknown import unknown_in_payload
 from hub.journal.watermark import Watermark
 from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked, Refused
 from protocol.answers import Alert, AnswerLine, EventAnswer
@@ -55,7 +56,8 @@ def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnsw
             )
             return answer, 200 if telling.ledger.covers(seq) else 202
         case Parked(seq=seq):
-            return EventAnswer(id=fact.id, status="parked", seq=_seq(seq, claims)), 202
+            unknown = unknown_in_payload(fact.payload, telling.house)
+            return EventAnswer(id=fact.id, status="parked", seq=_seq(seq, claims), unknown=unknown), 202
         case Conflict():
             detail = "This id was used for another content; the first one stands. Give the new one a new id."
             return refusal(fact.id, problem("conflict", detail)), 409

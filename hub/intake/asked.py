@@ -117,4 +117,5 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Receipt: _receipt,
     events.Adjustment: _adjustment,
     events.RingFence: _ring_fence,
+    events.Expected: _expected,
 }

@@ -14,7 +14,7 @@ from hub.intake.answers import Telling, answer_to, refusal
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
 from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
-from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome
+from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked
 from protocol.answers import EventAnswer, epoch_ms
 from protocol.codec import Malformed, decode_event, split_array
 from protocol.identifiers import Time
@@ -77,7 +77,12 @@ async def _book(
 ) -> list[Answered]:
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
     facts = [fact for fact in read if isinstance(fact, Fact)]
+    house = parts.house
     outcomes = await parts.booking.book(facts)
+    if parts.house is not house:
+        sent = [raw for raw, item in zip(raws, read, strict=True) if isinstance(item, Fact)]
+        told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
+        await _book_parked_again(parts, told, facts, outcomes)
     await _wait_for_ledger(parts, outcomes)
     outcomes = await _wait_for_counts(parts, facts, outcomes)
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
@@ -86,6 +91,20 @@ async def _book(
     parts.metrics.conflicts.inc(sum(isinstance(outcome, Conflict) for outcome in outcomes))
     parts.metrics.answered(answer.status for answer, _ in answered)
     return answered
+
+
+async def _book_parked_again(
+    parts: Parts, told: Sequence[Fact | Answered], facts: list[Fact], outcomes: list[Outcome]
+) -> None:
+    """Book what only the house of before had to park; `told` is what the facts are by the house of now."""
+    again = {
+        index: fact
+        for index, fact in enumerate(told)
+        if isinstance(outcomes[index], Parked) and isinstance(fact, Fact) and fact.verb != "park"
+    }
+    booked = await parts.booking.book(list(again.values()))
+    for (index, fact), outcome in zip(again.items(), booked, strict=True):
+        facts[index], outcomes[index] = fact, outcome
 
 
 def _read(parts: Parts, claims: Claims, raw: bytes | msgspec.Raw, clock_error_ms: int) -> Fact | Answered:

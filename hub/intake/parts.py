@@ -9,10 +9,14 @@ from aiohttp import web
 from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
+from hub.intake.memories import Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
 from hub.stock.counting import Closer
+from hub.stock.current_house import CurrentHouse
+from hub.stock.described import Described
+from hub.stock.describing import Describing
 from hub.stock.reads import Reads
 from hub.telemetry import Metrics
 
@@ -23,11 +27,17 @@ class Parts(msgspec.Struct, frozen=True):
     KEY: ClassVar[web.AppKey["Parts"]]
 
     access: Access
-    house: House
+    current: CurrentHouse
     booking: Booking
     closer: Closer
+    describing: Describing
+    described: Described
     reads: Reads
     watermark: Watermark
+    # What the ledger tells when it is asked: what was shown, what counts found, what is parked.
+    past: Past
+    counts: Counts
+    waiting: Waiting
     metrics: Metrics
     limits: LimitsSettings
     # Why this process takes no events, whatever its stores do; None when it does.
@@ -38,6 +48,11 @@ class Parts(msgspec.Struct, frozen=True):
     signing_key: JwtKey | None
     # Origins that browsers may ask from.
     origins: frozenset[str]
+
+    @property
+    def house(self) -> House:
+        """The house of now; whoever waits in between asks again."""
+        return self.current.house
 
 
 Parts.KEY = web.AppKey("parts", Parts)

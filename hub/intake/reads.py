@@ -9,14 +9,17 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Claims
+from hub.domain.explain import explain, locations_of
 from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
 from hub.intake.parts import Parts
-from protocol.answers import AvailabilityAnswer, AvailabilityItem, PositionsAnswer
+from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
+from protocol.answers import AvailabilityAnswer, PositionsAnswer
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Name, Sku, nfc
-from protocol.limits import PAGE_ITEMS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
+from protocol.identifiers import Name, Sku
+from protocol.limits import SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
 from protocol.problems import problem
+from protocol.reports import LocationsAnswer
 
 _FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 PUBLIC = "public, max-age=1, stale-while-revalidate=5"
@@ -43,17 +46,14 @@ class _Page(msgspec.Struct, array_like=True, frozen=True):
 _decode_query = msgspec.json.Decoder(AvailabilityQuery)
 _decode_page = msgspec.json.Decoder(_Page).decode
 _encode = msgspec.json.Encoder().encode
-_to_sku = msgspec.json.Decoder(Sku).decode
 
 
 async def get_availability(request: web.Request) -> web.Response:
     """`GET /v1/availability?pool=&sku=&sku=`."""
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
-        raise Stopped(
-            problem("malformed", f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; more go to /v1/availability/query.")
-        )
-    return await _availability(request, _required(request, "pool"), [_sku(sku) for sku in skus])
+        raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; more go to /v1/availability/query.")
+    return await _availability(request, required(request, "pool"), [sku_in(sku) for sku in skus])
 
 
 async def query_availability(request: web.Request) -> web.Response:
@@ -70,20 +70,51 @@ async def _availability(request: web.Request, pool: str, asked: Sequence[str]) -
     parts: Parts = request.app[Parts.KEY]
     claims = caller(request, parts.access)
     if not may_see(parts.house, claims, pool):
-        raise Stopped(problem("not_found", f"There is no pool {pool} that this caller may see."))
+        raise Stopped(no_pool(pool))
     items = tuple(await parts.reads.read(pool, [parts.house.sku(sku) for sku in asked]))
-    if not parts.house.pools[parts.house.pool_index[pool]].public:
-        return json_response(AvailabilityAnswer(pool, items))
-    tag = _etag(items)
+    # The house may have changed meanwhile.
+    if not may_see(parts.house, claims, pool):
+        raise Stopped(no_pool(pool))
+    return _kept_if_public(request, parts, AvailabilityAnswer(pool, items), [(item.sku, item.rev) for item in items])
+
+
+async def get_locations(request: web.Request) -> web.Response:
+    """`GET /v1/availability/locations?pool=&sku=`: where a pool with `per_location` has units."""
+    parts: Parts = request.app[Parts.KEY]
+    pool = visible_pool(request, parts, caller(request, parts.access))
+    sku = sku_in(required(request, "sku"))
+    if not parts.house.pools[parts.house.pool_index[pool]].per_location:
+        raise Stopped(problem("not_found", f"The pool {pool} does not show in which locations it has units."))
+    whole = await parts.reads.whole(parts.house.sku(sku))
+    if pool not in whole.house.pool_index:
+        raise Stopped(no_pool(pool))
+    items = locations_of(whole, pool)
+    return _kept_if_public(request, parts, LocationsAnswer(pool, whole.sku, items), items)
+
+
+async def get_explanation(request: web.Request) -> web.Response:
+    """`GET /v1/availability/explain?pool=&sku=`, scope positions:read: the formula with its parts filled in."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, "positions:read")
+    pool = visible_pool(request, parts, claims)
+    whole = await parts.reads.whole(parts.house.sku(sku_in(required(request, "sku"))))
+    if pool not in whole.house.pool_index:
+        raise Stopped(no_pool(pool))
+    return json_response(explain(whole, pool, claims.may_location))
+
+
+def _kept_if_public(
+    request: web.Request, parts: Parts, answer: AvailabilityAnswer | LocationsAnswer, told: object
+) -> web.Response:
+    """What a public pool shows may be kept for a moment and asked about by its tag, which changes with `told`."""
+    index = parts.house.pool_index.get(answer.pool)
+    if index is None or not parts.house.pools[index].public:
+        return json_response(answer)
+    tag = f'W/"{blake2b(_encode(told), digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": PUBLIC}
     if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
         return web.Response(status=304, headers=headers)
-    return json_response(AvailabilityAnswer(pool, items), headers=headers)
-
-
-def _etag(items: Sequence[AvailabilityItem]) -> str:
-    shown = _encode([(item.sku, item.rev) for item in items])
-    return f'W/"{blake2b(shown, digest_size=12).hexdigest()}"'
+    return json_response(answer, headers=headers)
 
 
 def _matches(condition: str, tag: str) -> bool:
@@ -96,9 +127,9 @@ async def get_positions(request: web.Request) -> web.Response:
     claims = caller_with(request, parts.access, "positions:read")
     sku, location = request.query.get("sku"), request.query.get("location")
     if (sku is None) == (location is None):
-        raise Stopped(problem("malformed", "Name either a `sku` or a `location`."))
+        raise malformed("Name either a `sku` or a `location`.")
     if location is None:
-        return await _positions_of(request, parts, claims, _sku(sku or ""))
+        return await _positions_of(request, parts, claims, sku_in(sku or ""))
     return await _positions_at(request, parts, claims, location)
 
 
@@ -108,7 +139,7 @@ async def _feed_cursor(parts: Parts, claims: Claims) -> str | None:
 
 
 async def _positions_of(request: web.Request, parts: Parts, claims: Claims, sku: str) -> web.Response:
-    limit = _limit(request)
+    limit = limit_in(request)
     page = _page(request) or _Page(0, "", await _feed_cursor(parts, claims))
     positions = [
         position
@@ -121,7 +152,7 @@ async def _positions_of(request: web.Request, parts: Parts, claims: Claims, sku:
 
 
 async def _positions_at(request: web.Request, parts: Parts, claims: Claims, location: str) -> web.Response:
-    limit = _limit(request)
+    limit = limit_in(request)
     page = _page(request) or _Page(0, "", await _feed_cursor(parts, claims))
     if not claims.may_location(location):
         return json_response(PositionsAnswer(items=(), next=None, feed_cursor=page.feed))
@@ -146,27 +177,6 @@ def _next(page: "_Page | None") -> str | None:
     return urlsafe_b64encode(_encode(page)).decode() if page else None
 
 
-def _required(request: web.Request, name: str) -> str:
-    value = request.query.get(name)
-    if not value:
-        raise Stopped(problem("malformed", f"The parameter `{name}` is missing."))
-    return value
-
-
-def _sku(text: str) -> str:
-    try:
-        return _to_sku(_encode(nfc(text)))
-    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
-        raise Stopped(problem("malformed", "A SKU has 1 to 128 characters and no control characters.")) from error
-
-
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(PAGE_ITEMS_MAX))
-    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= PAGE_ITEMS_MAX):
-        raise Stopped(problem("malformed", f"`limit` is a number from 1 to {PAGE_ITEMS_MAX}."))
-    return int(text)
-
-
 def _page(request: web.Request) -> _Page | None:
     text = request.query.get("cursor")
     if text is None:
@@ -174,7 +184,7 @@ def _page(request: web.Request) -> _Page | None:
     try:
         page = _decode_page(urlsafe_b64decode(text.encode("ascii")))
     except (msgspec.MsgspecError, ValueError) as error:
-        raise Stopped(problem("malformed", _FOREIGN_CURSOR)) from error
+        raise malformed(_FOREIGN_CURSOR) from error
     if not 0 <= page.scan < 2**64:  # what Redis takes
-        raise Stopped(problem("malformed", _FOREIGN_CURSOR))
+        raise malformed(_FOREIGN_CURSOR)
     return page

@@ -5,10 +5,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
+from hub.intake.accuracy import get_accuracy
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.history import get_history
+from hub.intake.parked import get_parked, post_replay
 from hub.intake.parts import Parts
-from hub.intake.reads import get_availability, get_positions, query_availability
+from hub.intake.reads import (
+    get_availability,
+    get_explanation,
+    get_locations,
+    get_positions,
+    query_availability,
+)
+from hub.intake.skus import get_skus, put_skus
+from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
 from protocol.problems import problem
 
@@ -25,21 +36,31 @@ def http_app(parts: Parts) -> web.Application:
     # The body is read and unpacked in exchange.py, where both sizes are bounded.
     app = web.Application(handler_args={"auto_decompress": False, "access_log": None})
     app[Parts.KEY] = parts
-    app.router.add_post("/v1/events", _guarded(post_events))
-    app.router.add_get("/v1/availability", _guarded(get_availability))
-    app.router.add_post("/v1/availability/query", _guarded(query_availability))
-    app.router.add_get("/v1/positions", _guarded(get_positions))
-    app.router.add_post("/v1/tokens", _guarded(post_tokens))
+    app.router.add_post("/v1/events", guarded(post_events))
+    app.router.add_get("/v1/availability", guarded(get_availability))
+    app.router.add_post("/v1/availability/query", guarded(query_availability))
+    app.router.add_get("/v1/availability/locations", guarded(get_locations))
+    app.router.add_get("/v1/availability/explain", guarded(get_explanation))
+    app.router.add_get("/v1/availability/history", guarded(get_history))
+    app.router.add_get("/v1/positions", guarded(get_positions))
+    app.router.add_get("/v1/accuracy", guarded(get_accuracy))
+    app.router.add_get("/v1/parked", guarded(get_parked))
+    app.router.add_post("/v1/parked/replay", guarded(post_replay))
+    app.router.add_put("/v1/skus", guarded(put_skus))
+    app.router.add_get("/v1/skus", guarded(get_skus))
+    app.router.add_get("/v1/expected", guarded(get_expected))
+    app.router.add_get("/v1/serials", guarded(get_serial))
+    app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)
-    app.router.add_route("*", "/{path:.*}", _guarded(_nowhere))
+    app.router.add_route("*", "/{path:.*}", guarded(_nowhere))
     app.on_response_prepare.append(_allow_origin)
     return app
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Turn what a handler raises into problems; a wrapper, because a middleware costs every request more."""
+def guarded(handler: Handler) -> Handler:
+    """Turn what a handler of any door raises into problems; a middleware would cost every request more."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
@@ -60,8 +81,10 @@ def _guarded(handler: Handler) -> Handler:
 
 
 def _stopped(request: web.Request, stopped: Stopped) -> web.Response:
-    if stopped.problem.status == web.HTTPUnauthorized.status_code:
-        request.app[Parts.KEY].metrics.unauthenticated.inc()
+    # The admin door has no parts, and its callers are no senders.
+    parts = request.app.get(Parts.KEY)
+    if parts is not None and stopped.problem.status == web.HTTPUnauthorized.status_code:
+        parts.metrics.unauthenticated.inc()
     return stopped.response()
 
 

@@ -33,7 +33,7 @@ class Since:
         self._partition = partition
 
     async def units_since(self, rows: Sequence[tuple[str, str, int, Seq]]) -> list[int]:
-        """For each (SKU, location, counted at in ms, opening entry): units that came onto the shelf less those that left.
+        """What came onto the shelf less what left it, for each (SKU, location, counted at in ms, opening entry).
 
         Of what happened after the count, by entries before the opening one; the ledger must have all of those.
 

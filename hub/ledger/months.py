@@ -1,7 +1,7 @@
-"""A table for each month of movements, made ahead of need.
+"""A table for each month of movements, and of what pools showed, made ahead of need.
 
-Booking never waits for it: what no month's table takes lies in `movement_default`. A month that could not be made in
-time stays there, which costs some speed and nothing else.
+Booking never waits for it: what no month's table takes lies in `movement_default` or `shown_default`. A month that
+could not be made in time stays there, which costs some speed and nothing else.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,9 @@ log = structlog.get_logger()
 
 # Year and month.
 Month = tuple[int, int]
+
+# What lies in tables of a month each, by `booked_at`.
+PARENTS = ("movement", "shown")
 
 # After a failure, so that a month that cannot be made does not cost every batch its lock wait.
 _RETRY_SECONDS = 60.0
@@ -34,10 +37,10 @@ def month_after(month: Month) -> Month:
     return (year + 1, 1) if number == 12 else (year, number + 1)
 
 
-def table_of(month: Month) -> str:
-    """The table that holds the movements booked in the month."""
+def table_of(parent: str, month: Month) -> str:
+    """The table that holds the parent's rows booked in the month."""
     year, number = month
-    return f"movement_{year:04}_{number:02}"
+    return f"{parent}_{year:04}_{number:02}"
 
 
 class Months:
@@ -62,42 +65,43 @@ class Months:
         # Only the two months of now matter, so the set does not grow over the years.
         self._made &= {month, following}
         for wanted in (month, following):
-            if wanted not in self._made:
-                await self._make(connection, wanted)
+            if wanted not in self._made and all([await self._make(connection, parent, wanted) for parent in PARENTS]):
+                self._made.add(wanted)
 
-    async def _make(self, connection: asyncpg.Connection, month: Month) -> None:
+    async def _make(self, connection: asyncpg.Connection, parent: str, month: Month) -> bool:
+        """Make one table; whether it need not be tried again."""
         try:
             async with connection.transaction():
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
-                await _make_table(connection, month)
+                await _make_table(connection, parent, month)
         except asyncpg.CheckViolationError:
-            # Movements of this month are in the default table already, so the month stays there.
-            log.warning("a month of movements stays in the default table", month=table_of(month))
+            # Rows of this month are in the default table already, so the month stays there.
+            log.warning("a month stays in the default table", month=table_of(parent, month))
         except asyncpg.PostgresConnectionError:
             raise
         except asyncpg.PostgresError as error:
             self._not_before = self._clock() + _RETRY_SECONDS
-            log.warning("a month's table could not be made", month=table_of(month), error=type(error).__name__)
-            return
-        self._made.add(month)
+            log.warning("a month's table could not be made", month=table_of(parent, month), error=type(error).__name__)
+            return False
+        return True
 
 
-async def _make_table(connection: asyncpg.Connection, month: Month) -> None:
+async def _make_table(connection: asyncpg.Connection, parent: str, month: Month) -> None:
     """Make the month's table and attach it.
 
-    `CREATE TABLE … PARTITION OF` would lock every reader of `movement` out; attaching an empty table that says by a
+    `CREATE TABLE … PARTITION OF` would lock every reader of the parent out; attaching an empty table that says by a
     check what it holds does not.
     """
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-    table = table_of(month)
+    table = table_of(parent, month)
     if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"hub.{table}"):
         return
     start, end = (f"'{year:04}-{number:02}-01 00:00:00+00'" for year, number in (month, month_after(month)))
     await connection.execute(
-        f"CREATE TABLE hub.{table} (LIKE hub.movement INCLUDING DEFAULTS INCLUDING CONSTRAINTS,"
+        f"CREATE TABLE hub.{table} (LIKE hub.{parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS,"
         f" CONSTRAINT month CHECK (booked_at >= {start} AND booked_at < {end}))"
     )
     await connection.execute(
-        f"ALTER TABLE hub.movement ATTACH PARTITION hub.{table} FOR VALUES FROM ({start}) TO ({end})"
+        f"ALTER TABLE hub.{parent} ATTACH PARTITION hub.{table} FOR VALUES FROM ({start}) TO ({end})"
     )
     await connection.execute(f"ALTER TABLE hub.{table} DROP CONSTRAINT month")

@@ -11,6 +11,7 @@ import msgspec
 
 from hub.domain.answer import Answer, answer_of
 from hub.domain.entry import Entry, Seq, decode_entry
+from hub.domain.pools import Status
 
 FACT = "fact"
 # A fact whose (source, id) was booked before under another seq: it took effect twice.
@@ -31,6 +32,7 @@ EVENT_COLUMNS = {
     "payload": "text",
     "answer": "jsonb",
     "entry": "bytea",
+    "about": "text",
 }
 MOVEMENT_COLUMNS = {
     "partition": "integer",
@@ -49,6 +51,36 @@ MOVEMENT_COLUMNS = {
     "time": "timestamptz",
     "booked_at": "timestamptz",
 }
+SHOWN_COLUMNS = {
+    "partition": "integer",
+    "epoch": "integer",
+    "seq": "bigint",
+    "sku": "text",
+    "pool": "text",
+    "booked_at": "timestamptz",
+    "changes": "bigint",
+    "available": "bigint",
+    "capped": "boolean",
+    "status": "text",
+    "eta": "timestamptz",
+}
+COUNT_COLUMNS = {
+    "partition": "integer",
+    "epoch": "integer",
+    "seq": "bigint",
+    "line": "integer",
+    "sku": "text",
+    "location": "text",
+    "counted_at": "timestamptz",
+    "booked_at": "timestamptz",
+    "kind": "text",
+    "counted": "bigint",
+    "book": "bigint",
+    "is_newest": "boolean",
+    "opened_by": "bigint",
+    "source": "text",
+    "event_id": "text",
+}
 POISON_COLUMNS = {
     "partition": "integer",
     "epoch": "integer",
@@ -58,6 +90,7 @@ POISON_COLUMNS = {
 }
 
 _KIND = list(EVENT_COLUMNS).index("kind")
+_STATUS_WORDS = tuple(status.name for status in Status)
 _EPOCH_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBLEM_CHARACTERS_MAX = 500
 
@@ -68,13 +101,19 @@ class _Reasoned(msgspec.Struct):
     reason: str | None = None
 
 
+# Where an entry lies: partition, epoch, number.
+_Place = tuple[int, int, int]
+
+
 class Booking(msgspec.Struct):
-    """One journal entry as rows: an event with its movements, or a poison row."""
+    """One journal entry as rows: an event with what it moved, showed and counted, or a poison row."""
 
     seq: Seq
     raw: bytes
     event: tuple[Any, ...] = ()
     movements: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
+    shown: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
+    counted: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
     poison: tuple[Any, ...] = ()
     # (source, id) of a fact, else None.
     fact: tuple[str, str] | None = None
@@ -118,8 +157,7 @@ def columns(values: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def _booking_of_entry(seq: Seq, raw: bytes, entry: Entry) -> Booking:
-    time, booked_at = _instant(entry.time_ms), _instant(entry.booked_at_ms)
-    reason = _reason_of(entry)
+    time, booked_at = instant(entry.time_ms), instant(entry.booked_at_ms)
     place = (seq.partition, seq.epoch, seq.number)
     event = (
         *place,
@@ -134,8 +172,23 @@ def _booking_of_entry(seq: Seq, raw: bytes, entry: Entry) -> Booking:
         entry.payload,
         _encode_answer(answer_of(entry)).decode(),
         raw,
+        entry.about or None,
     )
-    movements = [
+    return Booking(
+        seq,
+        raw,
+        event,
+        _movements(place, entry, time, booked_at),
+        _shown(place, entry, booked_at),
+        _counted(place, entry, booked_at),
+        fact=(entry.source, entry.id) if entry.kind == FACT else None,
+        booked_at=booked_at,
+    )
+
+
+def _movements(place: _Place, entry: Entry, time: datetime, booked_at: datetime) -> list[tuple[Any, ...]]:
+    reason = _reason_of(entry)
+    return [
         (
             *place,
             line,
@@ -148,17 +201,65 @@ def _booking_of_entry(seq: Seq, raw: bytes, entry: Entry) -> Booking:
             entry.id,
             entry.type,
             reason,
-            time,
+            time if moved.time_ms is None else instant(moved.time_ms),
             booked_at,
         )
         for line, moved in enumerate(entry.movements)
     ]
-    fact = (entry.source, entry.id) if entry.kind == FACT else None
-    return Booking(seq, raw, event, movements, fact=fact, booked_at=booked_at)
 
 
-def _instant(ms: int) -> datetime:
+def _shown(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any, ...]]:
+    """A row for each view whose shown value changed; what only moved inside leaves no trace."""
+    return [
+        (
+            *place,
+            entry.skus[changed.sku],
+            changed.pool,
+            booked_at,
+            changed.view.changes,
+            changed.view.available,
+            changed.view.capped == 1,
+            _STATUS_WORDS[changed.view.status],
+            instant(changed.view.eta_ms) if changed.view.eta_ms else None,
+        )
+        for changed in entry.views
+        if changed.changed
+    ]
+
+
+def _counted(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *place,
+            line,
+            entry.skus[counted.sku],
+            counted.location,
+            instant(counted.counted_at_ms),
+            booked_at,
+            counted.kind,
+            counted.counted,
+            counted.book,
+            counted.is_newest == 1,
+            counted.opened_by,
+            entry.source,
+            entry.id,
+        )
+        for line, counted in enumerate(entry.counted)
+    ]
+
+
+def instant(ms: int) -> datetime:
+    """UTC milliseconds since 1970 as Postgres takes them.
+
+    Raises:
+        OverflowError: it is no time of the years 1 to 9999.
+    """
     return _EPOCH_OF_TIME + timedelta(milliseconds=ms)
+
+
+def ms_of(instant: datetime) -> int:
+    """The way back."""
+    return (instant - _EPOCH_OF_TIME) // timedelta(milliseconds=1)
 
 
 def _reason_of(entry: Entry) -> str | None:

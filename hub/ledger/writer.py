@@ -57,6 +57,7 @@ class LedgerWriter:
         watermark: Watermark,
         *,
         trim: Trims | None = None,
+        on_posted: Callable[[list[Booking]], None] = lambda posted: None,
         entries_per_batch_max: int = ENTRIES_PER_BATCH_MAX,
         partition: int = PARTITION,
     ) -> None:
@@ -64,6 +65,7 @@ class LedgerWriter:
         self._open_tail = open_tail
         self._watermark = watermark
         self._trim = trim
+        self._on_posted = on_posted
         self._entries_per_batch_max = entries_per_batch_max
         self._partition = partition
         self._months = Months()
@@ -117,6 +119,11 @@ class LedgerWriter:
                 await self._tidy(tail)
 
     @property
+    def booked_until_ms(self) -> int:
+        """When the newest entry was booked that this writer posted; 0 before the first."""
+        return self._booked_at_ms
+
+    @property
     def _batch_max(self) -> int:
         """After a failure smaller, should it have been the size that took too long."""
         return max(1, self._entries_per_batch_max >> self._failures)
@@ -167,6 +174,7 @@ class LedgerWriter:
         if newest is not None:
             self._booked_at_ms = int(newest.timestamp() * 1000)
         self._count(posted)
+        self._on_posted(posted)
         self._note_success()
 
     async def _check_epoch(self, first: Seq, last: Seq) -> None:

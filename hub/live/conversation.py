@@ -15,7 +15,7 @@ from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
 from hub.live.follower import Follower
 from hub.live.framing import never_shown_item, text_frame
-from hub.live.needs import OpenTail, StockReader, WallClock
+from hub.live.needs import HearEntry, HouseFacts, OpenTail, StockReader, WallClock
 from hub.live.session import (
     SILENT,
     TOKEN_ENDED,
@@ -40,7 +40,13 @@ class Conversations:
     """All conversations of one live door, and the state they share."""
 
     def __init__(
-        self, terms: Terms, stock: StockReader, open_tail: OpenTail, counters: Counters, clock: WallClock
+        self,
+        terms: Terms,
+        stock: StockReader,
+        open_tail: OpenTail,
+        counters: Counters,
+        clock: WallClock,
+        hear: HearEntry,
     ) -> None:
         self._terms = terms
         self._stock = stock
@@ -49,9 +55,10 @@ class Conversations:
         self._subscriptions: Subscriptions[Outlet] = Subscriptions()
         self._fanout = Fanout(self._subscriptions)
         self._sessions: dict[LiveConnection, Session] = {}
+        self._watchable = _watchable(terms.house())
         # So that ten thousand screens that come at once do not ask Redis ten thousand times.
         self._reads = asyncio.Semaphore(terms.limits.reads_at_once)
-        self.follower = Follower(open_tail, self._fanout, self.refresh, terms.limits)
+        self.follower = Follower(open_tail, self._fanout, self.refresh, terms.limits, hear)
 
     async def hold(self, connection: LiveConnection) -> None:
         """Talk with one client until the connection ends."""
@@ -81,9 +88,17 @@ class Conversations:
             await self._resend_shelf(location)
 
     def recheck(self) -> None:
-        """Drop what clients may not watch any more; for a house that has changed."""
+        """Drop what clients may not watch any more and tell them so; for a house that has changed."""
+        before, self._watchable = self._watchable, _watchable(self._terms.house())
+        if before == self._watchable:
+            # Most changes are of rules alone, and ten thousand sessions take a while.
+            return
         for connection, session in self._sessions.items():
-            self._carry_out_forget(connection, session.narrow())
+            for decision in session.recheck():
+                if isinstance(decision, Forget):
+                    self._carry_out_forget(connection, decision)
+                else:
+                    connection.write(text_frame(encode_frame(decision.message)))
 
     async def _first_message(self, connection: LiveConnection, session: Session) -> None:
         try:
@@ -207,6 +222,11 @@ class Conversations:
         for location in locations:
             connection.take_owed(location)
             self._subscriptions.unwatch_shelf(connection, location)
+
+
+def _watchable(house: HouseFacts) -> tuple[frozenset[tuple[str, bool]], frozenset[str]]:
+    """All that decides who may watch what, besides the tokens."""
+    return frozenset((pool.id, pool.public) for pool in house.pools), frozenset(house.locations)
 
 
 def _messages_of(items: list[bytes]) -> list[list[bytes]]:

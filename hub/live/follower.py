@@ -12,19 +12,28 @@ from hub.faults import Unavailable
 from hub.journal.reader import BLOCK_MS_MAX, EntryUnreadable, JournalGap
 from hub.live.fanout import Fanout
 from hub.live.limits import LiveLimits
-from hub.live.needs import JournalTail, OpenTail
+from hub.live.needs import HearEntry, JournalTail, OpenTail
+
+# Kinds of entries that say what the house is.
+ABOUT_THE_HOUSE = frozenset({"rules", "sku"})
 
 
 class Follower:
     """One reader of the journal for all connections of a live door."""
 
     def __init__(
-        self, open_tail: OpenTail, fanout: Fanout, refresh: Callable[[], Awaitable[None]], limits: LiveLimits
+        self,
+        open_tail: OpenTail,
+        fanout: Fanout,
+        refresh: Callable[[], Awaitable[None]],
+        limits: LiveLimits,
+        hear: HearEntry,
     ) -> None:
         self._open_tail = open_tail
         self._fanout = fanout
         self._refresh = refresh
         self._limits = limits
+        self._hear = hear
         self._tail: JournalTail | None = None
         self._waiting: list[tuple[Seq, asyncio.Future[None]]] = []
 
@@ -78,6 +87,9 @@ class Follower:
             if not batch:
                 continue
             self._fanout.apply(batch)
+            for _, entry in batch:
+                if entry.kind in ABOUT_THE_HOUSE:
+                    self._hear(entry)
             self._tell_reached(tail)
             # A rebuild raises every rev, also of what no entry names.
             if epoch is not None and batch[-1][0].epoch != epoch:

@@ -81,3 +81,5 @@ Authenticate = Callable[[str, float], Claims]
 OpenTail = Callable[[], Awaitable[JournalTail]]
 # Seconds since 1970.
 WallClock = Callable[[], float]
+# Told of each entry that is about the house and not about stock; must not wait.
+HearEntry = Callable[[Entry], None]

@@ -18,7 +18,7 @@ from hub.live.connection import LiveConnection
 from hub.live.conversation import Conversations
 from hub.live.fanout import Counters
 from hub.live.limits import LiveLimits
-from hub.live.needs import Authenticate, CurrentHouse, OpenTail, StockReader, WallClock
+from hub.live.needs import Authenticate, CurrentHouse, HearEntry, OpenTail, StockReader, WallClock
 from hub.live.session import Terms
 from hub.live.upkeep import Kept, Upkeep
 from hub.tasks import end
@@ -31,7 +31,7 @@ INBOUND_FRAMES_MAX = 4
 class LiveDoor:
     """The WebSocket server of this process. Call `start` once, then `stop` once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword for each thing it needs
         self,
         *,
         house: CurrentHouse,
@@ -39,6 +39,7 @@ class LiveDoor:
         stock: StockReader,
         open_tail: OpenTail,
         clock: WallClock,
+        hear: HearEntry = lambda entry: None,
         origins: Sequence[str] = (),
         limits: LiveLimits | None = None,
     ) -> None:
@@ -47,7 +48,7 @@ class LiveDoor:
         self.counters = Counters()
         self._upkeep = Upkeep(self._limits, self.counters)
         terms = Terms(house, authenticate, self._limits)
-        self._conversations = Conversations(terms, stock, open_tail, self.counters, clock)
+        self._conversations = Conversations(terms, stock, open_tail, self.counters, clock, hear)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,7 +108,7 @@ class LiveDoor:
         return True
 
     def recheck(self) -> None:
-        """Drop what clients may not watch any more; call it when the house has changed."""
+        """Drop what clients may not watch any more, and tell them; call it when the house has changed."""
         self._conversations.recheck()
 
     async def refresh(self) -> None:

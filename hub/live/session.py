@@ -141,6 +141,17 @@ class Session:
         locations = tuple(name for name in shelves if not self._may_watch_shelf(name, house.locations))
         return self._forget(keys, locations)
 
+    def recheck(self) -> list[Say | Forget]:
+        """Forget what the house does not have for the client any more, and say so once for each pool and location."""
+        forgotten = self.narrow()
+        pools = dict.fromkeys(pool for pool, _ in forgotten.keys)
+        said = [_error(None, "unknown_pool", f"There is no pool {pool} for you any more.") for pool in pools]
+        said += [
+            _error(None, "unknown_location", f"There is no location {location} for you any more.")
+            for location in forgotten.locations
+        ]
+        return [forgotten, *said] if said else []
+
     def _misunderstood(self, ref: int | None, error: Malformed) -> list[Decision]:
         self._malformed += 1
         said = _error(ref, "malformed", error.detail)

@@ -1,10 +1,12 @@
 """What an operator decides: the defaults, then hub.toml, then HUB_* variables, read once into frozen structs.
 
 load(path, environ)   the settings, or SettingsInvalid with the first problem and how many there are
+read(path, environ)   both at once; also of a text that stands in no file
 check(path, environ)  every problem as `hub.toml:12: pool[1].cap: what is wrong and how to mend it`
 """
 
-from hub.settings.loading import check, load
+from hub.settings.loading import Reading, check, load, read
+from hub.settings.restart import needs_restart
 from hub.settings.tree import (
     HookSettings,
     HubSettings,
@@ -19,8 +21,11 @@ __all__ = [
     "HubSettings",
     "LedgerSettings",
     "LimitsSettings",
+    "Reading",
     "RedisSettings",
     "Settings",
     "check",
     "load",
+    "needs_restart",
+    "read",
 ]

@@ -29,7 +29,7 @@ from hub.settings.tree import (
 from protocol.identifiers import Name, OpaqueId
 
 # Room for a catalogue of 100,000 SKUs; a larger one is no file to keep by hand.
-_FILE_BYTES_MAX = 32 * 1024 * 1024
+FILE_BYTES_MAX = 32 * 1024 * 1024
 
 # Which pools or locations a key may touch: names, or "*" for all.
 Reach = tuple[Annotated[str, Meta(pattern=r"^([A-Za-z0-9._-]{1,64}|\*)(?!\n)$", description='a name or "*"')], ...]
@@ -63,6 +63,13 @@ class KeyTable(Table, frozen=True):
     locations: Reach = ()
 
 
+class CatalogueTable(Table, frozen=True):
+    """`[catalogue]`: where SKUs are described besides the `[[sku]]` tables, which win."""
+
+    # A CSV with the columns sku, category, brand, aliases and any attributes. Relative to the file's folder.
+    csv: Path | None = None
+
+
 class HubFile(Table, frozen=True):
     """hub.toml."""
 
@@ -76,6 +83,7 @@ class HubFile(Table, frozen=True):
     # A call of the kernel weighs lines × pools, so the pools of a house are few.
     pool: Annotated[tuple[PoolSettings, ...], Meta(max_length=64)] = ()
     rule: Annotated[tuple[RuleSettings, ...], Meta(max_length=10_000)] = ()
+    catalogue: CatalogueTable = CatalogueTable()
     sku: Annotated[tuple[SkuSettings, ...], Meta(max_length=200_000)] = ()
     status: Annotated[tuple[StatusSettings, ...], Meta(max_length=100)] = ()
     kind: Annotated[tuple[KindSettings, ...], Meta(max_length=100)] = ()
@@ -104,9 +112,9 @@ def read_text(file: Path) -> str:
     """
     try:
         with file.open("rb") as stream:
-            content = stream.read(_FILE_BYTES_MAX + 1)
-        if len(content) > _FILE_BYTES_MAX:
-            raise SettingsInvalid(f"{file}: is larger than {_FILE_BYTES_MAX // 2**20} MiB")
+            content = stream.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
+            raise SettingsInvalid(f"{file}: is larger than {FILE_BYTES_MAX // 2**20} MiB")
         # Line ends of any system: the scan for line numbers counts what an editor counts.
         return content.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:

@@ -10,6 +10,7 @@ from hub.domain.catalogue import (
     PoolSettings,
     pool_locations,
 )
+from hub.domain.document import DOCUMENT_BYTES_MAX, document_of, encode_document
 from hub.settings.problems import Problems, did_you_mean
 from protocol.identifiers import nfc
 
@@ -33,6 +34,12 @@ def check_house(house: HouseSettings, problems: Problems) -> None:
     _check_aliases(house, problems)
     _check_sources(house, problems)
     _check_words(house, problems)
+
+
+def check_size(house: HouseSettings, problems: Problems) -> None:
+    """Note a house that is larger than what a partition holds."""
+    if len(encode_document(document_of(house, 0))) > DOCUMENT_BYTES_MAX:
+        problems.add("", f"its tables take more than {DOCUMENT_BYTES_MAX // 2**20} MiB without the SKUs; name fewer")
 
 
 def check_once(table: str, key: str, names: Sequence[str], problems: Problems) -> None:

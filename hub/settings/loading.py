@@ -11,11 +11,12 @@ import msgspec
 from hub.faults import SettingsInvalid
 from hub.settings.document import HubFile, parse, read_text
 from hub.settings.environment import overrides
-from hub.settings.house_checks import check_house, check_known, check_once
+from hub.settings.house_checks import check_house, check_known, check_once, check_size
 from hub.settings.lines import Lines
 from hub.settings.problems import Problems
 from hub.settings.rule_checks import check_rules
 from hub.settings.shapes import decode_table
+from hub.settings.sku_file import with_sku_file
 from hub.settings.tree import HubSettings, LedgerSettings, RedisSettings, Settings, has_password
 from hub.settings.vault import Vault, access_settings
 from hub.settings.wanted import wanted
@@ -28,8 +29,11 @@ _SECTIONS: dict[type, str] = {RedisSettings: "redis", LedgerSettings: "ledger"}
 _Server = TypeVar("_Server", RedisSettings, LedgerSettings)
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
+    """What was read; the settings are good for nothing while there is a problem."""
+
     settings: Settings
+    # A line each, as `check` says them.
     problems: list[str]
 
 
@@ -39,7 +43,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsInvalid: something is wrong; its text is the first problem and how many more there are.
     """
-    settings, problems = _read(path, environ)
+    settings, problems = read(path, environ)
     if not problems:
         return settings
     first, *more = problems
@@ -49,19 +53,23 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 def check(path: Path | None, environ: Mapping[str, str]) -> list[str]:
     """Say everything that is wrong with the settings, a line each; none is good."""
     try:
-        return _read(path, environ).problems
+        return read(path, environ).problems
     except SettingsInvalid as error:
         return [str(error)]
 
 
-def _read(path: Path | None, environ: Mapping[str, str]) -> _Reading:
-    """Raises SettingsInvalid where there is no TOML to say more about."""
+def read(path: Path | None, environ: Mapping[str, str], text: str | None = None) -> Reading:
+    """Read the settings and say what is wrong with them; a `text` is taken in place of what the file holds.
+
+    Raises:
+        SettingsInvalid: there is no TOML to say more about.
+    """
     if path is None:
         shown, folder = Path(_SAMPLE), Path.cwd()
-        text = files("hub").joinpath(_SAMPLE).read_text("utf-8")
+        text = files("hub").joinpath(_SAMPLE).read_text("utf-8") if text is None else text
     else:
         shown, folder = path, path.absolute().parent
-        text = read_text(path)
+        text = read_text(path) if text is None else text
     problems = Problems()
     file = decode_table(parse(text, shown), HubFile, problems)
     _check_no_password(file, problems)
@@ -70,7 +78,11 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> _Reading:
     _check_reach(file, problems)
     check_house(file.house, problems)
     check_rules(file.house, problems)
-    return _Reading(settings, problems.listed(shown, Lines(text)) if len(problems) else [])
+    check_size(file.house, problems)
+    if file.catalogue.csv is not None:
+        skus = with_sku_file(file.sku, folder / file.catalogue.csv, problems)
+        settings = msgspec.structs.replace(settings, house=msgspec.structs.replace(file.house, skus=skus))
+    return Reading(settings, problems.listed(shown, Lines(text)) if len(problems) else [])
 
 
 def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: Problems) -> Settings:

@@ -7,13 +7,26 @@ enough. A fault of a call is the fault of everything in it: the outcome is unkno
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
-from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.kernel import Kernel, RulesChanged
+from hub.stock.message import Command, Describe, Refresh
 from hub.stock.outcome import Outcome
 
 COMMANDS_PER_CALL_MAX = 1_000
+# A call is sent again at most so often because the house changed in between.
+HOUSES_PER_CALL_MAX = 10
+
+
+class HouseNow(Protocol):
+    """The house to work by; `hub.stock.current_house.CurrentHouse` is one."""
+
+    house: House
+
+    async def catch_up(self) -> bool:
+        """Take the house that the partition holds."""
 
 
 class _Ticket:
@@ -43,15 +56,15 @@ class Batcher:
     def __init__(
         self,
         kernel: Kernel,
-        house: House,
+        current: HouseNow,
         *,
         weight_max: int,
         waiting_weight_max: int,
         on_call: Callable[[int, float], None] = lambda commands, seconds: None,
     ) -> None:
         self._kernel = kernel
-        self.house = house
-        # Lines × pools in one call, so that a call stays within a few milliseconds of Redis.
+        self._current = current
+        # Lines × pools and serials in one call, so that a call stays within a few milliseconds of Redis.
         self._weight_max = weight_max
         # The same units waiting; beyond it the hub says 503 at once instead of growing.
         self._waiting_weight_max = waiting_weight_max
@@ -67,7 +80,6 @@ class Batcher:
         Raises:
             Unavailable: too much is waiting or the hub stops (nothing was sent), or a call failed (the outcome is
                 unknown).
-            RulesChanged: this process's rules are not the partition's.
         """
         if not commands:
             return []
@@ -113,14 +125,17 @@ class Batcher:
         return max(1, self._weight_max // self._weight(Refresh("")))
 
     def _weight(self, command: Command) -> int:
-        lines = len(self.house.locations) if isinstance(command, Refresh) else len(command.lines)
-        return max(1, lines) * max(1, len(self.house.pools))
+        house = self._current.house
+        pools = max(1, len(house.pools))
+        if isinstance(command, Refresh | Describe):
+            return max(1, len(house.locations)) * pools
+        return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            outcomes = await self._kernel.call([command for command, _, _ in batch], self.house)
+            outcomes = await self._call([command for command, _, _ in batch])
         except Fault as fault:
             for _, ticket, _ in batch:
                 ticket.fail(fault)
@@ -133,3 +148,12 @@ class Batcher:
         self._on_call(len(batch), clock() - started)
         for (_, ticket, index), outcome in zip(batch, outcomes, strict=True):
             ticket.answer(index, outcome)
+
+    async def _call(self, commands: list[Command]) -> list[Outcome]:
+        """One call; by rules that are not the partition's any more it wrote nothing, so it is made anew by those."""
+        for _ in range(HOUSES_PER_CALL_MAX):
+            try:
+                return await self._kernel.call(commands, self._current.house)
+            except RulesChanged:
+                await self._current.catch_up()
+        raise Unavailable("the house's rules change faster than the events could be booked")

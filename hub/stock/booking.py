@@ -16,7 +16,9 @@ from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import Command, Kernel, Refresh
+from hub.stock.described import Described
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
@@ -61,11 +63,13 @@ class Booking:
         kernel: Kernel,
         batcher: Batcher,
         memory: LongMemory,
+        described: Described,
         on_count_opened: Callable[[Seq], None] = lambda seq: None,
     ) -> None:
         self._kernel = kernel
         self._batcher = batcher
         self._memory = memory
+        self._described = described
         self._on_count_opened = on_count_opened
 
     async def book(self, facts: Sequence[Fact]) -> list[Outcome]:
@@ -99,6 +103,10 @@ class Booking:
 
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
+        if run.stale:
+            # Perhaps another process described them: then a name may mean another SKU, and other rules hold.
+            await self._described.catch_up(run.stale)
+            run.rename(self._described.catalogue.sku)
         first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
         run.stale.clear()
         outcomes = await self._batcher.submit([*first, *(run.facts[index] for index in indexes)])
@@ -162,6 +170,15 @@ class _Run:
     def give_up(self, indexes: Iterable[int], fault: Fault) -> None:
         self.open.difference_update(indexes)
         self.fault = self.fault or fault
+
+    def rename(self, house_name: Callable[[str], str]) -> None:
+        """Give the lines of what is stale the names that their SKUs have by now."""
+        for index in self.open:
+            fact = self.facts[index]
+            if any(house_name(line.sku) != line.sku for line in fact.lines):
+                renamed = [msgspec.structs.replace(line, sku=house_name(line.sku)) for line in fact.lines]
+                self.facts[index] = msgspec.structs.replace(fact, lines=tuple(renamed))
+                self.stale.update(line.sku for line in renamed)
 
     def outcome_of(self, index: int) -> Duplicate:
         outcome = self._outcomes[index]

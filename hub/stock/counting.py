@@ -6,7 +6,7 @@ before it was killed, are found in Redis. Closing one twice is harmless: the ker
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -21,9 +21,9 @@ from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.stock import keys
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import Command, Refresh
 from hub.stock.outcome import Applied, Busy, Outcome, Stale, Unchanged
 from hub.stock.reading import reading
+from hub.stock.reads import CHANGES_TOO_FAST
 from protocol.limits import LINES_PER_EVENT_MAX
 
 log = structlog.get_logger()
@@ -34,6 +34,7 @@ RETRY_SECONDS = 1.0
 # Counts closed in one go: their rows fit into one question to the ledger.
 COUNTS_AT_ONCE_MAX = 10
 CLOSED_KEPT_MAX = 1_000
+ROUNDS_MAX = 4
 # A source that no token can have.
 OWN_SOURCE = "~hub"
 
@@ -65,9 +66,18 @@ _decode_record = msgspec.msgpack.Decoder(OpenCount).decode
 class Closer:
     """Closes the counts of one partition. `run` must be running while anybody waits."""
 
-    def __init__(self, client: Redis, batcher: Batcher, watermark: Watermark, ledger: UnitsSince) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        batcher: Batcher,
+        watermark: Watermark,
+        ledger: UnitsSince,
+        refresh: Callable[[Sequence[str]], Awaitable[None]],
+    ) -> None:
         self._client = client
         self._batcher = batcher
+        # Recomputes SKUs of older rules.
+        self._refresh = refresh
         self._watermark = watermark
         self._ledger = ledger
         # Opened and, as far as this process knows, not closed.
@@ -174,12 +184,15 @@ class Closer:
         if not facts:
             return []
         outcomes = await self._batcher.submit(facts)
-        while stale := [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Stale)]:
-            first: list[Command] = [Refresh(sku) for sku in sorted(_skus(facts[index] for index in stale))]
-            again = await self._batcher.submit([*first, *(facts[index] for index in stale)])
-            for index, outcome in zip(stale, again[len(first) :], strict=True):
+        for _ in range(ROUNDS_MAX):
+            stale = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Stale)]
+            if not stale:
+                return outcomes
+            await self._refresh(sorted(_skus(facts[index] for index in stale)))
+            again = await self._batcher.submit([facts[index] for index in stale])
+            for index, outcome in zip(stale, again, strict=True):
                 outcomes[index] = outcome
-        return outcomes
+        raise Unavailable(CHANGES_TOO_FAST)
 
     def _end(self, seq: Seq, outcome: Outcome) -> None:
         """The count needs no more closing, or cannot be closed: then people must look at it, and others go on."""

@@ -8,13 +8,14 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Fact, Line
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
-from hub.domain.rules import House, Profile
-from hub.faults import Fault, ServerRefused, Unavailable
+from hub.domain.rules import House
+from hub.faults import Fault, Unavailable
 from hub.stock import keys
+from hub.stock.message import Command, Message
+from hub.stock.opening import give_house
 from hub.stock.outcome import (
     Applied,
     AskLedger,
@@ -35,15 +36,6 @@ from hub.stock.scripts import KERNEL, OPEN, Script
 
 class RulesChanged(Fault):
     """Another process gave this partition other rules; nothing was written."""
-
-
-class Refresh(msgspec.Struct, frozen=True):
-    """Recompute what every pool shows of a SKU after a change of rules."""
-
-    sku: str
-
-
-Command = Fact | Refresh
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True):
@@ -69,7 +61,9 @@ class Kernel:
         self._client = client
         self._kernel = Script(KERNEL)
         self._open = Script(OPEN)
+        self._hub = UUID(int=0)
         self.epoch = 0
+        # Of the house that this process works by.
         self.rules_version = 0
         # The number after the highest one this process was answered: a Redis behind it has lost entries.
         self.floor = 0
@@ -79,22 +73,40 @@ class Kernel:
         # Why the last call was turned away; None when it was taken.
         self.closed_because: str | None = None
 
-    async def open(self, hub: UUID, epoch: int, house: House, *, create: bool) -> None:
+    async def open(self, hub: UUID, epoch: int, house: House, *, create: bool, instead_of: str = "") -> bool:
         """Bind this process to its partition and make the house's rules the current ones.
+
+        `instead_of` as in `adopt`; empty takes the place of any house.
 
         Raises:
             ServerRefused: the partition is missing, belongs to another hub or epoch, or is halted.
+            SettingsInvalid: the house is too large.
             Unavailable: Redis did not answer.
         """
-        reply: Any = await self._open.call(
-            self._client, [keys.META, keys.JOURNAL], str(hub), epoch, house.digest, int(create)
-        )
-        word = reply[0].decode()
-        if word != "opened":
-            raise ServerRefused(_REFUSALS[word])
-        self.epoch = epoch
-        self.floor, self.rules_version, self.seen_from = int(reply[1]), int(reply[2]), int(reply[3])
-        self.booked_at_ms = int(reply[4])
+        self._hub, self.epoch = hub, epoch
+        return await self._give(house, instead_of, create=create)
+
+    async def adopt(self, house: House, instead_of: str) -> bool:
+        """Give the partition another house in place of the document with the token `instead_of`.
+
+        Whoever calls it works by the house from its return on. False: it holds another by now, nothing was changed.
+
+        Raises:
+            ServerRefused: as `open`.
+            Unavailable: Redis did not answer; whether the house was taken is unknown.
+        """
+        return await self._give(house, instead_of, create=False)
+
+    async def _give(self, house: House, instead_of: str, *, create: bool) -> bool:
+        place = (self._hub, self.epoch)
+        opened = await give_house(self._open, self._client, place, house, instead_of, create=create)
+        if opened is None:
+            return False
+        self.floor = max(self.floor, opened.next)
+        self.rules_version, self.seen_from = opened.rules_version, opened.seen_from
+        # A call under way may have been answered in between.
+        self.booked_at_ms = max(self.booked_at_ms, opened.now_ms)
+        return True
 
     async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
         """Book a batch; each command whole or not at all, in order, each seeing the ones before.
@@ -103,11 +115,13 @@ class Kernel:
             Unavailable: the outcome is unknown, or the partition is closed; send the same commands again.
             RulesChanged: the house given here is not the partition's; nothing was written.
         """
-        reply = await self._call_once(commands, house)
+        # The house may be exchanged while the call is under way; its version must not be taken for this one's.
+        version = self.rules_version
+        reply = await self._call_once(commands, house, version)
         if reply.word == "stale_days":
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
-            reply = await self._call_once(commands, house)
+            reply = await self._call_once(commands, house, version)
         self.closed_because = CLOSED.get(reply.word)
         if reply.word == "stale_rules":
             raise RulesChanged(CLOSED[reply.word])
@@ -117,16 +131,16 @@ class Kernel:
         self.floor = max(self.floor, reply.next)
         return [_outcome(answer, reply.epoch) for answer in reply.answers]
 
-    async def _call_once(self, commands: Sequence[Command], house: House) -> Reply:
+    async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
-        message = _Message(house, [*keys.ALWAYS, *days])
+        message = Message(house, [*keys.ALWAYS, *days])
         listed = [message.command(command) for command in commands]
         body = _encode(
             (
                 self.epoch,
                 self.floor,
-                self.rules_version,
+                version,
                 self.seen_from,
                 len(days),
                 message.profiles,
@@ -144,100 +158,6 @@ class Kernel:
             raise Unavailable("the kernel's script returned something else than its reply")
         return _decode_reply(reply)
 
-
-class _Message:
-    """Collects the keys, profiles and sights that the commands of one call share; indexes count from 1."""
-
-    def __init__(self, house: House, key_list: list[str]) -> None:
-        self._house = house
-        self.keys = key_list
-        self.profiles: list[object] = []
-        self.sights: list[list[int]] = []
-        self._key_at: dict[str, int] = {}
-        self._profile_at: dict[int, int] = {}
-        self._sight_at: dict[tuple[int, str], int] = {}
-
-    def command(self, command: Command) -> tuple[object, ...]:
-        if isinstance(command, Refresh):
-            return self._refresh(command)
-        return (
-            command.verb,
-            command.type,
-            command.source,
-            command.id,
-            command.hash,
-            command.time_ms,
-            command.stated_ms,
-            int(command.ledger_checked),
-            command.payload,
-            command.pool,
-            int(command.standing),
-            [self._line(line) for line in command.lines],
-            command.detail,
-        )
-
-    def _line(self, line: Line) -> tuple[object, ...]:
-        sku, location = line.sku, line.location
-        profile = self._house.profile(sku)
-        plain = (
-            self._key(keys.sku(sku)),
-            sku,
-            self._key(keys.skus_at(location)),
-            location,
-            line.quantity,
-            self._profile(profile),
-            self._sight(profile, location),
-            line.bucket,
-            self._house.revision(sku),
-        )
-        if line.to or line.serials or line.time_ms is not None:
-            return (*plain, line.to or None, line.serials or None, line.time_ms)
-        return plain
-
-    def _refresh(self, command: Refresh) -> tuple[object, ...]:
-        profile = self._house.profile(command.sku)
-        sights = {location: self._sight(profile, location) for location in self._house.locations}
-        line = (
-            self._key(keys.sku(command.sku)),
-            command.sku,
-            0,
-            "",
-            0,
-            self._profile(profile),
-            sights,
-            "free",
-        )
-        return ("refresh", "", "", "", "", 0, 0, 1, "", "", 0, [line], None)
-
-    def _key(self, key: str) -> int:
-        index = self._key_at.get(key)
-        if index is None:
-            self.keys.append(key)
-            index = self._key_at[key] = len(self.keys)
-        return index
-
-    def _profile(self, profile: Profile) -> int:
-        index = self._profile_at.get(id(profile))
-        if index is None:
-            self.profiles.append(profile.terms)
-            index = self._profile_at[id(profile)] = len(self.profiles)
-        return index
-
-    def _sight(self, profile: Profile, location: str) -> int:
-        index = self._sight_at.get((id(profile), location))
-        if index is None:
-            self.sights.append([number for pair in profile.sight(location) for number in pair])
-            index = self._sight_at[id(profile), location] = len(self.sights)
-        return index
-
-
-_REFUSALS = {
-    "missing": "Redis has no stock of this hub, but the ledger knows some: rebuild Redis from the ledger, or give "
-    "back its data folder",
-    "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
-    "other_epoch": "Redis and the ledger disagree about the epoch: this Redis is a copy from before a recovery",
-    "halted": "the partition is halted, because a write failed half way; verify it and repair it first",
-}
 
 # A word of the script's → why it takes nothing.
 CLOSED = {

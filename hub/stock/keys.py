@@ -1,8 +1,10 @@
 """Every Redis key of the hub, what it holds and how it is named; nothing else composes a key.
 
     hub:{0}:meta              hash   hub (uuid), epoch, next (number of the next entry), booked_at (ms of the last one),
-                                     rules (version), house (digest of the configuration), seen_from (first live day),
-                                     halted (present when a write failed half way)
+                                     rules (version), house (digest of what it resolves to), document (token of the
+                                     house's document), seen_from (first live day), halted (present when a write failed
+                                     half way)
+    hub:{0}:house             string the house's document, JSON of hub.domain.document.HouseDocument
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
                                      voided NUL source:id, closed_transfers NUL transfer → the same and a record
@@ -24,6 +26,7 @@ from hub.domain.entry import PARTITION
 
 PREFIX = f"hub:{{{PARTITION}}}:"
 META = PREFIX + "meta"
+HOUSE = PREFIX + "house"
 JOURNAL = PREFIX + "journal"
 AHEAD = PREFIX + "ahead"
 TRANSFERS = PREFIX + "transfers"

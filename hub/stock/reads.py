@@ -4,88 +4,111 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from time import time
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hub.domain.entry import Seq
+from hub.domain.expected import ExpectedLine
+from hub.domain.explain import Whole
 from hub.domain.pools import View
 from hub.domain.position import Position
+from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
 from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.batcher import Batcher
-from hub.stock.kernel import CLOSED, Kernel, Refresh, RulesChanged
+from hub.stock.current_house import CurrentHouse
+from hub.stock.described import Described
+from hub.stock.kernel import CLOSED, Kernel
+from hub.stock.message import Refresh
+from hub.stock.outcome import Stale
+from hub.stock.reading import reading
 from protocol.answers import AvailabilityItem, PositionItem
 
-log = structlog.get_logger()
-
-# How long the sweep waits for a store that is away or busy.
-SWEEP_PAUSE_SECONDS = 1.0
-# The sweep's share of the time, so that sales do not feel it.
-SWEEP_SHARE = 0.2
+# A read is made again at most so often because the house changed or views were of older rules.
+ROUNDS_MAX = 10
 
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
+_decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
+
+CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
+# Whose Redis it is, how far it is, and which house it holds.
+META_FIELDS = ("epoch", "next", "document")
 
 
 class Reads:
     """Reads of one partition."""
 
-    def __init__(self, client: Redis, kernel: Kernel, batcher: Batcher) -> None:
+    def __init__(
+        self, client: Redis, kernel: Kernel, batcher: Batcher, current: CurrentHouse, described: Described
+    ) -> None:
         self._client = client
         self._kernel = kernel
+        self._current = current
+        self._described = described
         self._batcher = batcher
 
     async def read(self, pool: str, skus: Sequence[str]) -> list[AvailabilityItem]:
-        """What the pool shows of each SKU, in their order; the pool is one of the house's.
+        """What the pool shows of each SKU, in their order; nothing when the house has no such pool (any more).
 
-        A SKU whose views are of older rules is recomputed first, so nobody is shown a number by rules that no
-        longer hold.
+        A SKU whose views are of older rules is recomputed first, and by another process's newer house this one reads
+        again, so nobody is shown a number by rules that no longer hold.
 
         Raises:
             Unavailable: Redis did not answer, or is not the one this process works with.
         """
-        rows = await self._rows(pool, skus)
-        stale = [sku for sku, (rules, _) in zip(skus, rows, strict=True) if self._is_stale(rules)]
-        if stale:
-            try:
-                await self._refresh(list(dict.fromkeys(stale)))
-            except RulesChanged as fault:
-                raise Unavailable(str(fault), 5) from fault
-            rows = await self._rows(pool, skus)
-        house = self._batcher.house
-        never_shown = View(available=-1) if house.pools[house.pool_index[pool]].show_status else View()
+        fields = (keys.RULES_FIELD, keys.VIEW_FIELD + pool.encode())
+        wanted = [(keys.sku(sku), fields) for sku in skus]
+        for _ in range(ROUNDS_MAX):
+            token, rows = await self._hashes_and_token(wanted)
+            if token != self._current.token:
+                await self._current.catch_up()
+                continue
+            stale = [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
+            if not stale:
+                return self._items(pool, skus, [row[1] for row in rows])
+            await self.refresh(list(dict.fromkeys(stale)))
+        raise Unavailable(CHANGES_TOO_FAST)
+
+    def _items(self, pool: str, skus: Sequence[str], views: Sequence[bytes | None]) -> list[AvailabilityItem]:
+        house = self._current.house
+        index = house.pool_index.get(pool)
+        if index is None:
+            return []
+        never_shown = View(available=-1) if house.pools[index].show_status else View()
         now_ms = int(time() * 1000)
         return [
             item(sku, _decode_view(packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
-            for sku, (_, packed) in zip(skus, rows, strict=True)
+            for sku, packed in zip(skus, views, strict=True)
         ]
 
     def _is_stale(self, rules: bytes | None) -> bool:
         return rules is not None and int(rules) != self._kernel.rules_version
 
-    async def _rows(self, pool: str, skus: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
-        fields = (keys.RULES_FIELD, keys.VIEW_FIELD + pool.encode())
-        return [(row[0], row[1]) for row in await self._hashes([(keys.sku(sku), fields) for sku in skus])]
-
     async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
         """Several fields of several hashes in one round trip, and the proof that this is our Redis."""
+        return (await self._hashes_and_token(wanted))[1]
+
+    async def _hashes_and_token(
+        self, wanted: Sequence[tuple[str, Sequence[bytes]]]
+    ) -> tuple[str, list[list[bytes | None]]]:
+        """As `_hashes`, after the token of the house's document: what is read is not older than the house."""
         floor = self._kernel.floor
-        with _reading():
+        with reading():
             async with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.hmget(keys.META, ["epoch", "next"])
+                pipeline.hmget(keys.META, META_FIELDS)
                 for key, fields in wanted:
                     pipeline.hmget(key, fields)
                 meta, *rows = await pipeline.execute()
-        self._check(meta, floor)
-        return rows
+        self._check(meta[:2], floor)
+        return (meta[2] or b"").decode(), rows
 
     def _check(self, meta: Sequence[bytes | None], floor: int) -> None:
         """Refuse a Redis that lacks what was answered before it was asked; what came meanwhile it need not have."""
@@ -95,7 +118,7 @@ class Reads:
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
         """Every position of a SKU, by location."""
-        with _reading():
+        with reading():
             fields: dict[Any, Any] = await self._client.hgetall(keys.sku(sku))
         found = [
             position_item(sku, field[len(keys.POSITION_FIELD) :].decode(), _decode_position(packed))
@@ -104,12 +127,64 @@ class Reads:
         ]
         return sorted(found, key=lambda position: position.location)
 
+    async def whole(self, sku: str) -> Whole:
+        """All that is kept of a SKU at one moment, its views by the rules of the house that comes with it.
+
+        Raises:
+            Unavailable: Redis did not answer, or the rules changed meanwhile.
+        """
+        for _ in range(ROUNDS_MAX):
+            token, fields = await self._fields_and_token(sku)
+            if token != self._current.token:
+                await self._current.catch_up()
+            elif self._is_stale(fields.get(keys.RULES_FIELD)):
+                await self.refresh([sku])
+            else:
+                return Whole(
+                    self._current.house,
+                    self._kernel.epoch,
+                    sku,
+                    {name: _decode_position(packed) for name, packed in _named(fields, keys.POSITION_FIELD)},
+                    {name: _decode_view(packed) for name, packed in _named(fields, keys.VIEW_FIELD)},
+                )
+        raise Unavailable(CHANGES_TOO_FAST)
+
+    async def _fields_and_token(self, sku: str) -> tuple[str, dict[bytes, bytes]]:
+        """The hash of a SKU, read in one step, after the token of the house's document."""
+        floor = self._kernel.floor
+        with reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hmget(keys.META, META_FIELDS)
+                pipeline.hgetall(keys.sku(sku))
+                meta, fields = await pipeline.execute()
+        self._check(meta[:2], floor)
+        return (meta[2] or b"").decode(), cast(dict[bytes, bytes], fields)
+
+    async def expected_of(self, sku: str) -> list[ExpectedLine]:
+        """Every line of a purchase order that is remembered of a SKU, by location and purchase order.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        [[packed]] = await self._hashes([(keys.sku(sku), (keys.EXPECTED_FIELD,))])
+        lines = [] if packed is None else _decode_expected(packed)
+        return sorted(lines, key=lambda line: (line.location, line.purchase_order))
+
+    async def piece(self, sku: str, serial: str) -> Piece | None:
+        """Where the piece with this serial number was last; None when no fact ever named it.
+
+        Raises:
+            Unavailable: Redis did not answer, or is not the one this process works with.
+        """
+        [[packed]] = await self._hashes([(keys.SERIALS, (field_of(sku, serial).encode(),))])
+        return None if packed is None else _decode_piece(packed)
+
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.
 
         The stretch may be longer than `count`. A SKU that is there all the while is met at least once.
         """
-        with _reading():
+        with reading():
             scanned: Any = await self._client.sscan(keys.skus_at(location), cursor, count=count)
         following, found = scanned
         return int(following), sorted(name.decode() for name in found)
@@ -138,71 +213,46 @@ class Reads:
         """Why an event would not be taken now; None when it would. Asks Redis, because nobody else may be asking."""
         floor = self._kernel.floor
         try:
-            meta: Any = await self._client.hmget(keys.META, ["epoch", "next", "rules", "halted"])
+            meta: Any = await self._client.hmget(keys.META, ["epoch", "next", "halted"])
             self._check(meta[:2], floor)
         except RedisError:
             return "Redis does not answer"
         except Unavailable as fault:
             return str(fault)
-        if meta[3] is not None:
-            return CLOSED["halted"]
-        return CLOSED["stale_rules"] if self._is_stale(meta[2]) else None
+        return CLOSED["halted"] if meta[2] is not None else None
 
     async def last_seq(self) -> Seq:
         """The newest change of the partition."""
         floor = self._kernel.floor
-        with _reading():
+        with reading():
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
         self._check(meta, floor)
         return Seq(int(meta[0]), int(meta[1]) - 1)
 
-    async def sweep(self, on_progress: Callable[[int], None] = lambda count: None) -> None:
-        """Recompute every SKU whose views are of older rules; a SKU in between is recomputed when touched.
-
-        A store that is away or busy is waited for. It ends early when another process changes the rules, which
-        then sweeps by its own.
-        """
-        while True:
-            try:
-                await self._sweep(on_progress)
-                return
-            except Unavailable as fault:
-                log.warning("the sweep begins again", reason=str(fault))
-            except RulesChanged as fault:
-                log.warning("the sweep ends", reason=str(fault))
-                return
-            await asyncio.sleep(SWEEP_PAUSE_SECONDS)
-
-    async def _sweep(self, on_progress: Callable[[int], None]) -> None:
-        batch: list[str] = []
-        with _reading():
-            async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
-                batch.append(keys.sku_name(key))
-                if len(batch) >= 200:
-                    on_progress(await self._refresh_stale(batch))
-                    batch = []
-        on_progress(await self._refresh_stale(batch))
-
-    async def _refresh_stale(self, skus: list[str]) -> int:
+    async def stale_among(self, skus: Sequence[str]) -> list[str]:
+        """Those of the SKUs whose views are of other rules than this process's."""
         rows = await self._hashes([(keys.sku(sku), (keys.RULES_FIELD,)) for sku in skus])
-        stale = [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
-        await self._refresh(stale, share=SWEEP_SHARE)
-        return len(stale)
+        return [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
 
-    async def _refresh(self, skus: Sequence[str], share: float = 1) -> None:
-        """Recompute the SKUs, one call of the kernel after the other, in the given share of the time."""
+    async def refresh(self, skus: Sequence[str], share: float = 1) -> None:
+        """Recompute the SKUs, one call of the kernel after the other, in the given share of the time.
+
+        Raises:
+            Unavailable: Redis did not answer; some are recomputed.
+        """
         clock = asyncio.get_running_loop().time
         size = self._batcher.refreshes_per_call()
         for start in range(0, len(skus), size):
             began = clock()
-            await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
+            outcomes = await self._batcher.submit([Refresh(sku) for sku in skus[start : start + size]])
+            described_anew = [outcome.sku for outcome in outcomes if isinstance(outcome, Stale)]
+            if described_anew:
+                await self._described.catch_up(described_anew)
+                await self._batcher.submit([Refresh(sku) for sku in described_anew])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
 
 
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise Unavailable("Redis did not answer a read") from error
+def _named(fields: dict[bytes, bytes], prefix: bytes) -> Iterator[tuple[str, bytes]]:
+    """The fields of one kind, by the name behind their prefix."""
+    return ((field[len(prefix) :].decode(), packed) for field, packed in fields.items() if field.startswith(prefix))

@@ -22,10 +22,13 @@ KERNEL = (
     "dedupe",
     "records",
     "keeping",
+    "expected",
+    "serials",
     "facts",
     "counts",
     "applying",
     "refresh",
+    "describe",
     "packing",
     "kernel",
 )

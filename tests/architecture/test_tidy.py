@@ -22,19 +22,21 @@ IMPORTS = {
     "protocol": set(),
     "adapters": {"protocol"},
     "hub.domain": {"protocol"},
-    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay"], LEAVES),
+    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
     "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
+    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.watching"},
+    "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
+    "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
-    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
 }
 PURE = {"protocol", "adapters", "hub.domain"}
 # These put the parts together, so they may import all of them.
 ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
 THIRD_PARTY = {
-    "aiohttp": {"hub.intake", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
+    "aiohttp": {"hub.intake", "hub.admin", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
     "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},

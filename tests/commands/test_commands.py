@@ -19,7 +19,7 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "token", "demo", "replay", "verify")
+COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "parked", "verify")
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 
@@ -132,11 +132,18 @@ def test_the_version_is_told(hub: Run) -> None:
         (["token", "--sub", "pos-1", "--location", "Lon don"], "locations"),
         (["token", "--sub", "pos-1", "--key", "--scope", "nope"], "nope"),
         (["token", "--sub", "a b", "--key"], "sub"),
+        (["reload", "extra"], "extra"),
+        (["reload", "--config", "none.toml"], "none.toml"),
+        (["reload", "--url", "http://127.0.0.1:1"], "no hub answers at http://127.0.0.1:1"),
+        (["reload", "--url", "nowhere"], "nowhere"),
         (["replay"], "FILE"),
         (["replay", "history.csv", "--columns", "colour=x"], "--columns"),
         (["replay", "history.csv", "--columns", "sku=x"], "quantity"),
         (["replay", "history.csv", "--house", "--columns", "sku"], "--columns"),
         (["demo", "--data-dir"], "--data-dir"),
+        (["parked", "--config", "none.toml"], "none.toml"),
+        (["parked", "--url", "nowhere"], "nowhere"),
+        (["parked", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
         (["check", "a.toml", "b.toml"], "b.toml"),
     ],
     ids=" ".join,
@@ -184,6 +191,23 @@ def test_a_good_file_is_called_good(hub: Run, tmp_path: Path) -> None:
 
     assert (told.code, told.err) == (0, "")
     assert told.out == "hub.toml: good · 3 locations · 4 pools · 3 SKUs\n"
+
+
+def test_a_check_leaves_no_key_behind(hub: Run, tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text(HOUSE)
+
+    assert hub("check").code == 0
+
+    assert [path.name for path in tmp_path.iterdir()] == ["hub.toml"]
+
+
+def test_a_reload_of_a_bad_file_is_refused_with_every_mistake(hub: Run, tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text("[hub]\nhttp = 8080\nadmin = 7\n")
+
+    told = hub("reload", "--config", "hub.toml")
+
+    assert (told.code, told.out) == (1, "")
+    assert [line.split(": ")[0] for line in told.err.splitlines()] == ["hub.toml:2", "hub.toml:3"]
 
 
 def test_every_mistake_of_a_file_has_its_own_line(hub: Run, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.articles import Article, Catalogue
 from hub.domain.catalogue import (
     GroupSettings,
     HouseSettings,
@@ -17,6 +18,7 @@ from hub.domain.catalogue import (
     SkuSettings,
     StatusSettings,
 )
+from hub.domain.document import decode_document, encode_document, instant, next_boundary_ms, whole_ms
 from hub.domain.pools import available, parts_of
 from hub.domain.position import Position
 from hub.domain.rules import House, PoolTerms
@@ -60,7 +62,7 @@ def test_terms_stand_in_the_order_that_the_kernel_reads() -> None:
 
     packed = msgspec.msgpack.encode(house(pool).profile("X").terms[0])
 
-    assert msgspec.msgpack.decode(packed) == ["p", 0, 1, 2, 3, 4, 1, [[0, 0]]]
+    assert msgspec.msgpack.decode(packed) == ["p", 0, 1, 2, 3, 4, 1, [[0, 0]], 0]
 
 
 def test_kinds_and_countries_pick_the_locations_that_have_both() -> None:
@@ -137,6 +139,63 @@ def test_a_rule_holds_from_its_first_moment_until_before_its_last() -> None:
     ]
 
     assert sells == [1, 0, 1]
+
+
+def test_a_rule_for_a_silent_source_holds_only_while_it_is_silent() -> None:
+    rules = (RuleSettings(sku="BAG", sell=False, stale_source="till-7"),)
+    settings = HouseSettings(pools=(PoolSettings("p"),), rules=rules)
+
+    sells = [House(settings, NOON, silent).profile("BAG").terms[0].sell for silent in ((), ["till-8"], ["till-7"])]
+
+    assert sells == [1, 1, 0]
+
+
+def test_a_silent_source_makes_a_rule_no_stronger() -> None:
+    rules = (RuleSettings(pool="p", low=1, stale_source="till-7"), RuleSettings(pool="p", low=2))
+    resolved = House(HouseSettings(pools=(PoolSettings("p"),), rules=rules), NOON, ["till-7"])
+
+    assert resolved.profile("BAG").terms[0].low == 2
+
+
+def test_a_house_is_the_same_made_from_its_document() -> None:
+    rules = (RuleSettings(sku="BAG", low=1, until=NOON + HOUR), RuleSettings(low=2, stale_source="till-7"))
+    settings = HouseSettings(LOCATIONS, (boutiques(threshold=1),), rules, SKUS, (StatusSettings("repair"),))
+    first = House(settings, NOON, {"till-8", "till-7"})
+
+    again = House.of(decode_document(encode_document(first.document)), first.catalogue)
+
+    assert (again.digest, again.document) == (first.digest, first.document)
+    assert again.document.settings.skus == ()
+    assert again.profile("BAG").terms == first.profile("BAG").terms
+
+
+def test_the_next_boundary_is_the_first_beginning_or_end_after_a_time() -> None:
+    half_a_ms = timedelta(microseconds=500)
+    rules = (RuleSettings(low=1, from_=NOON, until=NOON + HOUR), RuleSettings(low=1, until=NOON + half_a_ms))
+    noon_ms = whole_ms(NOON)
+
+    boundaries = [next_boundary_ms(rules, noon_ms + ms) for ms in (-1, 0, 1, 3_600_000)]
+
+    assert boundaries == [noon_ms, noon_ms + 1, noon_ms + 3_600_000, None]
+    # At its boundary a rule is decided as it will stay, whole milliseconds being all that is looked at.
+    assert not rules[1].holds_at(instant(noon_ms + 1))
+
+
+def test_what_is_told_of_a_sku_later_decides_from_then_on() -> None:
+    rules = (RuleSettings(category="watches", buffer=1), RuleSettings(sku="360734", low=4))
+    catalogue = Catalogue()
+    resolved = House(HouseSettings(LOCATIONS, (boutiques(),), rules), NOON, catalogue=catalogue)
+    plain = resolved.profile("NEW")
+
+    catalogue.put("NEW", Article(1, "watches", aliases=("360734",)))
+
+    assert (resolved.sku("360734"), resolved.revision("NEW")) == ("NEW", 1)
+    assert resolved.profile("NEW").terms[0].low == 4
+    assert resolved.profile("NEW").sight("KNB") == ((2, 1),)
+    catalogue.put("NEW", Article(2))
+    catalogue.put("OTHER", Article(1, "watches", aliases=("360734",)))
+    assert resolved.profile("NEW") is plain
+    assert (resolved.sku("360734"), resolved.profile("OTHER").terms[0].low) == ("OTHER", 4)
 
 
 def test_a_rule_may_name_an_alias() -> None:
@@ -228,9 +287,9 @@ def test_the_last_bag_in_knightsbridge_is_seen_online_in_the_sample_house() -> N
 # The law once more, read slowly: for one key of one target, go through everything that is said and keep the winner.
 
 ORDER = ("sku", "location", "group", "category", "pool")
-PER_POOL = ("low", "cap", "sell")
+PER_POOL = ("low", "cap", "sell", "preorder_limit")
 PER_TOTAL = ("safety", "threshold")
-UNSAID = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1}
+UNSAID = {"buffer": 0, "safety": 0, "threshold": 0, "low": 0, "cap": -1, "sell": 1, "preorder_limit": 0}
 
 names = {
     "sku": st.sampled_from(["BAG", "WATCH"]),
@@ -238,6 +297,12 @@ names = {
     "group": st.just("boutiques"),
     "category": st.sampled_from(["watches", "bags"]),
     "pool": st.sampled_from(["online", "other"]),
+}
+# Whether a rule is in force at noon, while till-7 is silent and till-8 is not.
+times = {
+    "from_": st.sampled_from([NOON - HOUR, NOON, NOON + HOUR]),
+    "until": st.sampled_from([NOON - HOUR, NOON, NOON + HOUR]),
+    "stale_source": st.sampled_from(["till-7", "till-8"]),
 }
 
 
@@ -250,7 +315,13 @@ def lawful_rules(draw: st.DrawFn) -> RuleSettings:
     said = draw(st.dictionaries(st.sampled_from(keys), st.integers(0, 3), min_size=1))
     if "sell" in said:
         said["sell"] = bool(said["sell"] % 2)
-    return RuleSettings(**named, **said)
+    return RuleSettings(**named, **said, **draw(st.fixed_dictionaries({}, optional=times)))
+
+
+def in_force(rule: RuleSettings) -> bool:
+    begun = rule.from_ is None or rule.from_ <= NOON
+    going_on = rule.until is None or rule.until > NOON
+    return begun and going_on and rule.stale_source != "till-8"
 
 
 def beats(one: RuleSettings, other: RuleSettings) -> bool:
@@ -278,11 +349,12 @@ def test_every_key_of_every_target_is_what_the_law_says(rules: list[RuleSettings
     said = [
         RuleSettings(pool="online", group="boutiques", threshold=2, safety=1),
         RuleSettings(pool="other", buffer=1, low=1, cap=5),
-        *rules,
+        *filter(in_force, rules),
     ]
     categories = {known.id: known.category for known in SKUS}
 
-    profile = house(*pools, rules=tuple(rules)).profile(sku)
+    settings = HouseSettings(locations=LOCATIONS, pools=pools, rules=tuple(rules), skus=SKUS)
+    profile = House(settings, NOON, ["till-7"]).profile(sku)
 
     for place, pool in enumerate(("online", "other")):
         target = {"pool": pool, "sku": sku, "category": categories.get(sku)}

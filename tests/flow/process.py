@@ -29,6 +29,8 @@ class HubProcess:
         self.config = folder / "hub.toml"
         self.data = folder / "data"
         self.url = ""
+        self.live = ""
+        self.admin = ""
         self.process: asyncio.subprocess.Process
         self._log = folder / "stderr.txt"
         self._token = ""
@@ -49,7 +51,7 @@ class HubProcess:
             said = (await self.process.stdout.readline()).decode()
         ready = _READY.match(said)
         assert ready, said + self.log()
-        self.url = ready[1]
+        self.url, self.live, self.admin = ready[1].rstrip(), ready[2].removesuffix("/v1/live"), ready[3]
 
     async def ended(self, seconds: float = 10) -> int:
         """The exit code, soon."""

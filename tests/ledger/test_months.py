@@ -15,10 +15,11 @@ def ms(instant: datetime) -> int:
     return int(instant.timestamp() * 1000)
 
 
-async def tables(ledger: asyncpg.Connection) -> list[str]:
+async def tables(ledger: asyncpg.Connection, parent: str = "movement") -> list[str]:
     rows = await ledger.fetch(
         """SELECT inhrelid::regclass::text AS name FROM pg_inherits
-           WHERE inhparent = 'hub.movement'::regclass ORDER BY name"""
+           WHERE inhparent = $1::text::regclass ORDER BY name""",
+        f"hub.{parent}",
     )
     return [row["name"].removeprefix("hub.") for row in rows]
 
@@ -31,13 +32,14 @@ async def rows_in(ledger: asyncpg.Connection, table: str) -> int:
 def test_december_is_followed_by_january() -> None:
     assert month_after((2026, 11)) == (2026, 12)
     assert month_after((2026, 12)) == (2027, 1)
-    assert table_of((2027, 1)) == "movement_2027_01"
+    assert table_of("movement", (2027, 1)) == "movement_2027_01"
 
 
 async def test_a_month_and_the_next_are_made_ahead_of_need(ledger: asyncpg.Connection) -> None:
     await Months().prepare(ledger, NOVEMBER)
 
     assert await tables(ledger) == ["movement_2026_11", "movement_2026_12", "movement_default"]
+    assert await tables(ledger, "shown") == ["shown_2026_11", "shown_2026_12", "shown_default"]
 
 
 async def test_a_month_that_is_there_is_used_as_it_is(ledger: asyncpg.Connection) -> None:
@@ -48,13 +50,14 @@ async def test_a_month_that_is_there_is_used_as_it_is(ledger: asyncpg.Connection
     assert len(await tables(ledger)) == 3
 
 
-async def test_the_index_of_a_position_is_on_every_month(ledger: asyncpg.Connection) -> None:
+async def test_the_indexes_of_a_month_are_those_of_the_whole(ledger: asyncpg.Connection) -> None:
     await Months().prepare(ledger, NOVEMBER)
 
-    count = await ledger.fetchval(
-        "SELECT count(*) FROM pg_indexes WHERE schemaname = 'hub' AND tablename = 'movement_2026_12'"
+    rows = await ledger.fetch(
+        """SELECT tablename, count(*) FROM pg_indexes WHERE schemaname = 'hub'
+           AND tablename IN ('movement', 'movement_2026_12', 'shown', 'shown_2026_12') GROUP BY tablename"""
     )
-    assert count == 1
+    assert dict(map(tuple, rows)) == {"movement": 2, "movement_2026_12": 2, "shown": 1, "shown_2026_12": 1}
 
 
 async def test_entries_around_midnight_lie_in_their_own_months(

@@ -255,9 +255,11 @@ async def test_a_house_that_hides_a_pool_drops_its_watchers(stage):
         house.pools = tuple(pool for pool in house.pools if pool.id != "online")
         house.pool_index = {pool.id: index for index, pool in enumerate(house.pools)}
         stage.door.recheck()
+        told = await screen.hear()
         await stage.change(("online", "A", 1), ("hints", "A", 1))
         update = await screen.hear()
 
+    assert (told["op"], told["code"], "ref" in told) == ("error", "unknown_pool", False)
     assert [item["pool"] for item in update["items"]] == ["hints"]
 
 

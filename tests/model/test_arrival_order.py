@@ -59,7 +59,8 @@ def after(settings: HouseSettings, arrivals: list[Fact], closings: list[bool]) -
 
 def expected(facts: Iterable[Fact]) -> Balances:
     """What was counted last by the counts' own time, and every unit that came or went after it."""
-    facts = list(facts)
+    # What a purchase order will bring lies on no shelf.
+    facts = [fact for fact in facts if fact.verb != "expected"]
     sums: Balances = {}
     for place in {(line.sku, line.location) for fact in facts for line in fact.lines}:
         counts = [fact for fact in facts if isinstance(fact.detail, Counting) and units(fact, place) is not None]

@@ -16,6 +16,7 @@ from hub.domain.catalogue import (
 )
 from hub.domain.command import COMPLETE, LISTED, REST, Counting, Fact, Line, Verb
 from hub.domain.rules import House
+from tests.model.supply import details, named
 
 SKUS = ("BAG", "WATCH", "ÉTUI")
 LOCATIONS = (
@@ -152,7 +153,19 @@ def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
 # Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
 offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
 verbs: st.SearchStrategy[Verb] = st.sampled_from(
-    ("receipt", "receipt", "sale", "sale", "return", "adjustment", "adjustment", "ring_fence", "ring_fence", "count")
+    (
+        "receipt",
+        "receipt",
+        "sale",
+        "sale",
+        "return",
+        "adjustment",
+        "adjustment",
+        "ring_fence",
+        "ring_fence",
+        "expected",
+        "count",
+    )
 )
 
 
@@ -171,7 +184,7 @@ def lines(draw: st.DrawFn, verb: Verb) -> Line:
         draw(st.sampled_from(BUSY_SKUS)),
         draw(st.sampled_from(BUSY_PLACES if verb != "count" else ("LON",))),
     )
-    quantity = draw(st.integers(0 if verb in ("ring_fence", "count") else 1, 5))
+    quantity = draw(st.integers(0 if verb in ("ring_fence", "expected", "count") else 1, 5))
     bucket = "free"
     if verb in ("return", "adjustment"):
         bucket = draw(st.sampled_from(("free", *STATUSES)))
@@ -196,8 +209,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}"}}',
         pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=tuple(draw(st.lists(lines(verb), min_size=1, max_size=4))),
-        detail=draw(countings) if verb == "count" else None,
+        lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
+        detail=draw(countings) if verb == "count" else draw(details(verb)),
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
 

@@ -30,7 +30,15 @@ def objects(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStra
 
 def lines(quantity: st.SearchStrategy[int], **more: Any) -> st.SearchStrategy[list[dict[str, Any]]]:
     line = objects({"sku": words, "quantity": quantity}, more)
-    return st.lists(line, min_size=1, max_size=4)
+    return st.lists(line, min_size=1, max_size=4).map(named_once)
+
+
+def named_once(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """No piece stands twice in one event."""
+    for number, line in enumerate(told):
+        if "serials" in line:
+            line["serials"] = [f"{serial}{number}" for serial in line["serials"]]
+    return told
 
 
 def facts(type_: str, required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

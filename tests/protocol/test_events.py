@@ -177,6 +177,24 @@ def test_a_line_has_at_most_as_many_serials_as_units(type_: str) -> None:
     assert bad.path == "$.lines[0]"
 
 
+def test_a_piece_stands_once_in_an_event() -> None:
+    lines = [{"sku": "B", "quantity": 2, "serials": ["s1", "s2"]}, {"sku": "W", "quantity": 1, "serials": ["s1"]}]
+    assert decode(event("sale", lines=lines))
+
+    twice = [*lines, {"sku": "B", "quantity": 3, "serials": ["s3", "s2"]}]
+
+    assert refusal(event("sale", lines=twice)).path == "$.lines[2].serials[1]"
+
+
+def test_an_event_names_at_most_a_thousand_pieces() -> None:
+    line = {"sku": "B", "quantity": 1_000, "serials": [f"s{n}" for n in range(1_000)]}
+    assert decode(event("sale", lines=[line]))
+
+    more = refusal(event("sale", lines=[line, {"sku": "W", "quantity": 1, "serials": ["s1"]}]))
+
+    assert (more.problem, more.path) == ("too_many", "$.lines")
+
+
 @pytest.mark.parametrize(
     "changes",
     [

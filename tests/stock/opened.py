@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact, Line
 from hub.domain.entry import Seq
@@ -15,7 +13,8 @@ from hub.stock.outcome import Outcome
 from hub.stores import Stores
 from hub.tasks import end
 from hub.telemetry import Metrics
-from tests.stock.partition import HOUSE, house_of
+from tests.databases import closed_database
+from tests.stock.partition import HOUSE
 
 PATIENCE_SECONDS = 20
 
@@ -58,24 +57,15 @@ class OpenStores:
     @asynccontextmanager
     async def ledger_away(self) -> AsyncIterator[None]:
         """The ledger's database lets nobody in."""
-        server, _, database = self.dsn.partition("?")[0].rpartition("/")
-        outside = await asyncpg.connect(self.dsn.replace(f"{server}/{database}", f"{server}/postgres"))
-        try:
-            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
-            await outside.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database
-            )
+        async with closed_database(self.dsn):
             yield
-            await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
-        finally:
-            await outside.close()
 
 
 @asynccontextmanager
 async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limits: Any) -> AsyncIterator[OpenStores]:
     """Open both stores for a house; at the end everything that was started has ended."""
     async with AsyncExitStack() as exits:
-        stores = Stores(Settings(limits=LimitsSettings(**limits)), house_of(house), Metrics())
+        stores = Stores(Settings(limits=LimitsSettings(**limits), house=house), Metrics())
         await stores.open(exits, redis_url, dsn)
         jobs = [stores.batcher.run(), stores.writer.run(), stores.closer.run()]
         tasks = [asyncio.create_task(job) for job in jobs]

@@ -13,7 +13,8 @@ from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.position import Position
 from hub.domain.rules import House
 from hub.stock import keys
-from hub.stock.kernel import Command, Kernel
+from hub.stock.kernel import Kernel
+from hub.stock.message import Command
 from hub.stock.outcome import Outcome
 from hub.stock.scripts import KERNEL, Script
 
@@ -35,6 +36,16 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def house_of(settings: HouseSettings = HOUSE) -> House:
     return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
+
+
+class Fixed:
+    """A house that nobody exchanges."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def catch_up(self) -> bool:
+        raise AssertionError("nobody changed the house")
 
 
 async def everything(client: Redis) -> dict[bytes, bytes | None]:

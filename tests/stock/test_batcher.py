@@ -9,11 +9,11 @@ import pytest
 
 from hub.domain.command import Fact, Line
 from hub.domain.rules import House
-from hub.faults import Unavailable
+from hub.faults import ServerRefused, Unavailable
 from hub.stock.batcher import COMMANDS_PER_CALL_MAX, Batcher
-from hub.stock.kernel import Command, RulesChanged
+from hub.stock.message import Command
 from hub.stock.outcome import Applied, Duplicate, Outcome
-from tests.stock.partition import Partition
+from tests.stock.partition import Fixed, Partition
 
 PATIENCE_SECONDS = 20
 
@@ -42,7 +42,7 @@ class Gate:
 async def batching(partition: Partition, **limits: Any) -> AsyncIterator[tuple[Batcher, Gate]]:
     gate = Gate(partition)
     bounds = {"weight_max": 2_000, "waiting_weight_max": 50_000, **limits}
-    batcher = Batcher(gate, partition.house, **bounds)  # type: ignore[arg-type]
+    batcher = Batcher(gate, Fixed(partition.house), **bounds)  # type: ignore[arg-type]
     running = asyncio.create_task(batcher.run())
     try:
         yield batcher, gate
@@ -109,6 +109,20 @@ async def test_a_call_carries_no_more_than_its_weight_but_always_one_command(par
     assert [outcome.seq.number for outcome in outcomes if isinstance(outcome, Applied)] == [1, 2, 3, 4, 5]
 
 
+async def test_a_serial_weighs_as_a_line_in_one_pool(partition: Partition) -> None:
+    named = Line("BAG", "LON", 4, serials=("s1", "s2", "s3", "s4"))
+    async with batching(partition, weight_max=10) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("first"))
+        # 2 pools and 4 serials weigh 6: a plain command of 2 fits beside it, a second of 6 does not.
+        named_ones = [partition.fact("named", named), partition.fact("plain"), partition.fact("again", named)]
+        rest = asyncio.create_task(batcher.submit(named_ones))
+        gate.open.set()
+        await held
+        await rest
+
+    assert gate.calls == [1, 2, 1]
+
+
 async def test_a_call_carries_at_most_so_many_commands(partition: Partition) -> None:
     async with batching(partition, weight_max=20_000) as (batcher, gate):
         await batcher.submit([partition.fact(str(n)) for n in range(COMMANDS_PER_CALL_MAX + 1)])
@@ -158,7 +172,7 @@ async def test_a_submitter_that_went_away_disturbs_nobody_and_is_booked(partitio
     assert (await partition.position()).free == 4
 
 
-@pytest.mark.parametrize("fault", [Unavailable("away"), RulesChanged("other rules")])
+@pytest.mark.parametrize("fault", [Unavailable("away"), ServerRefused("other server")])
 async def test_a_fault_of_a_call_is_told_to_everybody_in_it_and_to_nobody_else(
     partition: Partition, fault: Exception
 ) -> None:
@@ -192,7 +206,7 @@ async def test_whoever_waits_when_the_batcher_stops_is_told_so(partition: Partit
 async def test_a_defect_ends_the_batcher_and_leaves_nobody_waiting(partition: Partition) -> None:
     gate = Gate(partition)
     gate.fault = AssertionError("a defect")
-    batcher = Batcher(gate, partition.house, weight_max=2_000, waiting_weight_max=50_000)  # type: ignore[arg-type]
+    batcher = Batcher(gate, Fixed(partition.house), weight_max=2_000, waiting_weight_max=50_000)  # type: ignore[arg-type]
     running = asyncio.create_task(batcher.run())
 
     with pytest.raises(Unavailable):

@@ -209,9 +209,9 @@ async def test_new_rules_at_a_restart_reach_every_sku_by_the_sweep(
 
     swept: list[int] = []
     async with opened(redis_url, postgres_dsn, capped()) as after:
-        await after.reads.sweep(swept.append)
+        await after.stores.sweep.once(swept.append)
         again: list[int] = []
-        await after.reads.sweep(again.append)
+        await after.stores.sweep.once(again.append)
         versions = [await redis_client.hget(keys.sku(f"SKU-{n}"), "r") for n in range(450)]
         items = await after.reads.read("online", [f"SKU-{n}" for n in range(450)])
 
@@ -226,7 +226,7 @@ async def test_the_same_house_again_refreshes_nothing(redis_url: str, postgres_d
         floor = before.kernel.floor
 
     async with opened(redis_url, postgres_dsn) as after:
-        await after.reads.sweep()
+        await after.stores.sweep.once()
         assert (after.kernel.floor, after.kernel.rules_version) == (floor, 1)
 
 

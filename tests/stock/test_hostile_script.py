@@ -94,6 +94,19 @@ async def test_lines_of_a_wrong_shape_are_refused(partition: Partition, lines: A
     await refused_alone(partition, bad)
 
 
+@pytest.mark.parametrize(
+    "serials",
+    [
+        [], {}, {"a": "S1"}, {1: "S1", "a": "S2"}, {2: "S1"}, ["S1", "S2", "S3"], [""], ["x" * 801], [7], [None],
+        [None, "S1"], ["S1", None, "S2"], [True], [[]], [{}], ["S1", "S1"], "S1", 7, True, False, float("nan"),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_serials_of_a_wrong_shape_are_refused(partition: Partition, serials: Any) -> None:
+    line = [*partition.raw_line(quantity=2), None, serials]
+    await refused_alone(partition, partition.raw_command("bad", lines=[line]))
+
+
 async def test_a_good_line_before_a_bad_one_is_not_booked(partition: Partition) -> None:
     lines = [partition.raw_line(quantity=7), partition.raw_line(quantity=float("nan"))]
     await refused_alone(partition, partition.raw_command("bad", lines=lines))
@@ -230,4 +243,48 @@ async def test_a_stored_value_that_cannot_be_read_spoils_only_its_own_command(
     _, *_, answers, _ = await partition.send_raw([partition.raw_command("bad")])
 
     assert answers[0][0] == "broken"
+    assert await everything(partition.client) == before
+
+
+NOT_COUNTINGS: list[Any] = [
+    None, 7, "physical", [], [0], [0, "physical"], [0, "guess", 0], [0, "physical", 3], [0, "physical", -1],
+    [float("nan"), "physical", 0], ["0", "physical", 0], [1.5, "physical", 0], [2**63, "physical", 0], {"a": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("detail", NOT_COUNTINGS, ids=repr)
+async def test_a_count_that_does_not_say_when_and_how_is_refused(partition: Partition, detail: Any) -> None:
+    await refused_alone(partition, partition.raw_command("bad", verb="count", detail=detail))
+
+
+async def test_a_count_of_two_locations_is_refused(partition: Partition) -> None:
+    lines = [partition.raw_line(), partition.raw_line(location="PAR")]
+    await refused_alone(partition, partition.raw_command("bad", verb="count", lines=lines, detail=[0, "physical", 0]))
+
+
+NOT_CLOSINGS: list[Any] = [
+    None, 7, [], ["1-2"], [7, [0]], ["", [0]], ["{opened}", 7], ["{opened}", []], ["{opened}", [0, 0]],
+    ["{opened}", [None]], ["{opened}", [float("nan")]], ["{opened}", ["0"]], ["{opened}", [1.5]],
+    ["{opened}", {"a": 0}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("detail", NOT_CLOSINGS, ids=repr)
+async def test_a_closing_that_does_not_fit_its_count_is_refused(partition: Partition, detail: Any) -> None:
+    await partition.send_raw(
+        [partition.raw_command("count", verb="count", detail=[partition.now_ms - 1, "physical", 0])]
+    )
+    opened = f"1-{await partition.next_number() - 1}"
+    if isinstance(detail, list):
+        detail = [opened if part == "{opened}" else part for part in detail]
+    await refused_alone(partition, partition.raw_command("bad", verb="close", detail=detail))
+
+
+async def test_closing_what_is_not_open_changes_nothing(partition: Partition) -> None:
+    await partition.call(partition.fact("before"))
+    before = await everything(partition.client)
+
+    *_, answers, _ = await partition.send_raw([partition.raw_command("x", verb="close", detail=["1-99", [0]])])
+
+    assert answers == [["unchanged"]]
     assert await everything(partition.client) == before

@@ -11,7 +11,7 @@ from hub.domain.command import Line
 from hub.domain.entry import Seq
 from hub.faults import Unavailable
 from hub.stock import keys
-from hub.stock.kernel import Refresh
+from hub.stock.message import Refresh
 from hub.stock.outcome import Unchanged
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE
@@ -148,30 +148,11 @@ async def test_a_sweep_in_a_busy_hub_neither_gives_up_nor_keeps_sales_out(wide_h
                 refused += 1
         return refused
 
-    swept = asyncio.create_task(wide_hub.reads.sweep())
+    swept = asyncio.create_task(wide_hub.stores.sweep.once())
     refused = await sell()
 
     await swept
     assert refused == 0
-
-
-async def test_a_process_whose_rules_are_no_longer_the_partitions_shows_nothing_by_them(
-    hub: OpenStores, redis_url: str
-) -> None:
-    await hub.book(hub.fact("one"))
-    assert await hub.reads.closed_because() is None
-
-    other = HouseSettings(HOUSE.locations, (PoolSettings("online", locations=("LON",)),))
-    async with opened(redis_url, hub.dsn, other) as newer:
-        await newer.reads.sweep()
-
-        with pytest.raises(Unavailable, match="rules"):
-            await hub.reads.read("online", ["BAG"])
-        assert "rules" in (await hub.reads.closed_because() or "")
-        # It leaves what is newer alone, and ends.
-        await asyncio.wait_for(hub.reads.sweep(), 20)
-        [item] = await newer.reads.read("online", ["BAG"])
-    assert item.available == 1
 
 
 async def test_a_sweep_outlives_a_redis_that_is_away_for_a_moment(hub: OpenStores, redis_client: Redis) -> None:
@@ -179,7 +160,7 @@ async def test_a_sweep_outlives_a_redis_that_is_away_for_a_moment(hub: OpenStore
     next_number = await redis_client.hget(keys.META, "next")
     # As good as away: reads refuse it.
     await redis_client.hset(keys.META, "next", 0)
-    swept = asyncio.create_task(hub.reads.sweep())
+    swept = asyncio.create_task(hub.stores.sweep.once())
     done, _ = await asyncio.wait([swept], timeout=0.3)
     assert not done
 

@@ -2,16 +2,6 @@
 --
 -- LAW  Whatever the lines and the detail hold, only whole, bounded values reach the facts.
 
-local SERIAL_BYTES_MAX = 512
-
-local function check_serials(serials, amount)
-  if serials == nil then return end
-  if type(serials) ~= 'table' or table.maxn(serials) > amount then refuse('serials are no list of at most its units') end
-  for i = 1, table.maxn(serials) do
-    if not is_text(serials[i], SERIAL_BYTES_MAX) then refuse('a serial is no text') end
-  end
-end
-
 local function check_line(call, line, fact)
   if type(line) ~= 'table' then refuse('a line is missing') end
   if not is_whole(line[AMOUNT], fact.low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
@@ -26,7 +16,6 @@ local function check_line(call, line, fact)
   if line[HAPPENED] ~= nil and not is_whole(line[HAPPENED], -INSTANT_MAX, INSTANT_MAX) then
     refuse('time is not a whole number of milliseconds')
   end
-  check_serials(line[SERIALS], math.abs(line[AMOUNT]))
 end
 
 -- How far the source's clock is off, by what it says itself or by a time ahead of ours.
@@ -41,10 +30,12 @@ local function apply_lines(change, call, command, apply)
     local place = place_of(change, call, line)
     local time = line[HAPPENED] and math.min(line[HAPPENED], call.now) or command[TIME]
     change.moment = time ~= command[TIME] and time or nil
+    move_units(change, math.abs(line[AMOUNT]), line[SERIALS])
     apply(change, place, line, command, call, time)
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
   end
   change.moment = nil
+  move_units(change, 0, nil)
 end
 
 local function apply_fact(call, command)
@@ -53,9 +44,11 @@ local function apply_fact(call, command)
   local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
   if count < (fact.lines_min or 1) or count > (fact.lines_max or LINES_MAX) then refuse('a fact has 1 to 100 lines') end
   for i = 1, count do check_line(call, command[LINES][i], fact) end
+  pieces.recall(command[LINES])
   local change = new_change()
   note_skew(call, change, command)
   command[TIME] = math.min(command[TIME], call.now)
+  change.time = command[TIME]
   if fact.apply then
     fact.apply(change, call, command)
   else

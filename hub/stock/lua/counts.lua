@@ -32,6 +32,7 @@ local function open_count(change, call, command)
     if line[LOCATION] ~= command[LINES][1][LOCATION] then refuse('a count is of one location') end
     local place = place_of(change, call, line)
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
+    pieces.found(change, call, place, line, counted_at)
     local row = row_of[place.name]
     if not row then
       row = { place.name, 0, on_hand(place.after), place.after[DEFICIT] }

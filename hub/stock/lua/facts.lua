@@ -9,33 +9,43 @@ local facts = {}
 
 do
 
--- Units came from outside, into `free` or a status.
-local function put_on_shelf(change, place, line, bucket, from, time)
-  local quantity = line[AMOUNT]
-  if has_counted(place, time) then
-    pass_by(change, place, quantity, from)
-  elseif bucket == 'free' then
-    arrive(change, place, quantity, from)
-  else
-    put_aside(change, place, bucket, quantity, from)
+-- Units came from outside, into `free` or a status; those with a suspect serial go where a person looks at them.
+local function put_on_shelf(change, place, line, bucket, from, time, suspects)
+  if has_counted(place, time) then return pass_by(change, place, line[AMOUNT], from) end
+  local quantity = line[AMOUNT] - #suspects
+  if quantity > 0 then
+    move_units(change, quantity, pieces.without(line[SERIALS], suspects))
+    if bucket == 'free' then
+      arrive(change, place, quantity, from)
+    else
+      put_aside(change, place, bucket, quantity, from)
+    end
+  end
+  if #suspects > 0 then
+    move_units(change, #suspects, suspects)
+    put_aside(change, place, 'inspection', #suspects, from)
   end
 end
 
 facts.receipt = {
   low = 1,
-  line = function(change, place, line, _, _, time) put_on_shelf(change, place, line, 'free', 'supplier', time) end,
+  line = function(change, place, line, command, call, time)
+    put_on_shelf(change, place, line, 'free', 'supplier', time, pieces.came_in(change, call, place, line, time))
+    if command[DETAIL] ~= nil then supply.receive(change, place.state, line, command[DETAIL]) end
+  end,
 }
 
 facts['return'] = {
   low = 1,
-  line = function(change, place, line, _, _, time)
-    put_on_shelf(change, place, line, line[BUCKET], 'customer', time)
+  line = function(change, place, line, _, call, time)
+    put_on_shelf(change, place, line, line[BUCKET], 'customer', time, pieces.came_back(change, call, place, line, time))
   end,
 }
 
 facts.sale = {
   low = 1,
-  line = function(change, place, line, command, _, time)
+  line = function(change, place, line, command, call, time)
+    pieces.sold(change, call, place, line, time)
     if has_counted(place, time) then return pass_by(change, place, -line[AMOUNT], 'customer') end
     local left = take_own_fence(change, place, line[AMOUNT], command[OF_POOL], 'customer')
     left = take_free(change, place, left, 'customer')
@@ -75,17 +85,24 @@ facts.adjustment = {
   line = function(change, place, line, _, call, time)
     local quantity, bucket = line[AMOUNT], line[BUCKET]
     if quantity == 0 then refuse('an adjustment of 0 changes nothing') end
-    if quantity > 0 then return put_on_shelf(change, place, line, bucket, 'adjustment', time) end
+    if quantity > 0 then
+      local suspects = pieces.came_in(change, call, place, line, time)
+      return put_on_shelf(change, place, line, bucket, 'adjustment', time, suspects)
+    end
+    pieces.left(change, call, place, line, time, 'gone')
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
     local missing = facts.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
     owe(change, place, missing, 'adjustment')
   end,
 }
 
--- A count says how much lies there, not for whom, so a target is set whatever was counted since.
+facts.expected = { low = 0, apply = supply.expect }
+
+-- A count says how much lies there, not for whom, so a target is set whatever was counted since; it names no pieces.
 facts.ring_fence = {
   low = 0,
   line = function(change, place, line, command)
+    move_units(change, 0, nil)
     local fence = fence_of(place.after, command[OF_POOL])
     if fence and fence[SET_AT] > command[TIME] then return end
     if not fence then
@@ -99,6 +116,21 @@ facts.ring_fence = {
     place.after[FREE] = place.after[FREE] - lacking + surplus
     record(change, place, 'free', 'ring_fenced:' .. command[OF_POOL], lacking)
     record(change, place, 'ring_fenced:' .. command[OF_POOL], 'free', surplus)
+  end,
+}
+
+-- What the hub noticed by itself. Detail: {what it is about, quantity}.
+facts.alert = {
+  low = 0,
+  lines_min = 0,
+  lines_max = 0,
+  apply = function(change, _, command)
+    local detail = command[DETAIL]
+    if type(detail) ~= 'table' or not is_text(detail[1], 1024) or not is_whole(detail[2], 1, INSTANT_MAX) then
+      refuse('it is not said what the alert is about')
+    end
+    change.about = detail[1]
+    raise(change, command[TYPE], detail[2])
   end,
 }
 

@@ -2,14 +2,6 @@
 --
 -- LAW  Nothing here may fail: the command's entry is already among those to be written.
 
-local function mark(state, field, value)
-  if not state.dirty then
-    state.dirty = {}
-    dirty_keys[#dirty_keys + 1] = state.key
-  end
-  state.dirty[field] = value
-end
-
 -- Make a command's copies the state that the next command sees. Nothing here may fail.
 local function keep(change, views, call, number)
   for _, place in ipairs(change.places) do
@@ -27,6 +19,10 @@ local function keep(change, views, call, number)
       noted.state.rules = call.rules
       mark(noted.state, 'r', call.rules)
     end
+  end
+  for _, set in ipairs(change.revisions or NONE) do
+    set[1].revision = set[2]
+    mark(set[1], 'c', set[2])
   end
   keep_records(change, call, number)
 end

@@ -112,7 +112,7 @@ local function book(call, command, change, kind)
   -- Whatever could fail has not; from here on the command is part of the call.
   local number = append(call, packed)
   keep(change, views, call, number)
-  if kind == 'fact' then remember_booked(call, command, 'fact', number) end
+  if kind == 'fact' or kind == 'alert' then remember_booked(call, command, kind, number) end
   return { 'applied', number, alerts_told(change, views), shown, change.skus, change.lines }
 end
 
@@ -134,10 +134,11 @@ local function park(call, command)
 end
 
 local function answer(call, command)
-  if command[VERB] == 'refresh' then
+  local own = OWN[command[VERB]]
+  if own then
     command[TIME] = call.now
-    local change = apply_refresh(call, command)
-    return change and book(call, command, change, 'refresh') or { 'unchanged' }
+    local change = own.apply(call, command)
+    return change and book(call, command, change, own.kind) or { 'unchanged' }
   end
   check_command(command)
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
@@ -146,7 +147,7 @@ local function answer(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
   if command[VERB] == 'park' then return park(call, command) end
-  return book(call, command, apply_fact(call, command), 'fact')
+  return book(call, command, apply_fact(call, command), command[VERB] == 'alert' and 'alert' or 'fact')
 end
 
 -- One bad command is its own fault only: what it raised is its answer.

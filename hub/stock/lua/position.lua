@@ -53,10 +53,17 @@ local function fences_in_order(position, terms)
   return ordered
 end
 
+-- Which units move from here on: so many, with these serials or nil; a movement of all of them names the serials.
+local function move_units(change, units, serials)
+  change.units, change.serials = units, serials
+end
+
 local function record(change, place, from, to, quantity)
   if quantity > 0 then
-    -- The last is when it happened, where that is not the entry's time.
-    change.movements[#change.movements + 1] = { place.sku, place.location, from, to, quantity, change.moment }
+    local serials = change.units == quantity and change.serials or nil
+    -- Then when it happened, where that is not the entry's time or more is said behind it, for a list has no holes.
+    local moment = change.moment or serials and change.time
+    change.movements[#change.movements + 1] = { place.sku, place.location, from, to, quantity, moment, serials }
   end
 end
 

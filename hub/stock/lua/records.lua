@@ -1,4 +1,5 @@
--- What is remembered beside positions and views: small tables, each a hash, or beside the dedupe records of a day.
+-- What is remembered beside positions and views: small tables, each a hash, or beside the dedupe records of a day, or, as
+-- what is expected of a SKU, in the SKU's own hash.
 --
 -- LAW  A record that is read is never changed in place: a command that fails its checks leaves none behind.
 
@@ -51,7 +52,11 @@ local function keep_records(change, call, number)
     local table_name, field, value = set[1], set[2], set[3]
     local name = table_name .. '\0' .. field
     known_records[name] = value or false
-    if OF_THE_DAY[table_name] then
+    if table_name == 'expected' then
+      local state = change.expected[field]
+      state.expected = value
+      mark(state, 'e', value)
+    elseif OF_THE_DAY[table_name] then
       remember(name, { table_name, '', call.epoch, number, value })
     else
       local dirty = dirty_record_at[name]

@@ -31,14 +31,9 @@ local function unseen(terms)
   return sight
 end
 
--- One line: {SKU key, SKU, 0, '', 0, profile, location → sight}.
-local function apply_refresh(call, command)
-  local line = command[LINES][1]
-  local key, terms, sights = KEYS[line[SKU_KEY]], call.profiles[line[PROFILE]], line[SIGHT]
-  local state = load_whole(key)
-  if not state.rules or state.rules == call.rules then return nil end
-  local change = new_change()
-  change.about = line[SKU]
+-- Note the parts of all pools anew, from all positions; the line is a refresh's.
+local function recompute(change, call, line, state)
+  local terms, sights = call.profiles[line[PROFILE]], line[SIGHT]
   local noted = note_sku(change, sku_number(change, line[SKU]), terms, state)
   for location, position in pairs(state.positions) do
     local sight = sights[location] and call.sights[sights[location]] or unseen(terms)
@@ -58,5 +53,16 @@ local function apply_refresh(call, command)
       end
     end
   end
+end
+
+-- One line: {SKU key, SKU, 0, '', 0, profile, location → sight, 'free', revision}.
+local function apply_refresh(call, command)
+  local line = command[LINES][1]
+  local state = load_whole(KEYS[line[SKU_KEY]])
+  if not state.rules or state.rules == call.rules then return nil end
+  if state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+  local change = new_change()
+  change.about = line[SKU]
+  recompute(change, call, line, state)
   return change
 end

@@ -6,7 +6,7 @@
 local SKU_KEY, SKU, PLACE_KEY, LOCATION, AMOUNT, PROFILE, SIGHT, BUCKET, REVISION, TO, SERIALS, HAPPENED =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
-local skus = {}       -- SKU key → {rules, revision, views, positions, dirty: the fields to write}
+local skus = {}       -- SKU key → {rules, revision, views, positions, expected, dirty: the fields to write}
 local dirty_keys = {} -- in the order of first change
 local entries = {}    -- packed journal entries, in order
 local fresh_seen = {} -- dedupe field → {kind, hash, epoch, number}, of this call
@@ -53,10 +53,19 @@ local function position_in(state, place_key, sku, location)
   return { 0, 0, 0, NONE, NONE }, true
 end
 
+-- Note a field of a SKU's hash that the call will write.
+local function mark(state, field, value)
+  if not state.dirty then
+    state.dirty = {}
+    dirty_keys[#dirty_keys + 1] = state.key
+  end
+  state.dirty[field] = value
+end
+
 local function new_change()
   return {
     skus = {}, numbers = {}, places = {}, by_place = {}, lines = {}, views = {}, noted = {}, movements = {}, alerts = {},
-    records = {}, record_at = {}, counted = {}, about = '',
+    records = {}, record_at = {}, expected = {}, counted = {}, about = '',
   }
 end
 
@@ -69,6 +78,23 @@ local function sku_number(change, sku)
   return change.numbers[sku]
 end
 
+-- The state of the SKU that a line names, with views by the rules of now.
+local function state_of(call, line)
+  local key = KEYS[line[SKU_KEY]]
+  local state = skus[key] or load(key, line[LOCATION], call.profiles[line[PROFILE]])
+  if state.rules and state.rules ~= call.rules or state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+  return state
+end
+
+-- What is expected of a SKU: only who asks for it reads it, so a sale never does. It is never changed in place.
+local function expected_in(state)
+  if state.expected == nil then
+    local found = redis.call('HGET', state.key, 'e')
+    state.expected = found and stored(found)
+  end
+  return state.expected or NONE
+end
+
 -- The working copy of the position that a line names.
 local function place_of(change, call, line)
   local key, location = KEYS[line[SKU_KEY]], line[LOCATION]
@@ -76,9 +102,7 @@ local function place_of(change, call, line)
   change.by_place[key] = by_location
   local place = by_location[location]
   if place then return place end
-  local terms = call.profiles[line[PROFILE]]
-  local state = skus[key] or load(key, location, terms)
-  if state.rules and state.rules ~= call.rules or state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+  local state, terms = state_of(call, line), call.profiles[line[PROFILE]]
   local before, is_new = position_in(state, KEYS[line[PLACE_KEY]], line[SKU], location)
   place = {
     state = state, sku = sku_number(change, line[SKU]), name = line[SKU], location = location,

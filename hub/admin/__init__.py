@@ -1,0 +1,1 @@
+"""The administration on the admin door: what only a holder of the scope `admin` may ask."""

@@ -1,0 +1,112 @@
+"""What the ledger finds when it is asked about the past, in terms that its readers share. Pure."""
+
+import msgspec
+
+from hub.domain.entry import Seq
+from hub.domain.pools import View
+
+PHYSICAL = "physical"
+
+
+class Then(msgspec.Struct, frozen=True):
+    """What a pool showed at one time, and the journal entry by which it came."""
+
+    seq: Seq
+    # Its `at_ms` is since when; without its parts.
+    view: View
+    kind: str
+    type: str
+    source: str
+    id: str
+    time_ms: int
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """The answer to a look into the past."""
+
+    # None: nothing had ever been shown.
+    then: Then | None
+    # When the newest entry of the ledger was booked; 0 where that cannot be told. Everything booked before is there.
+    complete_before_ms: int
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Which counts are looked at, by when they were taken: from a time on, and before another."""
+
+    from_ms: int
+    to_ms: int
+    # None: all.
+    locations: tuple[str, ...] | None = None
+    # None: all.
+    skus: tuple[str, ...] | None = None
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How right the counts of one location found the book."""
+
+    location: str
+    counted: int
+    right: int
+    # Units more and units fewer than the book said, never netted.
+    overs: int
+    shorts: int
+
+
+class FoundVariance(msgspec.Struct, frozen=True):
+    """A count of one position that found another number than the book."""
+
+    sku: str
+    location: str
+    counted_at_ms: int
+    counted: int
+    book: int
+    source: str
+    id: str
+    # The part that late events explain, and the first of those, each a (source, id).
+    explained: int
+    late_events: tuple[tuple[str, str], ...]
+
+    @property
+    def units(self) -> int:
+        """More (plus) or fewer (minus) than the book said."""
+        return self.counted - self.book
+
+    @property
+    def cause(self) -> str:
+        """How far late events explain it: they had happened before the count and came after it."""
+        if self.explained == self.units:
+            return "late_events"
+        return "partly_late_events" if self.explained * self.units > 0 else "unexplained"
+
+
+class ParkedPlace(msgspec.Struct, frozen=True):
+    """An entry that parked an event, and the names by which it is found again."""
+
+    seq: Seq
+    source: str
+    id: str
+    booked_at_ms: int
+
+
+class ParkedEvent(msgspec.Struct, frozen=True):
+    """An event that is kept whole and has not been booked."""
+
+    place: ParkedPlace
+    type: str
+    hash: str
+    # When it happened, by the source's clock after correction.
+    time_ms: int
+    payload: str
+
+
+class ParkedStretch(msgspec.Struct, frozen=True):
+    """A stretch of what was parked, in the order it came."""
+
+    events: tuple[ParkedEvent, ...]
+    # The next stretch begins behind it; None: there was nothing behind it.
+    end: ParkedPlace | None
+
+
+def percent(right: int, counted: int) -> float | None:
+    """Inventory record accuracy in percent, cut to two places: only what is all right is 100."""
+    return right * 10_000 // counted / 100 if counted else None

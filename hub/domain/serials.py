@@ -1,0 +1,112 @@
+"""Where each piece with a serial number was last: a piece is never in two places, and who says otherwise is suspect.
+
+Facts are judged and remembered by their own time. One that is older than what is known of a piece is booked, but
+neither judged nor remembered: what came after it is known already.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hub.domain.command import Line
+from hub.domain.draft import Draft
+
+# The table of records.
+TABLE = "serials"
+SHELF, SOLD, TRANSIT, GONE = "shelf", "sold", "transit", "gone"
+# The alert about pieces that cannot be what they claim, and the status in which a person looks at them.
+SUSPECT = "counterfeit_suspect"
+INSPECTION = "inspection"
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one serial number."""
+
+    # `shelf`, `sold`, `transit` or `gone`.
+    state: str
+    # Where it lies, or left from.
+    location: str
+    # The time of the fact that said so, UTC milliseconds.
+    time_ms: int
+
+
+def field_of(sku: str, serial: str) -> str:
+    """The field of a piece's record."""
+    return f"{sku}\0{serial}"
+
+
+def came_in(draft: Draft, line: Line) -> tuple[str, ...]:
+    """Pieces came onto the shelf from elsewhere; the serials among them that are known sold or on another shelf."""
+    return _tell(
+        draft, line, SHELF, lambda known: known is not None and (known.state == SOLD or _elsewhere(known, line))
+    )
+
+
+def came_back(draft: Draft, line: Line) -> tuple[str, ...]:
+    """Pieces were returned; the serials among them that this location is not known to have sold."""
+    return _tell(
+        draft, line, SHELF, lambda known: known is None or (known.state, known.location) != (SOLD, line.location)
+    )
+
+
+def sold(draft: Draft, line: Line) -> None:
+    """Pieces were sold; what was sold before or lies on another shelf raises an alert."""
+    _tell(draft, line, SOLD, lambda known: known is not None and (known.state == SOLD or _elsewhere(known, line)))
+
+
+def left(draft: Draft, line: Line, state: str) -> None:
+    """Pieces left the shelf otherwise: into `transit`, or they are `gone`."""
+    _tell(draft, line, state, lambda known: False)
+
+
+def found(draft: Draft, line: Line) -> None:
+    """Pieces were counted; what is known on another shelf raises an alert and is not remembered as here."""
+    _tell(draft, line, None, lambda known: known is not None and _elsewhere(known, line))
+
+
+def taken_back(draft: Draft, line: Line) -> None:
+    """A sale did not stand: the pieces that this location sold lie on its shelf again."""
+    for serial in line.serials:
+        known = _known(draft, line, serial)
+        if known is None or known.time_ms > draft.time_of(line):
+            continue
+        if (known.state, known.location) == (SOLD, line.location):
+            _remember(draft, line, serial, SHELF)
+
+
+def parted(line: Line, suspects: tuple[str, ...]) -> tuple[Line, Line]:
+    """The line without its suspect units, and the line of these alone; either may be of 0 units."""
+    others = tuple(serial for serial in line.serials if serial not in suspects)
+    return (
+        msgspec.structs.replace(line, quantity=line.quantity - len(suspects), serials=others),
+        msgspec.structs.replace(line, quantity=len(suspects), serials=suspects),
+    )
+
+
+def _tell(draft: Draft, line: Line, state: str | None, is_suspect: Callable[[Piece | None], bool]) -> tuple[str, ...]:
+    """Judge the pieces of a line, then remember where they are; None remembers nothing. Returns the suspects."""
+    suspects: list[str] = []
+    for serial in line.serials:
+        known = _known(draft, line, serial)
+        if known is not None and known.time_ms > draft.time_of(line):
+            continue
+        if is_suspect(known):
+            suspects.append(serial)
+        if state is not None:
+            _remember(draft, line, serial, state)
+    draft.alert(SUSPECT, draft.sku_number(line.sku), line.location, len(suspects))
+    return tuple(suspects)
+
+
+def _elsewhere(known: Piece, line: Line) -> bool:
+    return known.state == SHELF and known.location != line.location
+
+
+def _known(draft: Draft, line: Line, serial: str) -> Piece | None:
+    stored = draft.record(TABLE, field_of(line.sku, serial))
+    return None if stored is None else msgspec.convert(stored, Piece)
+
+
+def _remember(draft: Draft, line: Line, serial: str, state: str) -> None:
+    piece = [state, line.location, draft.time_of(line)]
+    draft.set_record(TABLE, field_of(line.sku, serial), piece)

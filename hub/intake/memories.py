@@ -1,0 +1,46 @@
+"""What the HTTP door asks the ledger; the ledger's own classes are given to it by the assembly."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hub.domain.entry import Seq
+from hub.domain.findings import FoundVariance, Looked, ParkedStretch, Tally, Window
+
+
+class Past(Protocol):
+    """What pools showed; `hub.ledger.history.History` is one.
+
+    Every question raises Unavailable when the ledger does not answer in time.
+    """
+
+    async def shown_at(self, pool: str, sku: str, at_ms: int) -> Looked:
+        """What a pool showed of a SKU at a time, UTC milliseconds."""
+        ...
+
+
+class Counts(Protocol):
+    """What physical counts found; `hub.ledger.accuracy.Accuracy` is one."""
+
+    async def counted_skus(self, window: Window, most: int) -> Sequence[str]:
+        """The SKUs that were counted, at most so many."""
+        ...
+
+    async def tally(self, window: Window, tolerance: int) -> Sequence[Tally]:
+        """What they found, by location."""
+        ...
+
+    async def variances(self, window: Window) -> Sequence[FoundVariance]:
+        """The counts that differ most, largest first."""
+        ...
+
+
+class Waiting(Protocol):
+    """What is parked and waits to be booked; `hub.ledger.parked.Parked` is one."""
+
+    async def stretch(self, behind: Seq | None, source: str | None = None) -> ParkedStretch:
+        """The next parked events, of one source or of all, in the order they came."""
+        ...
+
+    async def place_of(self, source: str, id: str, booked_at_ms: int) -> Seq | None:
+        """Where an event was parked at that time; None when none was."""
+        ...

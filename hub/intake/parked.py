@@ -1,0 +1,121 @@
+"""`GET /v1/parked` and `POST /v1/parked/replay`: what waits because nobody knows what it names."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+from aiohttp import web
+
+from hub.access import Claims
+from hub.domain.entry import Seq
+from hub.domain.findings import ParkedEvent, ParkedPlace
+from hub.domain.rules import House
+from hub.intake.exchange import caller, caller_with, encode_json, json_response
+from hub.intake.facts import forbidden_name, names_in
+from hub.intake.parts import Parts
+from hub.intake.questions import ledger_has_all, limit_in, malformed
+from hub.intake.replaying import replay_parked
+from hub.intake.unknown import unknown_in_payload
+from protocol.answers import rfc3339
+from protocol.codec import Malformed, decode_event
+from protocol.reports import ParkedAnswer, ParkedItem
+
+SEES_ALL = "admin"
+SEES_OWN = "events:write"
+# A page looks at so many stretches of the ledger; what is booked since may fill them all.
+STRETCHES_PER_PAGE_MAX = 10
+
+_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
+
+
+class _Cursor(msgspec.Struct, array_like=True, frozen=True):
+    """The last event of a page; its place in the journal would tell how much the house books."""
+
+    source: str
+    id: str
+    booked_at_ms: int
+
+
+_decode_cursor = msgspec.json.Decoder(_Cursor).decode
+
+
+async def get_parked(request: web.Request) -> web.Response:
+    """Parked events: all of them with scope admin, those of the caller's own source with events:write."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = _caller(request, parts)
+    limit, source = limit_in(request), request.query.get("source")
+    behind = await _behind(request, parts)
+    if not claims.may(SEES_ALL):
+        if source not in (None, claims.source):
+            return json_response(ParkedAnswer((), None))
+        source = claims.source
+    await ledger_has_all(parts)
+    told: list[ParkedEvent] = []
+    end: ParkedPlace | None = None
+    for _ in range(STRETCHES_PER_PAGE_MAX):
+        stretch = await parts.waiting.stretch(behind, source)
+        seen = [event for event in stretch.events if _may_see(claims, event)]
+        room = limit - len(told)
+        told += seen[:room]
+        end = stretch.end if len(seen) <= room else told[-1].place
+        if end is None or len(told) == limit:
+            break
+        behind = end.seq
+    items = tuple(_item(event, parts.house) for event in told)
+    return json_response(ParkedAnswer(items, _next(end)))
+
+
+async def post_replay(request: web.Request) -> web.Response:
+    """Book what names only what the house knows now, scope admin."""
+    parts: Parts = request.app[Parts.KEY]
+    caller_with(request, parts.access, SEES_ALL)
+    return json_response(await replay_parked(parts))
+
+
+def _caller(request: web.Request, parts: Parts) -> Claims:
+    """Who asks, with one of the two scopes."""
+    claims = caller(request, parts.access)
+    return claims if claims.may(SEES_ALL) else caller_with(request, parts.access, SEES_OWN)
+
+
+def _may_see(claims: Claims, event: ParkedEvent) -> bool:
+    """Whether the caller might have sent it: other tokens of its source may be for other places."""
+    if claims.may(SEES_ALL):
+        return True
+    try:
+        return forbidden_name(names_in(decode_event(event.payload.encode()).event), claims) is None
+    except Malformed:
+        # Of a version that knows more: who may see it cannot be told.
+        return False
+
+
+def _item(event: ParkedEvent, house: House) -> ParkedItem:
+    place = event.place
+    return ParkedItem(
+        source=place.source,
+        id=place.id,
+        type=event.type,
+        time=rfc3339(event.time_ms),
+        booked_at=rfc3339(place.booked_at_ms),
+        unknown=unknown_in_payload(event.payload, house),
+        event=msgspec.Raw(event.payload.encode()),
+    )
+
+
+def _next(end: ParkedPlace | None) -> str | None:
+    if end is None:
+        return None
+    return urlsafe_b64encode(encode_json(_Cursor(end.source, end.id, end.booked_at_ms))).decode()
+
+
+async def _behind(request: web.Request, parts: Parts) -> Seq | None:
+    text = request.query.get("cursor")
+    if text is None:
+        return None
+    try:
+        cursor = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
+        found = await parts.waiting.place_of(cursor.source, cursor.id, cursor.booked_at_ms)
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+        raise malformed(_FOREIGN_CURSOR) from error
+    if found is None:
+        raise malformed(_FOREIGN_CURSOR)
+    return found

@@ -1,0 +1,51 @@
+"""What a pool showed of a SKU at any time, and which entry made it so."""
+
+from hub.domain.entry import PARTITION, Seq
+from hub.domain.findings import Looked, Then
+from hub.domain.pools import Status, View
+from hub.ledger.asking import Asking
+from hub.ledger.rows import instant, ms_of
+
+DEADLINE_SECONDS = 2.0
+
+# One statement, so that the ledger's place and what is found are of the same moment.
+_SELECT = """SELECT found.*,
+        (SELECT booked_at FROM hub.hub_state JOIN hub.event
+            ON (event.partition, event.epoch, event.seq) = (hub_state.partition, cursor_epoch, cursor_seq)
+         WHERE hub_state.partition = $1) AS newest
+    FROM (SELECT 1) AS always
+    LEFT JOIN LATERAL (
+        SELECT shown.*, event.kind, event.type, event.source, event.id, event.time
+        FROM (SELECT * FROM hub.shown WHERE partition = $1 AND sku = $2 AND pool = $3 AND booked_at <= $4
+              ORDER BY booked_at DESC, epoch DESC, seq DESC LIMIT 1) AS shown
+        JOIN hub.event USING (partition, epoch, seq)) AS found ON true"""
+
+
+class History:
+    """Time travel over what pools showed."""
+
+    def __init__(self, asking: Asking, *, partition: int = PARTITION) -> None:
+        self._asking = asking
+        self._partition = partition
+
+    async def shown_at(self, pool: str, sku: str, at_ms: int) -> Looked:
+        """What the pool showed of the SKU at a time, UTC milliseconds.
+
+        Raises:
+            Unavailable: Postgres did not answer in time.
+        """
+        [row] = await self._asking.fetch(_SELECT, self._partition, sku, pool, instant(at_ms))
+        newest_ms = ms_of(row["newest"]) if row["newest"] else 0
+        if row["seq"] is None:
+            return Looked(None, newest_ms)
+        view = View(
+            changes=row["changes"],
+            at_ms=ms_of(row["booked_at"]),
+            available=row["available"],
+            status=Status[row["status"]],
+            capped=int(row["capped"]),
+            eta_ms=ms_of(row["eta"]) if row["eta"] else 0,
+        )
+        seq = Seq(row["epoch"], row["seq"], self._partition)
+        then = Then(seq, view, row["kind"], row["type"], row["source"], row["id"], ms_of(row["time"]))
+        return Looked(then, newest_ms)

@@ -1,0 +1,149 @@
+"""A running hub takes a changed file, all of it or nothing, or says beforehand what that would change."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from hub.domain.pools import Shown, Status
+from hub.faults import Fault, SettingsInvalid, Unavailable
+from hub.settings import Reading, Settings, needs_restart
+from hub.stock.preview import Preview
+from hub.stores import Stores
+
+log = structlog.get_logger()
+
+# Reads the settings anew, from the hub's own file or from this text in its place; may raise SettingsInvalid.
+Reread = Callable[[str | None], Reading]
+
+# Problems that are told at once; a file with more is another file.
+PROBLEMS_MAX = 1_000
+
+
+class ShownValue(msgspec.Struct, frozen=True):
+    """What a pool shows; no number where it shows only a status."""
+
+    available: int | None
+    status: str
+
+
+class SkuChange(msgspec.Struct, frozen=True):
+    """One SKU in one pool, before and after; null where there is no such pool."""
+
+    sku: str
+    pool: str
+    before: ShownValue | None = msgspec.field(name="from")
+    after: ShownValue | None = msgspec.field(name="to")
+
+
+class ReloadAnswer(msgspec.Struct, frozen=True):
+    """What a reload did, or would do."""
+
+    # A dry run: whether it would.
+    changed: bool
+    # Of the house that holds now.
+    rules_version: int
+    # Changed settings that are not taken by a running hub, like `hub.http`.
+    needs_restart: tuple[str, ...] = ()
+    # Not empty: nothing was taken.
+    problems: tuple[str, ...] = ()
+    # Only of a dry run.
+    skus: tuple[SkuChange, ...] = ()
+    skus_total: int = 0
+    # More would change than `skus` lists.
+    truncated: bool = False
+
+
+class Reloading:
+    """The reloads of one hub, one after the other."""
+
+    def __init__(self, started_with: Settings, reread: Reread | None, stores: Stores) -> None:
+        self._started_with = started_with
+        self._reread = reread
+        self._stores = stores
+        self._turn = asyncio.Lock()
+        self._is_trying = False
+
+    async def reload(self) -> ReloadAnswer:
+        """Take the hub's file as it is now, whole, or nothing of it where something is wrong with it.
+
+        Raises:
+            Fault: the house could not be given to the partition; whether it was is unknown.
+        """
+        async with self._turn:
+            reading = await self._checked(None)
+            if reading.problems:
+                return self._refused(reading)
+            changed = await self._stores.adopt(reading.settings.house)
+            return self._answer(reading, changed)
+
+    async def dry_run(self, text: str | None) -> ReloadAnswer:
+        """Say what a reload would change, with the hub's own file or this text in its place; nothing changes.
+
+        Raises:
+            Unavailable: another dry run is under way, or Redis did not answer.
+        """
+        if self._is_trying:
+            raise Unavailable("another dry run is under way", 5)
+        self._is_trying = True
+        try:
+            reading = await self._checked(text)
+            if reading.problems:
+                return self._refused(reading)
+            changed, found = await self._stores.try_out(reading.settings.house)
+            return self._answer(reading, changed, found)
+        finally:
+            self._is_trying = False
+
+    async def log_reload(self) -> None:
+        """Reload, and log how it went: for a signal, which gets no answer."""
+        try:
+            answer = await self.reload()
+        except Fault as fault:
+            log.error("the reload failed", reason=str(fault))
+            return
+        for problem in answer.problems[:20]:
+            log.error("the file is refused; nothing was changed", problem=problem)
+        if not answer.problems:
+            log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
+        if answer.needs_restart:
+            log.warning("some changes need a restart", settings=list(answer.needs_restart))
+
+    async def _checked(self, text: str | None) -> Reading:
+        """The settings, with what is wrong in the file or against what the partition holds."""
+        reading = await self._read(text)
+        if reading.problems:
+            return reading
+        return Reading(reading.settings, await self._stores.conflicts(reading.settings.house))
+
+    async def _read(self, text: str | None) -> Reading:
+        if self._reread is None:
+            return Reading(Settings(), ["this hub was started without a file that could be read again"])
+        try:
+            # A large file takes a while, and sales go on meanwhile.
+            return await asyncio.to_thread(self._reread, text)
+        except SettingsInvalid as error:
+            return Reading(Settings(), [str(error)])
+
+    def _refused(self, reading: Reading) -> ReloadAnswer:
+        return ReloadAnswer(False, self._stores.kernel.rules_version, problems=tuple(reading.problems[:PROBLEMS_MAX]))
+
+    def _answer(self, reading: Reading, changed: bool, found: Preview | None = None) -> ReloadAnswer:
+        found = found or Preview()
+        return ReloadAnswer(
+            changed=changed,
+            rules_version=self._stores.kernel.rules_version,
+            needs_restart=tuple(needs_restart(self._started_with, reading.settings)),
+            skus=tuple(
+                SkuChange(sku, each.pool, _value(each.before), _value(each.after)) for sku, each in found.listed
+            ),
+            skus_total=found.skus_total,
+            truncated=found.is_truncated,
+        )
+
+
+def _value(shown: Shown | None) -> ShownValue | None:
+    if shown is None:
+        return None
+    return ShownValue(None if shown.available < 0 else shown.available, Status(shown.status).name)

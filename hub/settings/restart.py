@@ -1,0 +1,23 @@
+"""Which changed settings a running hub cannot take; the house is not among them."""
+
+import msgspec
+
+from hub.settings.tree import Settings
+
+_TABLES = ("hub", "redis", "ledger", "limits")
+
+
+def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+    """The keys and tables that differ and stay as they are until the hub is started anew, in the file's order."""
+    changed = [
+        f"{table}.{field.encode_name}"
+        for table in _TABLES
+        for field in msgspec.structs.fields(getattr(running, table))
+        if getattr(getattr(running, table), field.name) != getattr(getattr(wanted, table), field.name)
+    ]
+    others = {
+        "jwt": running.access.jwt_keys != wanted.access.jwt_keys,
+        "key": running.access.opaque_keys != wanted.access.opaque_keys,
+        "hook": running.hooks != wanted.hooks,
+    }
+    return changed + [name for name, differs in others.items() if differs]

@@ -1,0 +1,118 @@
+"""What is sent to the kernel's script: commands, and the keys, profiles and sights that they share."""
+
+import msgspec
+
+from hub.domain.articles import Article
+from hub.domain.command import Fact, Line
+from hub.domain.rules import House, Profile
+from hub.stock import keys
+
+# type, source, id, hash, time, stated, ledger checked, payload, pool and standing of what no event says.
+_OF_NO_SOURCE = ("", "", "", "", 0, 0, 1, "", "", 0)
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """Recompute what every pool shows of a SKU after a change of rules."""
+
+    sku: str
+
+
+class Describe(msgspec.Struct, frozen=True):
+    """Say what a SKU is: category, brand, attributes and aliases, all of them anew."""
+
+    sku: str
+    # Its revision is the newest that the sender knows; the kernel makes the next one.
+    article: Article
+    # Of that newest one, in its order.
+    aliases_before: tuple[str, ...] = ()
+
+
+Command = Fact | Refresh | Describe
+
+
+class Message:
+    """Collects the keys, profiles and sights that the commands of one call share; indexes count from 1."""
+
+    def __init__(self, house: House, key_list: list[str]) -> None:
+        self._house = house
+        self.keys = key_list
+        self.profiles: list[object] = []
+        self.sights: list[list[int]] = []
+        self._key_at: dict[str, int] = {}
+        self._profile_at: dict[int, int] = {}
+        self._sight_at: dict[tuple[int, str], int] = {}
+
+    def command(self, command: Command) -> tuple[object, ...]:
+        """The command as the script reads it."""
+        if isinstance(command, Refresh):
+            line = self._whole_line(command.sku, self._house.profile(command.sku), self._house.revision(command.sku))
+            return ("refresh", *_OF_NO_SOURCE, [line], None)
+        if isinstance(command, Describe):
+            return self._describe(command)
+        return (
+            command.verb,
+            command.type,
+            command.source,
+            command.id,
+            command.hash,
+            command.time_ms,
+            command.stated_ms,
+            int(command.ledger_checked),
+            command.payload,
+            command.pool,
+            int(command.standing),
+            [self._line(line) for line in command.lines],
+            command.detail,
+        )
+
+    def _line(self, line: Line) -> tuple[object, ...]:
+        sku, location = line.sku, line.location
+        profile = self._house.profile(sku)
+        plain = (
+            self._key(keys.sku(sku)),
+            sku,
+            self._key(keys.skus_at(location)),
+            location,
+            line.quantity,
+            self._profile(profile),
+            self._sight(profile, location),
+            line.bucket,
+            self._house.revision(sku),
+        )
+        if line.to or line.serials or line.time_ms is not None:
+            return (*plain, line.to or None, line.serials or None, line.time_ms)
+        return plain
+
+    def _whole_line(self, sku: str, profile: Profile, revision: int) -> tuple[object, ...]:
+        """A line about a SKU at all its locations."""
+        sights = {location: self._sight(profile, location) for location in self._house.locations}
+        return (self._key(keys.sku(sku)), sku, 0, "", 0, self._profile(profile), sights, "free", revision)
+
+    def _describe(self, command: Describe) -> tuple[object, ...]:
+        sku, article = command.sku, command.article
+        line = self._whole_line(sku, self._house.profile_as(sku, article), article.revision)
+        of_aliases = [
+            [self._key(keys.sku(alias)) for alias in some] for some in (article.aliases, command.aliases_before)
+        ]
+        return ("describe", *_OF_NO_SOURCE, [line], [article, *of_aliases])
+
+    def _key(self, key: str) -> int:
+        index = self._key_at.get(key)
+        if index is None:
+            self.keys.append(key)
+            index = self._key_at[key] = len(self.keys)
+        return index
+
+    def _profile(self, profile: Profile) -> int:
+        index = self._profile_at.get(id(profile))
+        if index is None:
+            self.profiles.append(profile.terms)
+            index = self._profile_at[id(profile)] = len(self.profiles)
+        return index
+
+    def _sight(self, profile: Profile, location: str) -> int:
+        index = self._sight_at.get((id(profile), location))
+        if index is None:
+            self.sights.append([number for pair in profile.sight(location) for number in pair])
+            index = self._sight_at[id(profile), location] = len(self.sights)
+        return index

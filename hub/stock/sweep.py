@@ -1,0 +1,73 @@
+"""After a change of rules: recompute every SKU whose views are of older ones, in a fifth of the time at most.
+
+A SKU that is touched or read in between is recomputed then; the sweep is for those that nobody asks about, and for
+the screens that watch them.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from redis.asyncio import Redis
+
+from hub.faults import Unavailable
+from hub.stock import keys
+from hub.stock.kernel import Kernel
+from hub.stock.reading import reading
+from hub.stock.reads import Reads
+
+log = structlog.get_logger()
+
+# How long the sweep waits for a store that is away or busy.
+PAUSE_SECONDS = 1.0
+# The sweep's share of the time, so that sales do not feel it.
+SHARE = 0.2
+SKUS_PER_STEP = 200
+
+
+class Sweep:
+    """The sweep of one partition; several processes may sweep at once, then each does a part."""
+
+    def __init__(self, client: Redis, kernel: Kernel, reads: Reads) -> None:
+        self._client = client
+        self._kernel = kernel
+        self._reads = reads
+        self._due = asyncio.Event()
+
+    def begin(self) -> None:
+        """The rules changed: go through all SKUs, again when that was under way."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Sweep once at the start, and after every `begin`, for ever."""
+        while True:
+            self._due.clear()
+            await self.once()
+            await self._due.wait()
+
+    async def once(self, on_progress: Callable[[int], None] = lambda count: None) -> None:
+        """Go through all SKUs until all have views of the rules of now; a store that is away or busy is waited for."""
+        while True:
+            version = self._kernel.rules_version
+            try:
+                await self._go_through(on_progress)
+                if version == self._kernel.rules_version:
+                    return
+            except Unavailable as fault:
+                log.warning("the sweep begins again", reason=str(fault))
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _go_through(self, on_progress: Callable[[int], None]) -> None:
+        batch: list[str] = []
+        with reading():
+            async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
+                batch.append(keys.sku_name(key))
+                if len(batch) >= SKUS_PER_STEP:
+                    on_progress(await self._step(batch))
+                    batch = []
+        on_progress(await self._step(batch))
+
+    async def _step(self, skus: list[str]) -> int:
+        stale = await self._reads.stale_among(skus)
+        await self._reads.refresh(stale, share=SHARE)
+        return len(stale)

@@ -1,0 +1,1 @@
+"""What the hub notices by itself: sources that have fallen silent."""

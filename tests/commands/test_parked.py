@@ -1,0 +1,35 @@
+"""`hub parked` against a running hub."""
+
+from pathlib import Path
+
+from tests.commands.test_commands import Told, run_apart
+from tests.intake.door import Door, line, open_door, settings_in
+
+
+async def parked(door: Door, folder: Path, *arguments: str) -> Told:
+    return await run_apart("parked", "--config", "hub.toml", "--url", door.url, *arguments, cwd=folder)
+
+
+async def test_what_waits_is_listed_and_replayed(redis_url: str, postgres_dsn: str, tmp_path: Path) -> None:
+    async with open_door(settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)) as door:
+        empty = await parked(door, tmp_path)
+        event = door.receipt(line("BAG-NOIR", 1), location="PAR-NEW")
+        await door.send(event)
+
+        told = await parked(door, tmp_path, "--replay")
+
+    assert (empty.code, empty.out, empty.err) == (0, "nothing is parked\n", "")
+    assert told.code == 0, told
+    replayed, head, row = told.out.splitlines()
+    assert replayed == "0 booked · 1 still parked"
+    assert head.split() == ["booked", "source", "id", "type", "unknown"]
+    assert row.split()[1:] == ["till-7", event["id"], "receipt", "location", "PAR-NEW"]
+
+
+async def test_a_refusal_is_one_sentence(redis_url: str, postgres_dsn: str, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    settings_in(other)
+    async with open_door(settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)) as door:
+        told = await parked(door, other)
+
+    assert "401" in told.sentence

@@ -36,6 +36,7 @@ KINDS = {
     "rev_back": "a `rev` is lower than the ledger's last one: screens would ignore what they are sent",
     "changes_missing": "something is shown that never changed from nothing",
     "rules_ahead": "computed by rules that the partition does not have yet",
+    "description_differs": "a SKU was not computed by what the catalogue says of it",
     "place_lacks_sku": "a location's list of SKUs lacks one that has a position there",
     "place_names_sku": "a location's list of SKUs names one that has no position there",
     "journal_gap": "numbers are missing in the journal, or between the ledger and the journal",
@@ -83,6 +84,8 @@ class RawSku(msgspec.Struct, frozen=True):
     name: str
     # The version of the rules its views were computed by.
     rules: bytes | None = None
+    # How often it was described by then.
+    revision: bytes | None = None
     # By location, and by pool.
     positions: Mapping[bytes, bytes] = {}
     views: Mapping[bytes, bytes] = {}

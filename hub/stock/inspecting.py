@@ -75,6 +75,12 @@ class Inspection:
             at = places[-1]
         return found
 
+    async def house(self) -> bytes | None:
+        """The document of the house that the partition holds."""
+        with reading():
+            found: Any = await self._client.get(keys.HOUSE)
+        return None if found is None else bytes(found)
+
     async def newest(self, count: int) -> dict[Seq, bytes]:
         """The newest entries of the journal; one without its field is empty bytes."""
         with reading():
@@ -249,6 +255,7 @@ def _raw_sku(name: str, fields: Any) -> RawSku:
     return RawSku(
         name,
         fields.get(keys.RULES_FIELD),
+        fields.get(keys.REVISION_FIELD),
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.POSITION_FIELD)},
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.VIEW_FIELD)},
     )

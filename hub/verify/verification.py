@@ -20,23 +20,26 @@ from hub.domain.verifying_order import (
     check_transfer,
     skus_of_transfer,
 )
-from hub.domain.verifying_views import House, Rules, check_views
+from hub.domain.verifying_views import Rules, check_views
 from hub.faults import ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock import keys
-from hub.stock.inspecting import Inspection
+from hub.stock.described import Described
+from hub.stock.inspecting import Batch, Inspection
 from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
+from hub.verify.held_house import HeldHouse
 from hub.verify.report import Report
 
 SKUS_PER_BATCH = 500
 # Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
 POSITIONS_PER_BATCH = 5_000
 TRANSFERS_PER_BATCH = 50
+# Reads of one batch, while the house is exchanged or SKUs are described.
+TRIES_MAX = 3
 # Entries that are compared byte for byte, and whose views are held against those of now.
 NEWEST_ENTRIES = 1_000
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
 IN_TRANSIT_MAX = 100_000
-_OTHER_HOUSE = "the configuration is not the one that the partition has: what pools show was not computed anew"
 
 
 class Verification:
@@ -46,7 +49,7 @@ class Verification:
         self,
         inspection: Inspection,
         sums: Sums,
-        house: House,
+        described: Described,
         *,
         is_live: bool = True,
         on_progress: Callable[[int], None] = lambda positions: None,
@@ -54,9 +57,9 @@ class Verification:
     ) -> None:
         self._inspection = inspection
         self._sums = sums
-        self._house = house
         self._on_progress = on_progress
         self._report = Report()
+        self._house = HeldHouse(inspection, described, self._report)
         self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
         # How often each shown value had changed, by the newest entries of the ledger: by SKU, then pool.
         self._recent: dict[str, dict[str, int]] = {}
@@ -78,7 +81,8 @@ class Verification:
         began = monotonic()
         if await self._check_partition():
             try:
-                await (self._check_some(skus) if skus else self._check_all())
+                await self._house.load()
+                await (self._check_some([self._house.sku(sku) for sku in skus]) if skus else self._check_all())
             except LedgerBehind as fault:
                 self._report.leave_unchecked(str(fault))
         self._report.seconds = monotonic() - began
@@ -153,17 +157,27 @@ class Verification:
             size = max(1, min(SKUS_PER_BATCH, POSITIONS_PER_BATCH * len(batch) // max(1, positions)))
             self._on_progress(self._report.positions)
 
+    async def _read_batch(self, names: Sequence[str]) -> Batch:
+        """Read a batch by the house of that moment; where it was just exchanged, once more."""
+        for _ in range(TRIES_MAX):
+            batch = await self._inspection.skus(names)
+            if await self._house.fits(batch.meta, batch.skus):
+                break
+        return batch
+
     async def _check_batch(self, names: Sequence[str]) -> int:
-        batch = await self._inspection.skus(names)
+        batch = await self._read_batch(names)
         balances = await self._balances(names, batch.before)
         changes = await self._sums.changes(names, batch.before)
-        rules = Rules(batch.meta.rules, self._house if self._house.digest == batch.meta.house else None)
-        if rules.house is None:
-            self._report.leave_unchecked(_OTHER_HOUSE)
+        rules = self._house.rules(batch.meta)
+        others = {raw.name for raw in self._house.not_as_described(batch.skus)}
+        detail = "it is described otherwise than what its views were computed by"
+        self._report.add(Finding("description_differs", detail, name) for name in others)
         by_location: dict[str, list[str]] = {}
         for raw in batch.skus:
             known = _newest(self._recent.get(raw.name, {}), changes.get(raw.name, {}))
-            self._check_sku(raw, balances.get(raw.name, {}), rules, known)
+            known_rules = rules if raw.name not in others else Rules(rules.version, None)
+            self._check_sku(raw, balances.get(raw.name, {}), known_rules, known)
             # A scan may give a name twice, and then its positions would count twice.
             if (digest := hash(raw.name)) not in self._met_skus:
                 self._met_skus.add(digest)
@@ -177,7 +191,8 @@ class Verification:
         if not raw.unreadable:
             found += check_positions(sku, balances) + check_views(sku, rules, known)
         self._report.add(found)
-        self._report.skus += 1
+        # A name of another SKU, or one that is only described, is no stock.
+        self._report.skus += bool(raw.positions or raw.views or balances)
         self._report.positions += len(raw.positions)
         for (_, bucket), units in balances.items():
             if units and bucket.startswith(TRANSIT) and self._in_transit_count < IN_TRANSIT_MAX:

@@ -7,16 +7,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.articles import Catalogue
 from hub.domain.verifying import KINDS, Finding
 from hub.embedded.servers import EmbeddedServers
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
+from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.verify.report import Report
 from hub.verify.verification import Verification
 from tests.databases import new_database
 from tests.stock.opened import opened
-from tests.stock.partition import house_of
 from tests.verify.conftest import HOUSE, live
 from tests.verify.damages import POSITIONS, VIEWS, WHOLE, Damage, Place, transfer
 from tests.verify.hand import Hand
@@ -50,7 +51,8 @@ def verify(stopped: tuple[Hand, str]) -> Callable[[], Awaitable[Report]]:
         hand, dsn = stopped
         sums = Sums(Link(dsn, "verify"))
         try:
-            return await Verification(Inspection(hand.redis), sums, house_of(HOUSE), patience_seconds=0.1).run()
+            described = Described(hand.redis, Catalogue())
+            return await Verification(Inspection(hand.redis), sums, described, patience_seconds=0.1).run()
         finally:
             await sums.aclose()
 

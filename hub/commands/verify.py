@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from hub.domain.rules import House
+from hub.domain.articles import Catalogue
 from hub.embedded.servers import join_or_start
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
 from hub.ledger.sums import COMMAND_SECONDS, Sums
 from hub.settings import Settings, load
+from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.verify.verification import Verification
 
@@ -27,15 +27,15 @@ async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequ
         Fault: the hub cannot be checked.
     """
     settings = load(config, environ)
-    house = House(settings.house, datetime.now(UTC))
     async with AsyncExitStack() as exits:
         redis_url, dsn, is_live = await _stores(exits, settings)
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
         exits.push_async_callback(sums.aclose)
-        verification = Verification(Inspection(client), sums, house, is_live=is_live, on_progress=_Progress())
-        report = await verification.run([house.sku(sku) for sku in skus])
+        described = Described(client, Catalogue())
+        verification = Verification(Inspection(client), sums, described, is_live=is_live, on_progress=_Progress())
+        report = await verification.run(skus)
     click.echo(report.json() if as_json else report.text())
     return report.exit_code
 

@@ -17,6 +17,44 @@ from hub.domain.position import Position
 TRANSIT = "in_transit:"
 _FENCE = fence_bucket("")
 
+# Kind of finding → what it says.
+KINDS = {
+    "negative": "a bucket holds fewer than no units",
+    "malformed": "bytes, a name or a key that cannot be read as what they must be",
+    "position_differs": "a bucket is not the sum of the ledger's movements",
+    "position_not_in_ledger": "a position has units, but no movement",
+    "position_not_in_redis": "movements, but no position",
+    "conservation": "units in + deficit is not on hand + in transit + units out",
+    "fence_over_target": "a fence holds more than its target",
+    "reserved_differs": "`reserved` is not what live reservations hold",
+    "transit_differs": "a transfer's record and its movements disagree about what is on the way",
+    "view_parts": "what stands behind a pool's number is not what its positions and rules make",
+    "privacy": "the same, and units fenced for another pool may be shown",
+    "view_shown": "the shown value is not what its parts and the rules make",
+    "view_missing": "a pool sees the SKU, or has shown it, and keeps nothing of it",
+    "view_foreign": "a pool keeps something of a SKU that never concerned it",
+    "rev_back": "a `rev` is lower than the ledger's last one: screens would ignore what they are sent",
+    "changes_missing": "something is shown that never changed from nothing",
+    "rules_ahead": "computed by rules that the partition does not have yet",
+    "description_differs": "a SKU was not computed by what the catalogue says of it",
+    "place_lacks_sku": "a location's list of SKUs lacks one that has a position there",
+    "place_names_sku": "a location's list of SKUs names one that has no position there",
+    "journal_gap": "numbers are missing in the journal, or between the ledger and the journal",
+    "journal_next": "the next entry's number is not the one after the journal's last",
+    "journal_behind": "the journal ends before what the ledger already has",
+    "entry_malformed": "a journal entry cannot be read",
+    "entry_differs": "a journal entry is not byte for byte the ledger's",
+    "ledger_gap": "numbers are missing in the ledger",
+    "ledger_cursor": "the ledger's cursor is not at its newest entry",
+    "ledger_behind": "the ledger of a running hub does not follow the journal",
+    "doubled": "a fact took effect twice",
+    "poison": "an entry could not be booked in the ledger and was set aside",
+    "halted": "the partition takes nothing, because a write failed half way",
+    "redis_empty": "Redis has no stock of this hub, but the ledger has",
+    "other_hub": "Redis and the ledger are of different hubs",
+    "other_epoch": "Redis and the ledger are in different epochs",
+}
+
 # Units by (location, bucket): what the ledger's movements brought less what they took.
 Balances = Mapping[tuple[str, str], int]
 
@@ -24,8 +62,9 @@ _Value = TypeVar("_Value")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it must be; the kinds are listed in docs/operations.md."""
+    """Something that is not as it must be."""
 
+    # One of KINDS.
     kind: str
     detail: str
     # Empty where it is not about one.
@@ -45,6 +84,8 @@ class RawSku(msgspec.Struct, frozen=True):
     name: str
     # The version of the rules its views were computed by.
     rules: bytes | None = None
+    # How often it was described by then.
+    revision: bytes | None = None
     # By location, and by pool.
     positions: Mapping[bytes, bytes] = {}
     views: Mapping[bytes, bytes] = {}

@@ -75,6 +75,12 @@ class Inspection:
             at = places[-1]
         return found
 
+    async def house(self) -> bytes | None:
+        """The document of the house that the partition holds."""
+        with reading():
+            found: Any = await self._client.get(keys.HOUSE)
+        return None if found is None else bytes(found)
+
     async def newest(self, count: int) -> dict[Seq, bytes]:
         """The newest entries of the journal; one without its field is empty bytes."""
         with reading():
@@ -197,9 +203,20 @@ class Inspection:
             ]
         return missing
 
+    async def member_count(self, location: str) -> int:
+        """How many SKUs are said to have a position at the location; -1 where it is no set."""
+        with reading():
+            try:
+                return int(await self._client.scard(keys.skus_at(location)))
+            except ResponseError:
+                return -1
+
     async def unknown(self, skus: Sequence[str]) -> list[str]:
         """Those of the SKUs that have no hash."""
         with reading():
+            # One answer for all of them is the usual one.
+            if await self._client.exists(*(keys.sku(sku) for sku in skus)) == len(skus):
+                return []
             async with self._client.pipeline(transaction=False) as pipeline:
                 for sku in skus:
                     pipeline.exists(keys.sku(sku))
@@ -238,6 +255,7 @@ def _raw_sku(name: str, fields: Any) -> RawSku:
     return RawSku(
         name,
         fields.get(keys.RULES_FIELD),
+        fields.get(keys.REVISION_FIELD),
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.POSITION_FIELD)},
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.VIEW_FIELD)},
     )

@@ -69,8 +69,8 @@ class Report:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.kinds.items()))
         verdict = f"{self.total:,} wrong ({kinds})" if self.total else "nothing wrong"
         checked = f"{self.skus:,} SKUs, {self.positions:,} positions"
-        speed = f"{self.seconds:.1f} s, {self.positions_per_second:,} positions/s"
-        return "\n".join([*lines, f"{checked}: {verdict} · {speed}"])
+        speed = f"in {self.seconds:.1f} s ({self.positions_per_second:,} positions/s)"
+        return "\n".join([*lines, f"{checked} {speed}: {verdict}"])
 
     def json(self) -> str:
         """For programs."""

@@ -4,6 +4,7 @@ Sales go on meanwhile. Each stretch is read from Redis at one moment, together w
 ledger is asked for the sums up to that place, once it has everything before it. Nothing is written.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 
@@ -19,23 +20,26 @@ from hub.domain.verifying_order import (
     check_transfer,
     skus_of_transfer,
 )
-from hub.domain.verifying_views import House, Rules, check_views
+from hub.domain.verifying_views import Rules, check_views
 from hub.faults import ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock import keys
-from hub.stock.inspecting import Inspection
+from hub.stock.described import Described
+from hub.stock.inspecting import Batch, Inspection
 from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
+from hub.verify.held_house import HeldHouse
 from hub.verify.report import Report
 
 SKUS_PER_BATCH = 500
 # Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
 POSITIONS_PER_BATCH = 5_000
 TRANSFERS_PER_BATCH = 50
+# Reads of one batch, while the house is exchanged or SKUs are described.
+TRIES_MAX = 3
 # Entries that are compared byte for byte, and whose views are held against those of now.
 NEWEST_ENTRIES = 1_000
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
 IN_TRANSIT_MAX = 100_000
-_OTHER_HOUSE = "the configuration is not the one that the partition has: what pools show was not computed anew"
 
 
 class Verification:
@@ -45,7 +49,7 @@ class Verification:
         self,
         inspection: Inspection,
         sums: Sums,
-        house: House,
+        described: Described,
         *,
         is_live: bool = True,
         on_progress: Callable[[int], None] = lambda positions: None,
@@ -53,12 +57,16 @@ class Verification:
     ) -> None:
         self._inspection = inspection
         self._sums = sums
-        self._house = house
         self._on_progress = on_progress
         self._report = Report()
+        self._house = HeldHouse(inspection, described, self._report)
         self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
         # How often each shown value had changed, by the newest entries of the ledger: by SKU, then pool.
         self._recent: dict[str, dict[str, int]] = {}
+        # Positions that were met at each location and that its set names.
+        self._met: Counter[str] = Counter()
+        # Hashes of the SKUs' names, about 60 bytes each.
+        self._met_skus: set[int] = set()
         # By transfer: SKUs of which movements left units in transit.
         self._in_transit: dict[str, set[str]] = {}
         self._in_transit_count = 0
@@ -73,7 +81,8 @@ class Verification:
         began = monotonic()
         if await self._check_partition():
             try:
-                await (self._check_some(skus) if skus else self._check_all())
+                await self._house.load()
+                await (self._check_some([self._house.sku(sku) for sku in skus]) if skus else self._check_all())
             except LedgerBehind as fault:
                 self._report.leave_unchecked(str(fault))
         self._report.seconds = monotonic() - began
@@ -148,19 +157,32 @@ class Verification:
             size = max(1, min(SKUS_PER_BATCH, POSITIONS_PER_BATCH * len(batch) // max(1, positions)))
             self._on_progress(self._report.positions)
 
+    async def _read_batch(self, names: Sequence[str]) -> Batch:
+        """Read a batch by the house of that moment; where it was just exchanged, once more."""
+        for _ in range(TRIES_MAX):
+            batch = await self._inspection.skus(names)
+            if await self._house.fits(batch.meta, batch.skus):
+                break
+        return batch
+
     async def _check_batch(self, names: Sequence[str]) -> int:
-        batch = await self._inspection.skus(names)
+        batch = await self._read_batch(names)
         balances = await self._balances(names, batch.before)
         changes = await self._sums.changes(names, batch.before)
-        rules = Rules(batch.meta.rules, self._house if self._house.digest == batch.meta.house else None)
-        if rules.house is None:
-            self._report.leave_unchecked(_OTHER_HOUSE)
+        rules = self._house.rules(batch.meta)
+        others = {raw.name for raw in self._house.not_as_described(batch.skus)}
+        detail = "it is described otherwise than what its views were computed by"
+        self._report.add(Finding("description_differs", detail, name) for name in others)
         by_location: dict[str, list[str]] = {}
         for raw in batch.skus:
             known = _newest(self._recent.get(raw.name, {}), changes.get(raw.name, {}))
-            self._check_sku(raw, balances.get(raw.name, {}), rules, known)
-            for location in raw.positions:
-                by_location.setdefault(readable(location), []).append(raw.name)
+            known_rules = rules if raw.name not in others else Rules(rules.version, None)
+            self._check_sku(raw, balances.get(raw.name, {}), known_rules, known)
+            # A scan may give a name twice, and then its positions would count twice.
+            if (digest := hash(raw.name)) not in self._met_skus:
+                self._met_skus.add(digest)
+                for location in raw.positions:
+                    by_location.setdefault(readable(location), []).append(raw.name)
         await self._check_members(by_location)
         return sum(len(raw.positions) for raw in batch.skus)
 
@@ -169,7 +191,8 @@ class Verification:
         if not raw.unreadable:
             found += check_positions(sku, balances) + check_views(sku, rules, known)
         self._report.add(found)
-        self._report.skus += 1
+        # A name of another SKU, or one that is only described, is no stock.
+        self._report.skus += bool(raw.positions or raw.views or balances)
         self._report.positions += len(raw.positions)
         for (_, bucket), units in balances.items():
             if units and bucket.startswith(TRANSIT) and self._in_transit_count < IN_TRANSIT_MAX:
@@ -177,7 +200,10 @@ class Verification:
                 self._in_transit_count += 1
 
     async def _check_members(self, by_location: Mapping[str, Sequence[str]]) -> None:
+        for location, skus in by_location.items():
+            self._met[location] += len(skus)
         for sku, location in await self._inspection.not_members(by_location):
+            self._met[location] -= 1
             detail = "the SKU has a position here, but the location's set does not name it"
             self._report.add([Finding("place_lacks_sku", detail, sku, location)])
 
@@ -194,6 +220,8 @@ class Verification:
                     self._report.add([Finding("malformed", str(fault), location=location)])
 
     async def _check_place(self, location: str) -> None:
+        if await self._inspection.member_count(location) == self._met[location]:
+            return  # as many as were met here, and each of those it names
         detail = "the location's set names the SKU, but it has no position here"
         async for members in self._inspection.members(location):
             without = await self._inspection.without_position(location, members)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.domain.verifying import KINDS
 from hub.stock import keys
 from hub.telemetry import Metrics
 from protocol.frames import CLOSE_CODES, LIVE_ERRORS
@@ -40,6 +41,11 @@ def test_the_metrics_are_those_of_the_code() -> None:
         for metric in Metrics().registry.collect()
     ]
     assert table_under(OPERATIONS, "metrics") == table(("metric", "type", "what"), rows)
+
+
+def test_the_findings_are_those_of_the_code() -> None:
+    rows = [(f"`{kind}`", meaning) for kind, meaning in KINDS.items()]
+    assert table_under(OPERATIONS, "findings") == table(("kind", "what"), rows)
 
 
 def test_every_dependency_earns_its_place_in_one_line() -> None:

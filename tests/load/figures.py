@@ -20,6 +20,8 @@ class Options:
 
     runs: int
     seconds: float
+    # Worlds as large as they get, which take long to fill.
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ def options(description: str | None) -> Options:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=3, help="measure so often; the median counts")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load")
+    parser.add_argument("--full", action="store_true", help="worlds as large as they get (growth.py: a million SKUs)")
     given = parser.parse_args()
-    return Options(runs=max(1, given.runs), seconds=given.seconds)
+    return Options(runs=max(1, given.runs), seconds=given.seconds, full=given.full)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:
     """Run one script by itself."""
     rows = measure(options(description))
-    print(HEAD)
+    print(HEAD, flush=True)
     for row in rows:
-        print(row)
+        print(row, flush=True)

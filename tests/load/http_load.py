@@ -17,6 +17,8 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"Content-Length: "
 # Nothing on this path takes so long; a measurement that hangs must end.
 _SILENCE_SECONDS = 30.0
+_CATCH_UP_SECONDS = 60.0
+_PROBE_SECONDS = 0.05
 # A prime: neighbouring requests name distant SKUs, and all are named equally often.
 _STRIDE = 7_919
 
@@ -70,6 +72,19 @@ def run(load: Load) -> Told:
     finally:
         for connection in connections:
             connection.close()
+
+
+def wait_for_ledger(port: int, token: str, numbers: Iterator[int]) -> None:
+    """Wait until a sale is in the ledger at once, so that the next load does not meet the lag of the one before.
+
+    Raises:
+        SystemExit: the ledger does not catch up.
+    """
+    end = time.perf_counter() + _CATCH_UP_SECONDS
+    while time.perf_counter() < end:
+        if run(Load(port, token, _PROBE_SECONDS, next(numbers), connections=1)).accepted == 0:
+            return
+    raise SystemExit("The ledger does not catch up; the measurement ends.")
 
 
 def requests(load: Load) -> Iterator[bytes]:

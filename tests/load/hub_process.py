@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,13 +22,21 @@ PLENTY = 1_000_000
 LINES = 100
 EVENTS = 10
 
-# All pools see all locations and none has a cap, so every sale changes what all four show.
-HOUSE = "\n".join(
-    [
-        *(f'[[location]]\nid = "{location}"\nkind = "store"' for location in LOCATIONS),
-        *(f'[[pool]]\nid = "{pool}"\nkinds = ["store"]\npublic = {str(pool == "online").lower()}' for pool in POOLS),
-    ]
-)
+
+def house(locations: Iterable[str], pools: Iterable[str]) -> str:
+    """A house in TOML: all pools see all locations and none has a cap, so every sale changes what all pools show."""
+    return "\n".join(
+        [
+            *(f'[[location]]\nid = "{location}"\nkind = "store"' for location in locations),
+            *(
+                f'[[pool]]\nid = "{pool}"\nkinds = ["store"]\npublic = {str(pool == "online").lower()}'
+                for pool in pools
+            ),
+        ]
+    )
+
+
+HOUSE = house(LOCATIONS, POOLS)
 _DOORS = re.compile(r"events http://[\d.]+:(\d+) .* live ws://[\d.]+:(\d+)/.* admin http://[\d.]+:(\d+)")
 
 
@@ -91,9 +99,9 @@ def now() -> str:
 
 
 @contextmanager
-def running_hub(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[RunningHub]:
+def running_hub(folder: Path, environ: Mapping[str, str] | None = None, *, rules: str = HOUSE) -> Iterator[RunningHub]:
     """A hub with its data in `folder`, stopped at the end of the block; `environ` overrides its settings."""
-    config = _configure(folder)
+    config = _configure(folder, rules)
     started = time.perf_counter()
     with python(["-m", "hub", "serve", "--config", str(config), "--log-level", "warning"], environ) as process:
         found = _DOORS.search(line := first_line(process))
@@ -103,11 +111,11 @@ def running_hub(folder: Path, environ: Mapping[str, str] | None = None) -> Itera
         yield RunningHub(process.pid, *(int(port) for port in found.groups()), _token(config), start_seconds)
 
 
-def _configure(folder: Path) -> Path:
+def _configure(folder: Path, rules: str) -> Path:
     folder.mkdir(exist_ok=True)
     doors = "\n".join(f'{door} = "127.0.0.1:0"' for door in ("http", "live", "admin"))
     config = folder / "hub.toml"
-    config.write_text(f'[hub]\n{doors}\ndata_dir = "data"\n{HOUSE}\n')
+    config.write_text(f'[hub]\n{doors}\ndata_dir = "data"\n{rules}\n')
     return config
 
 

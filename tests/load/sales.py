@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +11,12 @@ from pathlib import Path
 from bare_servers import BareServer, bare_server
 from bare_stores import BareStores, bare_stores
 from figures import Options, Row, percentile, print_rows, ratios, spread, sum_of_hops
-from http_load import Load, Told, run
+from http_load import Load, Told, run, wait_for_ledger
 from hub_process import RunningHub, running_hub
 
 ARRAY = 100
 SKUS = 1_000
 _WARM_UP_SECONDS = 1.0
-_CATCH_UP_SECONDS = 60.0
-_PROBE_SECONDS = 0.05
 _HOP_CALLS = 1_000
 _HOP_RATE = 500.0
 # Event numbers that no load of a run reaches beyond.
@@ -65,19 +62,11 @@ class Bench:
 
     def sell(self, seconds: float, *, array: int = 1, rate: float | None = None, connections: int = 64) -> Told:
         """Sell at the hub, once the ledger has all of the load before."""
-        self._let_ledger_catch_up()
+        wait_for_ledger(self.hub.http_port, self.hub.token, self.numbers)
         load = Load(self.hub.http_port, self.hub.token, seconds, next(self.numbers), connections, array, rate, SKUS)
         return _reported(
             self.hub, load, f"hub, {array} a request, {connections} connections" + (f", {rate:.0f}/s" if rate else "")
         )
-
-    def _let_ledger_catch_up(self) -> None:
-        end = time.perf_counter() + _CATCH_UP_SECONDS
-        while time.perf_counter() < end:
-            probe = Load(self.hub.http_port, self.hub.token, _PROBE_SECONDS, next(self.numbers), connections=1)
-            if run(probe).accepted == 0:
-                return
-        raise SystemExit("The ledger does not catch up; the measurement ends.")
 
     def sell_bare(self, seconds: float, *, rate: float | None = None) -> Told:
         """Send the same to the bare handler."""

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.articles import Catalogue
 from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings, RuleSettings
 from hub.domain.command import Counting, Fact, Line
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
+from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.stock.outcome import Applied
 from hub.verify.report import Report
 from hub.verify.verification import Verification
 from tests.stock.opened import OpenStores, opened
-from tests.stock.partition import house_of
 
 Verify = Callable[..., Awaitable[Report]]
 
@@ -80,8 +81,9 @@ async def hub(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
 async def verify(redis_client: Redis, postgres_dsn: str) -> AsyncIterator[Verify]:
     sums = Sums(Link(postgres_dsn, "verify"))
 
-    async def verified(*skus: str, house: HouseSettings = HOUSE, **options: Any) -> Report:
-        verification = Verification(Inspection(redis_client), sums, house_of(house), **options)
+    async def verified(*skus: str, **options: Any) -> Report:
+        described = Described(redis_client, Catalogue())
+        verification = Verification(Inspection(redis_client), sums, described, **options)
         return await verification.run(skus)
 
     yield verified

@@ -228,6 +228,11 @@ VIEWS: list[tuple[str, Damage, set[Place]]] = [
         {about("rules_ahead", "BAG")},
     ),
     (
+        "a SKU that was not computed by its description",
+        lambda hand: hand.raw("BAG", b"c", "4"),
+        {about("description_differs", "BAG")},
+    ),
+    (
         "rules that are no number",
         lambda hand: hand.raw("BAG", b"r", "two"),
         {about("malformed", "BAG")},
@@ -284,6 +289,12 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
         "units in transit of which nobody knows",
         lambda hand: hand.move("BAG", "LON", "supplier", "in_transit:T-2", 1),
         {about("transit_differs", "BAG")},
+    ),
+    ("a house of other bytes", lambda hand: hand.redis.set(keys.HOUSE, b"{"), {about("malformed")}),
+    (
+        "descriptions of other bytes",
+        lambda hand: hand.redis.hset(keys.CATALOGUE, "BAG", b"\xc1"),
+        {about("malformed")},
     ),
     ("a transfer of other bytes", lambda hand: hand.redis.hset(keys.TRANSFERS, "T-3", b"\xc1"), {about("malformed")}),
 ]

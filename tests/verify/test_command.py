@@ -55,7 +55,8 @@ async def test_a_hub_is_verified_while_it_runs_and_when_it_is_stopped(process: H
 
     code, said, erred = await verify(process.config)
     assert (code, erred) == (0, "")
-    assert said.startswith("1 SKUs, 1 positions: nothing wrong · ")
+    assert said.startswith("1 SKUs, 1 positions in ")
+    assert said.endswith(": nothing wrong\n")
 
     async with Redis.from_url(f"unix://{process.data}/run/redis.sock") as client:
         await client.srem(keys.skus_at("LON-KNB"), "BAG-NOIR")

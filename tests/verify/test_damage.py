@@ -7,16 +7,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub.domain.verifying import Finding
+from hub.domain.articles import Catalogue
+from hub.domain.verifying import KINDS, Finding
 from hub.embedded.servers import EmbeddedServers
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
+from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.verify.report import Report
 from hub.verify.verification import Verification
 from tests.databases import new_database
 from tests.stock.opened import opened
-from tests.stock.partition import house_of
 from tests.verify.conftest import HOUSE, live
 from tests.verify.damages import POSITIONS, VIEWS, WHOLE, Damage, Place, transfer
 from tests.verify.hand import Hand
@@ -50,7 +51,8 @@ def verify(stopped: tuple[Hand, str]) -> Callable[[], Awaitable[Report]]:
         hand, dsn = stopped
         sums = Sums(Link(dsn, "verify"))
         try:
-            return await Verification(Inspection(hand.redis), sums, house_of(HOUSE), patience_seconds=0.1).run()
+            described = Described(hand.redis, Catalogue())
+            return await Verification(Inspection(hand.redis), sums, described, patience_seconds=0.1).run()
         finally:
             await sums.aclose()
 
@@ -79,6 +81,11 @@ async def test_damage_is_named(
 
     assert places(report.findings) == named
     assert report.exit_code == 1
+
+
+def test_every_kind_of_finding_is_met_by_some_damage() -> None:
+    met = {kind for _, _, named in [*POSITIONS, *VIEWS, *WHOLE] for kind, *_ in named}
+    assert met == set(KINDS)
 
 
 async def test_a_transfer_whose_units_are_under_way_is_good(

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub.domain.catalogue import RuleSettings
+from hub.domain.catalogue import RuleSettings, SkuSettings
 from hub.domain.command import Line
+from hub.domain.document import encode_document
 from hub.faults import ServerRefused
 from hub.stock import keys
 from hub.stock.kernel import Kernel
@@ -29,7 +30,8 @@ async def test_a_hub_with_a_rich_history_is_good(hub: OpenStores, verify: Verify
 
     assert (report.findings, report.unchecked, report.exit_code) == ([], [], 0)
     assert (report.skus, report.positions) == (4, 5)
-    assert report.text().startswith("4 SKUs, 5 positions: nothing wrong · ")
+    assert report.text().startswith("4 SKUs, 5 positions in ")
+    assert report.text().endswith(" positions/s): nothing wrong")
 
 
 async def test_a_hub_is_good_with_units_on_the_road_and_sales_that_did_not_stand(
@@ -71,19 +73,40 @@ async def test_a_hub_is_good_before_and_after_its_new_rules_were_swept(
     hub: OpenStores, verify: Verify, redis_url: str, postgres_dsn: str
 ) -> None:
     async with opened(redis_url, postgres_dsn, OTHER) as changed:
-        before = await verify(house=OTHER)
-        await changed.reads.sweep()
-        after = await verify(house=OTHER)
+        before = await verify()
+        await changed.stores.sweep.once()
+        after = await verify()
 
     assert [report.findings for report in (before, after)] == [[], []]
-    assert after.exit_code == 0
+    assert [report.unchecked for report in (before, after)] == [[], []]
 
 
-async def test_another_house_leaves_what_pools_show_unchecked_and_says_so(hub: OpenStores, verify: Verify) -> None:
-    report = await verify(house=OTHER)
+async def test_a_hub_is_good_whose_house_and_skus_change_meanwhile(hub: OpenStores, verify: Verify) -> None:
+    sku = SkuSettings("BAG", category="watches", aliases=("SAC",))
+    both = [msgspec.structs.replace(settings, skus=(sku,)) for settings in (OTHER, HOUSE)]
+
+    reports = [await verify()]
+    for settings in both * 2:
+        changing = asyncio.create_task(hub.stores.adopt(settings))
+        reports += [await verify(), await verify()]
+        await changing
+        await hub.stores.sweep.once()
+    reports.append(await verify("SAC"))
+
+    assert [(report.findings, report.unchecked) for report in reports] == [([], [])] * len(reports)
+    assert reports[-1].skus == 1
+
+
+async def test_another_house_than_the_digest_says_leaves_what_pools_show_unchecked(
+    hub: OpenStores, verify: Verify, redis_client: Redis
+) -> None:
+    document = encode_document(house_of(OTHER).document)
+    await redis_client.set(keys.HOUSE, document)
+
+    report = await verify()
 
     assert report.findings == []
-    assert "the configuration is not the one" in report.unchecked[0]
+    assert "is not the one its digest says" in report.unchecked[0]
     assert report.exit_code == 2
 
 
@@ -131,7 +154,8 @@ async def test_what_the_ledger_of_a_stopped_hub_lacks_is_taken_from_the_journal(
     unheard: None, verify: Verify, redis_client: Redis
 ) -> None:
     good = await verify(is_live=False)
-    await redis_client.xdel(keys.JOURNAL, "1-19")
+    _, (before_last, _) = await redis_client.xrevrange(keys.JOURNAL, count=2)
+    await redis_client.xdel(keys.JOURNAL, before_last)
     bad = await verify(is_live=False)
 
     assert (good.findings, good.unchecked) == ([], [])

@@ -17,7 +17,7 @@ from tests.docs.pages import PAGES, ROOT, table, table_under
 PROTOCOL, OPERATIONS = ROOT / "docs" / "protocol.md", ROOT / "docs" / "operations.md"
 DECISIONS = ROOT / "docs" / "decisions"
 PLACES = ("hub", "protocol", "adapters", "tests", "docs", "deploy")
-LINES_MAX = {"README.md": 150, "architecture.md": 200}
+LINES_MAX = {"README.md": 160, "architecture.md": 200}
 
 
 def test_the_problem_types_are_those_of_the_code() -> None:

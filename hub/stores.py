@@ -23,7 +23,7 @@ from hub.imports.working import Worker
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history
+from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
@@ -34,6 +34,7 @@ from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
 from hub.ledger.sources import SourceMemory, heard_in
+from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys, sweep
@@ -44,6 +45,7 @@ from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.describing import Describing
+from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
@@ -112,7 +114,9 @@ class Stores:
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
-        self.booking = Booking(self.kernel, self.batcher, lookup, self.described, self.closer.note_opened)
+        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids)
+        self.booking = Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)

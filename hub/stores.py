@@ -113,17 +113,20 @@ class Stores:
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
         self.booking = self._booking(exits, reader, dsn)
+        self._open_reports(exits, dsn)
+        self.sources = self._sources(exits, dsn)
+        self.imports = self._imports(exits, redis_url, dsn)
+        self.writer = self._writer(exits, redis_url, dsn)
+        self._live_client = reading_client(redis_url)
+        exits.push_async_callback(self._live_client.aclose)
+
+    def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
-        self.sources = self._sources(exits, dsn)
-        self.imports = self._imports(exits, redis_url, dsn)
-        self.writer = self._writer(exits, redis_url, dsn)
-        self._live_client = reading_client(redis_url)
-        exits.push_async_callback(self._live_client.aclose)
 
     async def adopt(self, settings: HouseSettings) -> bool:
         """Make these settings the house's, and what they say of SKUs, for every process; False where all is so already.

@@ -53,7 +53,8 @@ class ImportStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: int
     # Good lines that were dealt with so far: changed + unchanged + overruled.
     done: int
-    # Lines that were booked, those whose book said the same already, and those where a newer count stands.
+    # Lines that the book did not agree with, those that it did (only a physical import books them), and those of an ERP
+    # where a newer count stands.
     changed: int
     unchanged: int
     overruled: int

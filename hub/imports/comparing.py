@@ -1,4 +1,4 @@
-"""Which lines of a window differ from the book as of the import's time: only those are booked.
+"""Which lines of a window differ from the book as of the import's time.
 
 book as of `at` = (on hand − deficit) now − what came less what went since `at`, by the ledger
 """
@@ -21,9 +21,12 @@ LEDGER_WAIT_SECONDS = 5.0
 class Compared(NamedTuple):
     """What is to be done with the lines of a window."""
 
-    # (SKU, quantity) of those to book.
+    # (SKU, quantity) of those that the book does not agree with.
     changed: list[tuple[str, int]]
-    unchanged: int
+    # Those that it does agree with.
+    agreed: list[tuple[str, int]]
+    # Lines of zero where nothing ever was.
+    nothing: int
     # A newer count stands: this one could not change anything.
     overruled: int
 
@@ -54,8 +57,9 @@ class Comparer:
             Unavailable, ServerRefused: a store is away or refuses.
         """
         changed: list[tuple[str, int]] = []
+        agreed: list[tuple[str, int]] = []
         doubtful: list[_Doubtful] = []
-        unchanged = overruled = 0
+        nothing = overruled = 0
         for start in range(0, len(window.skus), SKUS_AT_ONCE_MAX):
             skus = window.skus[start : start + SKUS_AT_ONCE_MAX]
             async with self._pace.work():
@@ -63,7 +67,7 @@ class Comparer:
             quantities = window.quantities[start : start + SKUS_AT_ONCE_MAX]
             for sku, quantity, position in zip(skus, quantities, page.positions, strict=True):
                 if position is None and quantity == 0:
-                    unchanged += 1
+                    nothing += 1
                 elif position is not None and kind == SYSTEM and _is_overruled(position, at_ms):
                     overruled += 1
                 elif position is None or page.waits_for_count(position):
@@ -72,21 +76,18 @@ class Comparer:
                 else:
                     book_now = position.on_hand - position.deficit
                     doubtful.append(_Doubtful(sku, quantity, book_now, page.following))
-        different = await self._different(doubtful, window.location, at_ms)
-        return Compared(changed + different, unchanged + len(doubtful) - len(different), overruled)
+        for line, book in zip(doubtful, await self._books_as_of(doubtful, window.location, at_ms), strict=True):
+            (agreed if line.quantity == book else changed).append((line.sku, line.quantity))
+        return Compared(changed, agreed, nothing, overruled)
 
-    async def _different(self, doubtful: list[_Doubtful], location: str, at_ms: int) -> list[tuple[str, int]]:
+    async def _books_as_of(self, doubtful: list[_Doubtful], location: str, at_ms: int) -> list[int]:
         if not doubtful:
             return []
         newest = max(line.read_before for line in doubtful)
         while not await self._watermark.wait(Seq(newest.epoch, newest.number - 1), LEDGER_WAIT_SECONDS):
             pass
         units = await self._ledger.units_since([(line.sku, location, at_ms, line.read_before) for line in doubtful])
-        return [
-            (line.sku, line.quantity)
-            for line, since in zip(doubtful, units, strict=True)
-            if line.book_now - since != line.quantity
-        ]
+        return [line.book_now - since for line, since in zip(doubtful, units, strict=True)]
 
 
 def _is_overruled(position: Position, at_ms: int) -> bool:

@@ -15,7 +15,7 @@ from hub.imports.comparing import Comparer
 from hub.imports.counts import facts_of, parts
 from hub.imports.pace import Pace
 from hub.imports.spool import WINDOW_LINES_MAX, Folder, Window
-from hub.imports.state import ImportState, Pending
+from hub.imports.state import SYSTEM, ImportState, Pending
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
 from hub.stock.counting import Closer
@@ -100,12 +100,14 @@ class Worker:
 
     async def _decide(self, state: ImportState, window: Window, offset: int) -> Pending:
         compared = await self._comparer.compare(window, state.at_ms, state.kind)
+        # What people counted right is booked too: it counts for the accuracy.
+        booked = compared.changed if state.kind == SYSTEM else compared.changed + compared.agreed
         return Pending(
             offset=offset,
             location=window.location,
-            counts=parts(compared.changed, self._lines_per_count),
+            counts=parts(booked, self._lines_per_count),
             changed=len(compared.changed),
-            unchanged=compared.unchanged,
+            unchanged=len(compared.agreed) + compared.nothing,
             overruled=compared.overruled,
         )
 

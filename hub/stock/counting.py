@@ -82,6 +82,8 @@ class Closer:
         self._ledger = ledger
         # Opened and, as far as this process knows, not closed.
         self._open: dict[Seq, None] = {}
+        # Complete counts, and the counts of their rest: those are closed first, so that whoever waits has all of it.
+        self._rest_of: dict[Seq, frozenset[Seq]] = {}
         self._arrived = asyncio.Event()
         self._waiting: dict[Seq, asyncio.Future[Applied | None]] = {}
         # Closed a moment ago, for those who ask only now.
@@ -135,17 +137,22 @@ class Closer:
         return bool(self._open)
 
     async def _close_some(self) -> None:
-        seqs = sorted(self._open)[:COUNTS_AT_ONCE_MAX]
+        seqs = [seq for seq in sorted(self._open) if not self._waits_for_rest(seq)][:COUNTS_AT_ONCE_MAX]
         # Its own deadline, so that a ledger that is away lets the loop look around.
         if not await self._watermark.wait(seqs[-1], LOOK_SECONDS):
             seqs = [seq for seq in seqs if self._watermark.covers(seq)]
         counts = await self._read(seqs)
-        for count in counts.values():
-            if count.scope == COMPLETE:
-                await self._count_rest(count)
+        for seq, count in list(counts.items()):
+            if count.scope == COMPLETE and seq not in self._rest_of:
+                self._rest_of[seq] = await self._count_rest(count)
+            if self._waits_for_rest(seq):
+                del counts[seq]
         closings = await self._closings(counts)
         for seq, outcome in zip(counts, await self._submit(closings), strict=True):
             self._end(seq, outcome)
+
+    def _waits_for_rest(self, seq: Seq) -> bool:
+        return not self._rest_of.get(seq, frozenset()).isdisjoint(self._open)
 
     async def _read(self, seqs: Sequence[Seq]) -> dict[Seq, OpenCount]:
         if not seqs:
@@ -164,8 +171,9 @@ class Closer:
         units = iter(await self._ledger.units_since(asked) if asked else [])
         return [_closing(seq, count, tuple(next(units) for _ in count.rows)) for seq, count in counts.items()]
 
-    async def _count_rest(self, count: OpenCount) -> None:
+    async def _count_rest(self, count: OpenCount) -> frozenset[Seq]:
         """Count as zero what a complete count does not list; counted again for the same time it changes nothing."""
+        opened: set[Seq] = set()
         listed = {row[0] for row in count.rows}
         rest = sorted(await self._skus_at(count.location) - listed)
         facts = [
@@ -176,8 +184,10 @@ class Closer:
             [outcome] = await self._submit([fact])
             if isinstance(outcome, Applied):
                 self.note_opened(outcome.seq)
+                opened.add(outcome.seq)
             elif isinstance(outcome, Busy):
                 raise Unavailable(outcome.why)
+        return frozenset(opened)
 
     async def _skus_at(self, location: str) -> set[str]:
         with reading():
@@ -201,6 +211,7 @@ class Closer:
     def _end(self, seq: Seq, outcome: Outcome) -> None:
         """The count needs no more closing, or cannot be closed: then people must look at it, and others go on."""
         self._open.pop(seq, None)
+        self._rest_of.pop(seq, None)
         waiting = self._waiting.pop(seq, None)
         if isinstance(outcome, Applied):
             self._closed[seq] = outcome

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.entry import FIELD, decode_entry
 from hub.imports import running
 from hub.intake import imports as route
 from tests.intake.door import Door, Reply, line
@@ -89,6 +90,21 @@ async def test_an_erps_book_says_nothing_where_a_newer_count_stands(door: Door, 
 
     assert (taken["changed"], taken["overruled"], taken["done"]) == (0, 1, 1)
     assert await journal_length(store) == before
+
+
+async def test_what_people_counted_right_is_booked_too_because_it_counts_for_the_accuracy(
+    door: Door, store: Redis
+) -> None:
+    await told(door, door.receipt(line("RIGHT", 3), line("WRONG", 3)))
+    before = await journal_length(store)
+    body = csv_of([("RIGHT", "LON-KNB", 3), ("WRONG", "LON-KNB", 2), ("NEVER", "LON-KNB", 0)])
+
+    taken = await done(door, body, kind="physical")
+
+    assert (taken["changed"], taken["unchanged"]) == (1, 2)
+    assert await journal_length(store) == before + 2
+    entries = [await store.xrange("hub:{0}:journal", f"1-{number}", f"1-{number}") for number in (before, before + 1)]
+    assert [len(decode_entry(found[0][1][FIELD]).counted) for found in entries] == [0, 2]
 
 
 async def test_a_line_of_what_was_just_counted_and_is_still_open_is_booked(door: Door) -> None:

@@ -37,7 +37,7 @@ def house(locations: Iterable[str], pools: Iterable[str]) -> str:
 
 
 HOUSE = house(LOCATIONS, POOLS)
-_DOORS = re.compile(r"events http://[\d.]+:(\d+) .* live ws://[\d.]+:(\d+)/")
+_DOORS = re.compile(r"events http://[\d.]+:(\d+) .* live ws://[\d.]+:(\d+)/.* admin http://[\d.]+:(\d+)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class RunningHub:
     pid: int
     http_port: int
     live_port: int
+    admin_port: int
     token: str
     # From the start of the process to the line that says it is ready.
     start_seconds: float
@@ -107,7 +108,7 @@ def running_hub(folder: Path, environ: Mapping[str, str] | None = None, *, rules
         start_seconds = time.perf_counter() - started
         if found is None:
             raise SystemExit(f"The hub's first line is not understood: {line}")
-        yield RunningHub(process.pid, int(found[1]), int(found[2]), _token(config), start_seconds)
+        yield RunningHub(process.pid, *(int(port) for port in found.groups()), _token(config), start_seconds)
 
 
 def _configure(folder: Path, rules: str) -> Path:

@@ -17,7 +17,7 @@ from hub.stock.outcome import Applied
 from hub.verify import following, verification
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import house_of
-from tests.verify.conftest import HOUSE, Verify, live, sale
+from tests.verify.conftest import HOUSE, Verify, live, sale, send
 
 OTHER = msgspec.structs.replace(
     HOUSE, rules=(RuleSettings(pool="online", buffer=2), RuleSettings(pool="vip", sell=False))
@@ -31,6 +31,20 @@ async def test_a_hub_with_a_rich_history_is_good(hub: OpenStores, verify: Verify
     assert (report.skus, report.positions) == (4, 5)
     assert report.text().startswith("4 SKUs, 5 positions in ")
     assert report.text().endswith(" positions/s): nothing wrong")
+
+
+async def test_units_on_the_way_and_sales_taken_back_are_good(
+    hub: OpenStores, verify: Verify, redis_client: Redis
+) -> None:
+    await send(hub)
+
+    good = await verify()
+    assert (good.findings, good.unchecked) == ([], [])
+    assert await redis_client.hkeys(keys.TRANSFERS) == [b"T-1", b"T-2"]
+
+    await redis_client.hdel(keys.TRANSFERS, "T-1")
+    [finding] = (await verify()).findings
+    assert (finding.kind, finding.sku) == ("transit_differs", "COAT")
 
 
 async def test_a_hub_is_good_while_it_sells(hub: OpenStores, verify: Verify) -> None:

@@ -147,19 +147,6 @@ def read_entry(raw: bytes) -> Entry | None:
         return None
 
 
-def changes_of(entries: Mapping[Seq, bytes], epoch: int) -> dict[str, dict[str, int]]:
-    """How often each shown value has changed, by SKU and pool, by the newest of these entries that tells."""
-    newest: dict[str, dict[str, int]] = {}
-    for seq in sorted(entries):
-        entry = read_entry(entries[seq])
-        if entry is None or seq.epoch != epoch:
-            continue
-        for each in entry.views:
-            if 0 <= each.sku < len(entry.skus):
-                newest.setdefault(entry.skus[each.sku], {})[each.pool] = each.view.changes
-    return newest
-
-
 def add_movements(balances: dict[str, dict[tuple[str, str], int]], entries: Iterable[bytes]) -> None:
     """Add what entries moved to balances by SKU and (location, bucket); what cannot be read moves nothing."""
     for entry in filter(None, map(read_entry, entries)):

@@ -82,7 +82,6 @@ class Sums:
     def __init__(self, link: Link, partition: int = PARTITION) -> None:
         self._link = link
         self._partition = partition
-        self._has_shown: bool | None = None
 
     async def state(self) -> Ledger | None:
         """What the ledger says of itself, None when it never belonged to a hub.
@@ -176,13 +175,9 @@ class Sums:
         return {Seq(row["epoch"], row["seq"], self._partition): row["entry"] for row in rows}
 
     async def changes(self, skus: Sequence[str], before: Seq) -> dict[str, dict[str, int]]:
-        """By SKU and pool: how often the shown value had changed; empty where the ledger keeps no such rows."""
+        """By SKU and pool: how often the shown value had changed by the entries before one of this epoch."""
+        asked = [sku for sku in skus if "\0" not in sku]
         async with self._asking() as connection:
-            if self._has_shown is None:
-                self._has_shown = await connection.fetchval("SELECT to_regclass('hub.shown') IS NOT NULL")
-            if not self._has_shown:
-                return {}
-            asked = [sku for sku in skus if "\0" not in sku]
             rows = await connection.fetch(_SHOWN, self._partition, asked, before.epoch, before.number)
         found: dict[str, dict[str, int]] = {}
         for row in rows:

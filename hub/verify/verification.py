@@ -12,8 +12,6 @@ from hub.domain.entry import Seq
 from hub.domain.verifying import TRANSIT, Balances, Finding, RawSku, check_positions, read_sku, readable
 from hub.domain.verifying_order import (
     Ledger,
-    Meta,
-    changes_of,
     check_entries,
     check_ledger,
     check_partition,
@@ -36,7 +34,7 @@ POSITIONS_PER_BATCH = 5_000
 TRANSFERS_PER_BATCH = 50
 # Reads of one batch, while the house is exchanged or SKUs are described.
 TRIES_MAX = 3
-# Entries that are compared byte for byte, and whose views are held against those of now.
+# Entries that are compared byte for byte.
 NEWEST_ENTRIES = 1_000
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
 IN_TRANSIT_MAX = 100_000
@@ -61,8 +59,6 @@ class Verification:
         self._report = Report()
         self._house = HeldHouse(inspection, described, self._report)
         self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
-        # How often each shown value had changed, by the newest entries of the ledger: by SKU, then pool.
-        self._recent: dict[str, dict[str, int]] = {}
         # Positions that were met at each location and that its set names.
         self._met: Counter[str] = Counter()
         # Hashes of the SKUs' names, about 60 bytes each.
@@ -102,17 +98,16 @@ class Verification:
             if later.last is None:
                 raise ServerRefused("there is nothing to verify: neither Redis nor the ledger has any stock")
             return False
-        await self._check_newest(later, meta)
+        await self._check_newest(later)
         return True
 
-    async def _check_newest(self, ledger: Ledger, meta: Meta) -> None:
+    async def _check_newest(self, ledger: Ledger) -> None:
         newest = await self._inspection.newest(NEWEST_ENTRIES)
         cursor, known = ledger.cursor, {}
         if cursor is not None:
             first = Seq(cursor.epoch, max(0, cursor.number - NEWEST_ENTRIES + 1), cursor.partition)
             known = await self._sums.entries(first, cursor)
         self._report.add(check_entries(newest, known))
-        self._recent = changes_of(known, meta.epoch)
 
     async def _check_all(self) -> None:
         async for page in self._names():
@@ -175,9 +170,8 @@ class Verification:
         self._report.add(Finding("description_differs", detail, name) for name in others)
         by_location: dict[str, list[str]] = {}
         for raw in batch.skus:
-            known = _newest(self._recent.get(raw.name, {}), changes.get(raw.name, {}))
             known_rules = rules if raw.name not in others else Rules(rules.version, None)
-            self._check_sku(raw, balances.get(raw.name, {}), known_rules, known)
+            self._check_sku(raw, balances.get(raw.name, {}), known_rules, changes.get(raw.name, {}))
             # A scan may give a name twice, and then its positions would count twice.
             if (digest := hash(raw.name)) not in self._met_skus:
                 self._met_skus.add(digest)
@@ -258,7 +252,3 @@ class Verification:
                 of_sku = balances.setdefault(name, {})
                 of_sku[place] = of_sku.get(place, 0) + units
         return balances
-
-
-def _newest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {pool: max(one.get(pool, 0), other.get(pool, 0)) for pool in one.keys() | other.keys()}

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from hub.domain.articles import Catalogue
 from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings, RuleSettings
-from hub.domain.command import Counting, Fact, Line
+from hub.domain.command import Counting, Fact, Line, Transfer, Voiding
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
 from hub.stock.described import Described
@@ -67,6 +67,35 @@ async def live(hub: OpenStores) -> None:
 
 def sale(hub: OpenStores, id: str, *lines: Line, **changes: Any) -> Fact:
     return hub.fact(id, *lines, **{"verb": "sale", "type": "sale", "pool": "online", **changes})
+
+
+async def send(hub: OpenStores) -> None:
+    """Let units be on the way, be lost there and arrive unannounced, and take back a sale."""
+    await hub.book(hub.fact("c-r", Line("COAT", "LON", 6)), sale(hub, "c-s", Line("COAT", "LON", 1)))
+    await hub.book(hub.fact("c-m", Line("COAT", "LON", 1, to="damaged"), verb="moved", type="moved"))
+    for id, transfer, units, is_final in [
+        ("d-1", "T-1", 2, None),
+        ("a-1", "T-1", 1, 0),
+        ("e-2", "T-2", 1, 0),
+        ("d-2", "T-2", 2, None),
+        ("d-3", "T-3", 1, None),
+        ("a-3", "T-3", 3, 1),
+    ]:
+        await hub.book(_transfer(hub, f"way-{id}", transfer, units, is_final))
+    void = {"verb": "void", "type": "sale.voided", "lines": ()}
+    await hub.book(
+        hub.fact("v-1", detail=Voiding("c-s", 0), **void), hub.fact("v-2", detail=Voiding("none", 0), **void)
+    )
+    await hub.ledger_has_all()
+
+
+def _transfer(hub: OpenStores, id: str, transfer: str, units: int, is_final: int | None) -> Fact:
+    """A dispatch where it is neither final nor not, else a receipt."""
+    if is_final is None:
+        lines, detail = (Line("COAT", "LON", units),), Transfer(transfer, "PAR", 0, own_lines=1)
+        return hub.fact(id, *lines, verb="dispatch", type="transfer.dispatched", detail=detail)
+    detail = Transfer(transfer, "", 0, is_final, early=(("COAT", units),))
+    return hub.fact(id, lines=(), verb="receive", type="transfer.received", detail=detail)
 
 
 @pytest.fixture

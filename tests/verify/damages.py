@@ -49,10 +49,7 @@ async def _poison(hand: Hand) -> None:
 
 
 async def _say_that_the_ledger_showed_more(hand: Hand) -> None:
-    await hand.rows.execute(
-        """CREATE TABLE hub.shown (partition integer, epoch integer, seq bigint, sku text, pool text, changes bigint);
-           INSERT INTO hub.shown VALUES (0, 1, 4, 'SHOE', 'online', 3), (0, 1, 3, 'SHOE', 'online', 2)"""
-    )
+    await hand.rows.execute("UPDATE hub.shown SET changes = 99 WHERE sku = 'BAG' AND pool = 'gulf'")
 
 
 async def _lose_sku(hand: Hand) -> None:
@@ -200,7 +197,7 @@ VIEWS: list[tuple[str, Damage, set[Place]]] = [
     (
         "changes fewer than the rows of what was shown",
         _say_that_the_ledger_showed_more,
-        {about("rev_back", "SHOE", pool="online")},
+        {about("rev_back", "BAG", pool="gulf")},
     ),
     (
         "a view that is gone",

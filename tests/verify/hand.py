@@ -11,7 +11,7 @@ from hub.domain.position import Fence, Position
 from hub.stock import keys
 
 EPOCH = 1
-TABLES = ("hub_state", "event", "movement", "poison")
+TABLES = ("hub_state", "event", "movement", "poison", "shown")
 
 decode_position = msgspec.msgpack.Decoder(Position).decode
 decode_view = msgspec.msgpack.Decoder(View).decode
@@ -35,7 +35,6 @@ class Hand:
         await self.redis.flushall()
         for key, dump in self._dumps.items():
             await self.redis.restore(key, 0, dump or b"")
-        await self.rows.execute("DROP TABLE IF EXISTS hub.shown")
         for table in TABLES:
             await self.rows.execute(f"TRUNCATE hub.{table}; INSERT INTO hub.{table} TABLE saved_{table}")
 

@@ -18,7 +18,7 @@ from hub.verify import following, verification
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import house_of
 from tests.stock.test_earlier import dispatched, received, sold, voided
-from tests.verify.conftest import HOUSE, Verify, live, sale
+from tests.verify.conftest import HOUSE, Verify, live, sale, send
 
 OTHER = msgspec.structs.replace(
     HOUSE, rules=(RuleSettings(pool="online", buffer=2), RuleSettings(pool="vip", sell=False))
@@ -48,6 +48,20 @@ async def test_a_hub_is_good_with_units_on_the_road_and_sales_that_did_not_stand
     report = await verify()
 
     assert not report.findings
+
+
+async def test_units_on_the_way_and_sales_taken_back_are_good(
+    hub: OpenStores, verify: Verify, redis_client: Redis
+) -> None:
+    await send(hub)
+
+    good = await verify()
+    assert (good.findings, good.unchecked) == ([], [])
+    assert await redis_client.hkeys(keys.TRANSFERS) == [b"T-1", b"T-2"]
+
+    await redis_client.hdel(keys.TRANSFERS, "T-1")
+    [finding] = (await verify()).findings
+    assert (finding.kind, finding.sku) == ("transit_differs", "COAT")
 
 
 async def test_a_hub_is_good_while_it_sells(hub: OpenStores, verify: Verify) -> None:

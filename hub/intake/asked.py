@@ -105,7 +105,8 @@ def _ring_fence(event: events.RingFence, house: House, clock_error_ms: int) -> A
 
 
 def _expected(event: events.Expected, house: House, clock_error_ms: int) -> Asked:
-    supply = Supply(event.purchase_order, corrected(epoch_ms(event.eta), clock_error_ms))
+    # A date on a purchase order is no reading of the sender's clock.
+    supply = Supply(event.purchase_order, epoch_ms(event.eta))
     return Asked("expected", _lines(event, house, event.location), supply)
 
 

@@ -96,7 +96,8 @@ def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
     draft.set_record(WAITING, field, None)
     taken = _taken(draft.skus, draft.movements)
     sale = _Sale(draft, field, fact.pool, house, ())
-    for time_ms, asked in waiting:
+    for time_ms, waited in waiting:
+        asked = [(draft.house_name(sku), units) for sku, units in waited]
         sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
 
 

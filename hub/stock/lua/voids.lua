@@ -159,9 +159,11 @@ function facts.sale.after(change, call, command)
   set_record(change, 'voids', field, nil)
   local takes, done, has_given = takes_of(change), voided(change, call, field, {}), false
   for _, each in ipairs(waiting) do
+    local asked = {}
+    for i, units in ipairs(each[2]) do asked[i] = { facts.house_name(change, call, units[1]), units[2] } end
     local time = math.min(each[1], call.now)
     change.moment = time ~= command[TIME] and time or nil
-    has_given = #give_back(change, call, takes, each[2], done, command[OF_POOL], time).order > 0 or has_given
+    has_given = #give_back(change, call, takes, asked, done, command[OF_POOL], time).order > 0 or has_given
   end
   change.moment = nil
   if has_given then keep_voided(change, field, done) end

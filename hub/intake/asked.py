@@ -51,7 +51,8 @@ def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
 
 
 def _void(event: events.SaleVoided, house: House, clock_error_ms: int) -> Asked:
-    return Asked("void", detail=Voiding(event.sale, 0, _units(event.lines, house)))
+    asked = ((house.sku(line.sku), line.quantity, line.serials) for line in event.lines or ())
+    return Asked("void", detail=Voiding(event.sale, 0, tuple(each if each[2] else each[:2] for each in asked)))
 
 
 def _return(event: events.Return, house: House, clock_error_ms: int) -> Asked:

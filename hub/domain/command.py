@@ -51,6 +51,9 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     time_ms: int | None = None
 
 
+Asked = tuple[str, int] | tuple[str, int, tuple[str, ...]]
+
+
 class Voiding(msgspec.Struct, frozen=True, array_like=True):
     """What a `void` takes back; the lines of the fact are what the sale took, from which buckets, in its order."""
 
@@ -58,8 +61,8 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     sale: str
     # 1 when the sale was found; else the void waits for it.
     is_found: int
-    # (SKU, units) to give back; empty: all that were not given back yet.
-    asked: tuple[tuple[str, int], ...] = ()
+    # (SKU, units), perhaps with their serials, to give back; empty: all that were not given back yet.
+    asked: tuple[Asked, ...] = ()
     # (SKU, units) that earlier voids gave back, as far as the ledger says.
     given_back: tuple[tuple[str, int], ...] = ()
 

@@ -126,6 +126,11 @@ class Draft:
         key = (table, field)
         return self._records[key] if key in self._records else self._books.records.get(table, {}).get(field)
 
+    def house_name(self, name: str) -> str:
+        """What a name means by now: what waits may have been told by a name that became an alias meanwhile."""
+        owner = self.record("aliases", name)
+        return str(owner[0]) if owner else name
+
     def set_record(self, table: str, field: str, value: Any) -> None:
         """Remember something, or with None forget it."""
         self._records[table, field] = value

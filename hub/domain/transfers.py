@@ -10,6 +10,7 @@ So it does not matter in which order the parts of a transfer are told. What is r
 waits in `early`, for nobody knows yet where it is; it takes effect with the dispatch, in the dispatch's own entry.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -60,17 +61,21 @@ def record_from(value: Any) -> Record:
     return msgspec.convert(value, Record)
 
 
-def with_record(fact: Fact, known: Record | None) -> Fact:
-    """Complete a `dispatch` or `receive` by what is known of its transfer."""
+def with_record(fact: Fact, known: Record | None, house_name: Callable[[str], str] = str) -> Fact:
+    """Complete a `dispatch` or `receive` by what is known of its transfer; `house_name` says what names mean now."""
     known, transfer = known or Record(), fact.detail
     assert isinstance(transfer, Transfer)
     if fact.verb == "dispatch":
-        early = [Line(sku, transfer.to, n, time_ms=each.time_ms) for each in known.early for sku, n in each.units]
+        early = [
+            Line(house_name(sku), transfer.to, units, time_ms=each.time_ms)
+            for each in known.early
+            for sku, units in each.units
+        ]
         detail = msgspec.structs.replace(transfer, version=known.version)
         return msgspec.structs.replace(fact, lines=(*fact.lines, *early), detail=detail)
     if not known.to:
         return msgspec.structs.replace(fact, detail=msgspec.structs.replace(transfer, version=known.version))
-    lines = tuple(Line(sku, known.to, units) for sku, units in transfer.early)
+    lines = tuple(Line(house_name(sku), known.to, units) for sku, units in transfer.early)
     detail = msgspec.structs.replace(transfer, to=known.to, version=known.version, early=())
     return msgspec.structs.replace(fact, lines=lines, detail=detail)
 

@@ -6,12 +6,13 @@ takes effect with it, in the sale's own entry, as of its own time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from hub.domain import serials
 from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
-from hub.domain.command import Fact, Line, Voiding
+from hub.domain.command import Asked, Fact, Line, Voiding
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.entry import Entry, Movement
 from hub.domain.position import Position
@@ -39,7 +40,7 @@ def with_sale(fact: Fact, sale: Entry, given_back: Mapping[str, int]) -> Fact:
     """Complete a `void` by the entry of its sale, and what the ledger knows of earlier voids."""
     voiding = fact.detail
     assert isinstance(voiding, Voiding)
-    asked = {sku for sku, _ in voiding.asked}
+    asked = {each[0] for each in voiding.asked}
     lines = tuple(line for line in _taken(sale.skus, sale.movements) if not asked or line.sku in asked)
     known = tuple((sku, units) for sku, units in given_back.items() if not asked or sku in asked)
     detail = msgspec.structs.replace(voiding, is_found=1, given_back=known)
@@ -80,7 +81,7 @@ def book_void(draft: Draft, fact: Fact, house: Order) -> None:
         if len(waiting) >= WAITING_PER_SALE_MAX:
             draft.refuse(f"{WAITING_PER_SALE_MAX} voids wait for this sale already")
             return
-        draft.set_record(WAITING, field, [*waiting, [draft.time_ms, [list(units) for units in voiding.asked]]])
+        draft.set_record(WAITING, field, [*waiting, [draft.time_ms, list(map(_stored, voiding.asked))]])
         return
     sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
     given = sale.give_back(fact.lines, voiding.asked)
@@ -96,8 +97,14 @@ def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
     draft.set_record(WAITING, field, None)
     taken = _taken(draft.skus, draft.movements)
     sale = _Sale(draft, field, fact.pool, house, ())
-    for time_ms, asked in waiting:
+    for time_ms, waited in waiting:
+        asked = [(draft.house_name(sku), *more) for sku, *more in waited]
         sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
+
+
+def _stored(asked: Asked) -> list[object]:
+    """As the journal has it."""
+    return [*asked[:2], *map(list, asked[2:])]
 
 
 class _Sale:
@@ -115,11 +122,15 @@ class _Sale:
         for sku, units in given_back:
             self._done[sku] = max(self._done.get(sku, 0), units)
 
-    def give_back(self, taken: Iterable[Line], asked: Iterable[Sequence[str | int]]) -> dict[str, int]:
+    def give_back(self, taken: Iterable[Line], asked: Iterable[Sequence[Any]]) -> dict[str, int]:
         """Give back what was asked for, or all that is left of what was taken; answers the units of each SKU."""
         wanted: dict[str, int] = {}
-        for sku, units in asked:
-            wanted[str(sku)] = wanted.get(str(sku), 0) + int(units)
+        # By SKU, where it is said which pieces came back.
+        named: dict[str, dict[str, None]] = {}
+        for sku, units, *named_serials in asked:
+            wanted[sku] = wanted.get(sku, 0) + units
+            if named_serials:
+                named.setdefault(sku, {}).update(dict.fromkeys(named_serials[0]))
         is_all, skip, given = not wanted, dict(self._done), dict[str, int]()
         for line in taken:
             passed = min(line.quantity, skip.get(line.sku, 0))
@@ -127,8 +138,13 @@ class _Sale:
             units = line.quantity - passed if is_all else min(line.quantity - passed, wanted.get(line.sku, 0))
             if not is_all and units:
                 wanted[line.sku] -= units
-            # Which of several pieces came back nobody says; all of them did, or none is known to.
-            pieces = line.serials if units == line.quantity else ()
+            if line.sku in named:
+                pieces = tuple(named[line.sku])[:units]
+                for serial in pieces:
+                    del named[line.sku][serial]
+            else:
+                # Which of several pieces came back nobody says; all of them did, or none is known to.
+                pieces = line.serials if units == line.quantity else ()
             self._put_back(msgspec.structs.replace(line, quantity=units, serials=pieces))
             if units:
                 given[line.sku] = given.get(line.sku, 0) + units

@@ -51,7 +51,8 @@ def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
 
 
 def _void(event: events.SaleVoided, house: House, clock_error_ms: int) -> Asked:
-    return Asked("void", detail=Voiding(event.sale, 0, _units(event.lines, house)))
+    asked = ((house.sku(line.sku), line.quantity, line.serials) for line in event.lines or ())
+    return Asked("void", detail=Voiding(event.sale, 0, tuple(each if each[2] else each[:2] for each in asked)))
 
 
 def _return(event: events.Return, house: House, clock_error_ms: int) -> Asked:
@@ -105,7 +106,8 @@ def _ring_fence(event: events.RingFence, house: House, clock_error_ms: int) -> A
 
 
 def _expected(event: events.Expected, house: House, clock_error_ms: int) -> Asked:
-    supply = Supply(event.purchase_order, corrected(epoch_ms(event.eta), clock_error_ms))
+    # A date on a purchase order is no reading of the sender's clock.
+    supply = Supply(event.purchase_order, epoch_ms(event.eta))
     return Asked("expected", _lines(event, house, event.location), supply)
 
 

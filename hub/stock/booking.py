@@ -61,6 +61,7 @@ class Booking:
         for _ in range(ROUNDS_MAX):
             if not run.open:
                 break
+            await self._hear_of(run)
             await self._look_up(run, may_touch)
             await self._send(run)
             await self._ask(run, run.asking())
@@ -78,6 +79,12 @@ class Booking:
         # sale of today must not need the ledger.
         now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
         return not first_ms + AHEAD_MS <= fact.stated_ms <= now_ms + AHEAD_MS
+
+    async def _hear_of(self, run: "_Run") -> None:
+        """Perhaps another process described what is stale: then a name may mean another SKU, and other rules hold."""
+        if run.stale:
+            await self._described.catch_up(run.stale)
+            run.rename(self._described.catalogue.sku)
 
     async def _look_up(self, run: "_Run", may_touch: MayTouch) -> None:
         """Complete the facts that are about earlier ones."""
@@ -98,10 +105,6 @@ class Booking:
 
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
-        if run.stale:
-            # Perhaps another process described them: then a name may mean another SKU, and other rules hold.
-            await self._described.catch_up(run.stale)
-            run.rename(self._described.catalogue.sku)
         first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
         run.stale.clear()
         outcomes = await self._batcher.submit([*first, *map(run.sent, indexes)])
@@ -187,6 +190,11 @@ class _Run:
                 self.facts[index] = msgspec.structs.replace(fact, lines=tuple(renamed))
                 self.completed.pop(index, None)
                 self.stale.update(line.sku for line in renamed)
+            # What was looked up has lines of its own; it is looked up again by the names of now.
+            looked_up = self.completed.get(index)
+            if looked_up and any(house_name(line.sku) != line.sku for line in looked_up.lines):
+                del self.completed[index]
+                self.stale.update(house_name(line.sku) for line in looked_up.lines)
 
     def outcome_of(self, index: int) -> Duplicate:
         outcome = self._outcomes[index]

@@ -80,8 +80,8 @@ class Described:
             with reading():
                 async with self._client.pipeline(transaction=False) as pipeline:
                     for name in some:
-                        pipeline.hexists(keys.sku(name), keys.RULES_FIELD.decode())
-                    found |= {name for name, is_there in zip(some, await pipeline.execute(), strict=True) if is_there}
+                        pipeline.hmget(keys.sku(name), [keys.RULES_FIELD, keys.EXPECTED_FIELD])
+                    found |= {name for name, has in zip(some, await pipeline.execute(), strict=True) if any(has)}
         return found
 
     def hear(self, entry: Entry) -> None:

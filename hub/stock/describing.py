@@ -73,7 +73,7 @@ class Describing:
                     told.append(f'"{other}" is a name of "{owner}" already, and not of "{name}" too')
             taken = [alias for alias in article.aliases if house_name(alias) == alias]
             told += [
-                f'"{alias}" is a SKU of its own, with stock or a description, and no name of "{name}"'
+                f'"{alias}" is a SKU of its own, with stock, supply or a description, and no name of "{name}"'
                 for alias in taken
                 if alias in booked or alias in known
             ]

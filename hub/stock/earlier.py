@@ -65,7 +65,7 @@ class Earlier:
         return [
             _voiding(fact, sales, house, may_touch)
             if fact.verb == "void"
-            else _checked(with_record(fact, transfers.get(_transfer_in(fact))), house, may_touch)
+            else _moving(fact, transfers.get(_transfer_in(fact)), house, may_touch)
             for fact in facts
         ]
 
@@ -139,6 +139,14 @@ def _transfer_in(fact: Fact) -> str:
 def _sale_in(fact: Fact) -> EventId:
     assert isinstance(fact.detail, Voiding)
     return fact.source, fact.detail.sale
+
+
+def _moving(fact: Fact, known: Record | None, house: House, may_touch: MayTouch) -> Completed:
+    """A transfer goes to one place; which one that is hears only who may touch it."""
+    assert isinstance(fact.detail, Transfer)
+    if fact.verb == "dispatch" and known and known.to not in ("", fact.detail.to) and not may_touch(known.to):
+        return Refused(f"transfer {fact.detail.id} does not go to {fact.detail.to}")
+    return _checked(with_record(fact, known, house.sku), house, may_touch)
 
 
 def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, may_touch: MayTouch) -> Completed:

@@ -10,6 +10,8 @@ from tests.databases import new_database
 from tests.intake.door import Door, opaque_key, open_door, settings_in
 
 KEY_TEXT, KEY_TABLE = opaque_key()
+# A ledger that is slow because the machine is busy must not make a 202 of a 200, nor show a count before it is closed.
+PATIENT = "[limits]\nledger_wait_ms = 10000\n"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ async def door(
     store: Redis, database: str, servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Door]:
     folder = tmp_path_factory.mktemp("hub")
-    settings = settings_in(folder, redis_url=servers.redis_url, dsn=database, extra=KEY_TABLE)
+    settings = settings_in(folder, redis_url=servers.redis_url, dsn=database, extra=KEY_TABLE + PATIENT)
     async with open_door(settings) as opened:
         yield opened
 

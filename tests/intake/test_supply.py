@@ -1,5 +1,6 @@
 """Purchase orders over HTTP: what is said of them, and what is still to come."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +56,17 @@ async def test_a_receipt_that_comes_first_has_arrived_and_says_no_eta(door: Door
 
     [item] = await supply(door, "EARLY")
     assert (item["quantity"], item["outstanding"]) == (3, 1)
+
+
+async def test_an_eta_is_a_date_and_not_corrected_as_the_senders_clock_is(door: Door) -> None:
+    an_hour_slow = {"Hub-Sent-At": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+
+    for sku, eta in [("DATED", ETA), ("NEVER", "9999-12-31T23:59:59.999+00:00")]:
+        reply = await door.send(expected(door, line(sku, 1), eta=eta), headers=an_hour_slow)
+        assert (reply.status, reply.json()["alerts"][0]["type"]) == (200, "clock_skew")
+
+    etas = [item["eta"] for sku in ("DATED", "NEVER") for item in await supply(door, sku)]
+    assert etas == ["2026-12-01T08:00:00.000Z", "9999-12-31T23:59:59.999Z"]
 
 
 async def test_a_receipt_without_a_purchase_order_is_no_supply(door: Door) -> None:

@@ -59,6 +59,28 @@ async def test_a_void_of_more_than_was_sold_is_told(door: Door) -> None:
     assert await on_hand(door, "SHOES") == 0
 
 
+@pytest.mark.parametrize("comes_first", ["sale", "void"])
+async def test_the_pieces_that_a_void_names_are_on_the_shelf_again_and_no_others(door: Door, comes_first: str) -> None:
+    sku = f"PIECES-{comes_first}"
+    await door.send(door.receipt({**line(sku, 3), "serials": ["A", "B", "C"]}))
+    sale = door.sale({**line(sku, 1), "serials": ["A"]}, {**line(sku, 2), "serials": ["B", "C"]})
+    void = voided(door, sale["id"], {**line(sku, 2), "serials": ["B", "NOT-SOLD"]})
+
+    for event in [sale, void] if comes_first == "sale" else [void, sale]:
+        assert (await door.send(event)).status == 200
+
+    pieces = {serial: await state(door, sku, serial) for serial in ("A", "B", "C", "NOT-SOLD")}
+    assert pieces == {"A": "sold", "B": "shelf", "C": "sold", "NOT-SOLD": None}
+    again = (await door.send(door.sale({**line(sku, 1), "serials": ["B"]}))).json()
+    assert "counterfeit_suspect" not in {alert["type"] for alert in again["alerts"]}
+
+
+async def state(door: Door, sku: str, serial: str) -> str | None:
+    reply = await door.get("/v1/serials", token=door.till, sku=sku, serial=serial)
+    told: str | None = reply.json()["state"] if reply.status == 200 else None
+    return told
+
+
 async def test_a_void_of_a_receipt_is_refused_with_the_reason(door: Door) -> None:
     receipt = door.receipt(line("RING", 1))
     await door.send(receipt)

@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 from hub.domain.command import Fact, Voiding
 from hub.domain.model import Model
 from hub.domain.voids import given_back_in, record_field, with_sale
+from tests.model.supply import SERIALS
 from tests.model.worlds import BUSY_SKUS, SOURCES, Telling, offsets, yes_or_no
 
-asked = st.lists(st.tuples(st.sampled_from(BUSY_SKUS), st.integers(1, 5)), max_size=3)
+# The serials that sales name too; a void may name none, or pieces that it is not about.
+_pieces = st.lists(st.sampled_from(SERIALS), min_size=1, max_size=2, unique=True).map(tuple)
+_units = st.tuples(st.sampled_from(BUSY_SKUS), st.integers(1, 5))
+_pieces_of = st.tuples(st.sampled_from(BUSY_SKUS), st.integers(2, 5), _pieces)
+asked = st.lists(st.one_of(_units, _pieces_of), max_size=3)
 
 # A void of the sale that was told so many sales ago has this before the number.
 BACK = "back-"
@@ -93,7 +98,7 @@ class Sales:
             self._waiting.setdefault((void.source, voiding.sale), []).append(void)
             return []
         wanted = Counter[str]()
-        for sku, number in voiding.asked:
+        for sku, number, *_ in voiding.asked:
             wanted[sku] += number
         backs: list[Back] = []
         for index, (place, number) in enumerate(left):

@@ -17,14 +17,18 @@ from tests.stock.opened import OpenStores
 from tests.stock.test_booking import LAST_YEAR_MS, forget
 
 
-def dispatched(hub: OpenStores, id: str, quantity: int, *, to: str = "PAR", transfer: str = "T1") -> Fact:
+def dispatched(
+    hub: OpenStores, id: str, quantity: int, *, to: str = "PAR", transfer: str = "T1", sku: str = "BAG"
+) -> Fact:
     detail = Transfer(transfer, to, 0, own_lines=1)
-    return hub.fact(id, Line("BAG", "LON", quantity), verb="dispatch", type="transfer.dispatched", detail=detail)
+    return hub.fact(id, Line(sku, "LON", quantity), verb="dispatch", type="transfer.dispatched", detail=detail)
 
 
-def received(hub: OpenStores, id: str, quantity: int, *, final: int = 0, transfer: str = "T1") -> Fact:
+def received(
+    hub: OpenStores, id: str, quantity: int, *, final: int = 0, transfer: str = "T1", sku: str = "BAG"
+) -> Fact:
     plain = hub.fact(id, verb="receive", type="transfer.received")
-    detail = Transfer(transfer, "", 0, final, early=(("BAG", quantity),))
+    detail = Transfer(transfer, "", 0, final, early=((sku, quantity),))
     return msgspec.structs.replace(plain, lines=(), detail=detail)
 
 
@@ -101,6 +105,15 @@ async def test_a_dispatch_to_another_place_is_refused_with_the_reason(hub: OpenS
     [_, refused] = await hub.book(dispatched(hub, "out", 1), dispatched(hub, "other", 1, to="LON"))
 
     assert refused == Refused("transfer T1 goes to PAR, not to LON")
+
+
+async def test_where_a_transfer_goes_is_not_told_to_who_may_not_touch_it(hub: OpenStores) -> None:
+    await hub.book(dispatched(hub, "out", 1))
+
+    [refused] = await hub.booking.book([dispatched(hub, "other", 1, to="LON")], lambda location: location == "LON")
+
+    assert refused == Refused("transfer T1 does not go to LON")
+    assert await on_hand(hub) == {"LON": -1}
 
 
 async def test_who_may_not_touch_where_the_transfer_goes_changes_nothing(hub: OpenStores) -> None:

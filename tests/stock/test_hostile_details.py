@@ -120,6 +120,14 @@ async def test_a_void_with_a_wrong_part_is_refused(partition: Partition, changes
     await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(**changes)))
 
 
+@pytest.mark.parametrize(
+    "serials", [7, "S", {"a": "S"}, ["S", "T"], [None, "S"], [""], [7], ["S" * 801], [[]]], ids=lambda s: repr(s)[:20]
+)
+async def test_voided_pieces_that_are_none_are_refused(partition: Partition, serials: Any) -> None:
+    asked = [["BAG", 1, serials]]
+    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(asked=asked)))
+
+
 @pytest.mark.parametrize("units", NOT_UNITS, ids=repr)
 async def test_voided_units_that_are_none_are_refused(partition: Partition, units: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(asked=units)))

@@ -39,8 +39,8 @@ local function take_alias(change, call, sku, alias, key)
   if owner == sku then return end
   if owner then refuse('"' .. alias .. '" is a name of "' .. owner .. '" already') end
   local state = load_whole(key)
-  if state.rules or record_of(change, call, 'catalogue', alias) then
-    refuse('"' .. alias .. '" is a SKU of its own, with stock or a description')
+  if state.rules or #expected_in(state) > 0 or record_of(change, call, 'catalogue', alias) then
+    refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description')
   end
   set_record(change, 'aliases', alias, { sku })
   change.revisions[#change.revisions + 1] = { state, AN_ALIAS }

@@ -8,6 +8,12 @@
 -- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}
 
+-- What a name means by now: what waited for another fact may have been told by a name that became an alias meanwhile.
+function facts.house_name(change, call, name)
+  local owner = record_of(change, call, 'aliases', name)
+  return owner and owner[1] or name
+end
+
 do
 
 -- Units came from outside, into `free` or a status; those with a suspect serial go where a person looks at them.

@@ -123,6 +123,36 @@ function pieces.taken_back(change, call, place, line, time)
   end
 end
 
+-- Stops the command unless it is nil or a list of at most so many serials.
+function pieces.check_named(serials, count_max)
+  if serials == nil then return end
+  if not is_list(serials, math.min(count_max, SERIALS_MAX)) then refuse('serials are no list of at most its units') end
+  for _, serial in ipairs(serials) do
+    if not is_text(serial, SERIAL_BYTES_MAX) then refuse('a serial is no text') end
+  end
+end
+
+-- By SKU, of a list of {SKU, units, perhaps serials}: the serials, each once, where some are said.
+function pieces.named_in(asked)
+  local named, seen = {}, {}
+  for _, each in ipairs(asked) do
+    for _, serial in ipairs(each[3] or NONE) do
+      local field = each[1] .. '\0' .. serial
+      named[each[1]] = named[each[1]] or {}
+      if not seen[field] then table.insert(named[each[1]], serial) end
+      seen[field] = true
+    end
+  end
+  return named
+end
+
+-- Take the first so many out of a list; nil for none.
+function pieces.first_of(serials, count)
+  local taken = {}
+  while #serials > 0 and #taken < count do taken[#taken + 1] = table.remove(serials, 1) end
+  return #taken > 0 and taken or nil
+end
+
 -- The serials that are not among the suspects, or nil for none.
 function pieces.without(serials, suspects)
   if not serials or #suspects == 0 then return serials end

@@ -30,14 +30,15 @@ local function known_transfer(change, call, id)
 end
 
 -- Whether the lines behind the command's own are what was received early, and whether one of that was the last.
-local function check_early(command, detail, early)
+local function check_early(change, call, command, detail, early)
   local at, is_final = detail[OWN_LINES], false
   for _, each in ipairs(early) do
     is_final = is_final or each[2] == 1
     for _, units in ipairs(each[3]) do
       at = at + 1
-      local line = command[LINES][at]
-      if not line or line[SKU] ~= units[1] or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[1]
+      local line, name = command[LINES][at], facts.house_name(change, call, units[1])
+      if line and line[SKU] == units[1] and name ~= units[1] then error({ stale = units[1] }, 0) end
+      if not line or line[SKU] ~= name or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[1]
         or line[LOCATION] ~= detail[GOES_TO] then
         refuse('the lines are not what was received early')
       end
@@ -59,7 +60,7 @@ local function apply_dispatch(change, call, command)
   if found[DESTINATION] ~= '' and found[DESTINATION] ~= to then
     refuse('transfer ' .. id .. ' goes to ' .. found[DESTINATION] .. ', not to ' .. to)
   end
-  local is_final = check_early(command, detail, found[EARLY])
+  local is_final = check_early(change, call, command, detail, found[EARLY])
   local account = transit.account_of(found, id, to)
   for i, line in ipairs(command[LINES]) do
     if i <= own then

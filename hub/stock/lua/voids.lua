@@ -1,7 +1,7 @@
 -- Voids: sales that did not stand, wholly or in part; their units go back into the buckets they came from.
 --
 -- `voided` says of a sale how many units of each SKU were given back, a list of {SKU, units}. What comes before its sale
--- waits in `voids`: for each sale a list of {time, a list of {SKU, units}}, an empty one for all that is left.
+-- waits in `voids`: for each sale a list of {time, a list of {SKU, units, perhaps serials}}, an empty one for all that is left.
 --
 -- LAW  No unit of a sale is given back twice, and none that it did not take.
 
@@ -14,11 +14,23 @@ local UNITS_MAX = LINES_MAX * QUANTITY_MAX
 -- Of a command's detail.
 local SALE, IS_FOUND, ASKED, GIVEN_BACK = 1, 2, 3, 4
 
+-- {SKU, units} each, and perhaps the serials of some or all of them.
+local function check_asked(asked)
+  if not is_list(asked, LINES_MAX) then refuse('units are no list of at most 100') end
+  local units = {}
+  for i, each in ipairs(asked) do
+    if not is_list(each, 3) then refuse('units are no SKU and number') end
+    units[i] = { each[1], each[2] }
+  end
+  check_units(units, 1, QUANTITY_MAX)
+  for _, each in ipairs(asked) do pieces.check_named(each[3], each[2]) end
+end
+
 local function checked(command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[SALE], 1024) then refuse('the sale is not named') end
   if not is_whole(detail[IS_FOUND], 0, 1) then refuse('it is not said whether the sale was found') end
-  check_units(detail[ASKED], 1, QUANTITY_MAX)
+  check_asked(detail[ASKED])
   check_units(detail[GIVEN_BACK], 0, UNITS_MAX)
   if detail[IS_FOUND] == 0 and #command[LINES] > 0 then refuse('a sale that was not found took nothing') end
   if detail[SALE] == command[ID] then refuse('an event does not void itself') end
@@ -68,7 +80,7 @@ end
 -- Give back what was asked for, or all that is left, of what the sale took: a list of {place, units, bucket, serials}.
 local function give_back(change, call, takes, asked, done, pool, time)
   local wanted, is_all = tally_of(asked), #asked == 0
-  local given, skip = tally_of({}), {}
+  local given, skip, named = tally_of({}), {}, pieces.named_in(asked)
   for sku, units in pairs(done.of) do skip[sku] = units end
   for _, take in ipairs(takes) do
     local place, sku = take[1], take[1].name
@@ -82,6 +94,7 @@ local function give_back(change, call, takes, asked, done, pool, time)
     if units > 0 then
       -- Which of several pieces came back nobody says; all of them did, or none is known to.
       local serials = units == take[2] and take[4] or nil
+      if named[sku] then serials = pieces.first_of(named[sku], units) end
       move_units(change, units, serials)
       pieces.taken_back(change, call, place, { [SERIALS] = serials }, time)
       put_back(change, place, take[3], units, pool, time)
@@ -159,9 +172,11 @@ function facts.sale.after(change, call, command)
   set_record(change, 'voids', field, nil)
   local takes, done, has_given = takes_of(change), voided(change, call, field, {}), false
   for _, each in ipairs(waiting) do
+    local asked = {}
+    for i, units in ipairs(each[2]) do asked[i] = { facts.house_name(change, call, units[1]), units[2], units[3] } end
     local time = math.min(each[1], call.now)
     change.moment = time ~= command[TIME] and time or nil
-    has_given = #give_back(change, call, takes, each[2], done, command[OF_POOL], time).order > 0 or has_given
+    has_given = #give_back(change, call, takes, asked, done, command[OF_POOL], time).order > 0 or has_given
   end
   change.moment = nil
   if has_given then keep_voided(change, field, done) end

@@ -20,6 +20,8 @@ class Options:
 
     runs: int
     seconds: float
+    # Of the house that is to be large.
+    positions: int
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ def options(description: str | None) -> Options:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=3, help="measure so often; the median counts")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load")
+    parser.add_argument("--positions", type=int, default=100_000, help="of the house that rules change for")
     given = parser.parse_args()
-    return Options(runs=max(1, given.runs), seconds=given.seconds)
+    return Options(runs=max(1, given.runs), seconds=given.seconds, positions=given.positions)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:

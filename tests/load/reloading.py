@@ -205,7 +205,9 @@ def measure(options: Options) -> list[Row]:
     return [
         *_felt("a change of rules is swept", swept, quiet),
         *_felt("a dry run is made", tried, quiet),
-        _call("the kernel's longest call in the sweep, in Redis", swept.call_longest_ms, quiet.call_longest_ms, "≤ 10 ms"),
+        _call(
+            "the kernel's longest call in the sweep, in Redis", swept.call_longest_ms, quiet.call_longest_ms, "≤ 10 ms"
+        ),
         _call("99.9 % of its calls in the sweep, in Redis", swept.call_p999_ms, quiet.call_p999_ms, "≤ 5 ms"),
         Row("—", f"until all is recomputed, {size}", done, "—", "—", "—"),
         Row("—", f"dry run, {size}", spread(tried.seconds, 1, " s"), "—", "—", "—"),

@@ -158,6 +158,26 @@ def replay(file: Path, config: Path | None, **options: Any) -> None:
     sys.exit(_run(run_replay(file, config, os.environ, **options)))
 
 
+@main.command("import")
+@click.argument("file")
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+@click.option("--token", "bearer", help="What to send as; default: made from the configuration.")
+@click.option("--source", default="import", show_default=True, help="The space of event ids, with a token made here.")
+@click.option("--kind", type=click.Choice(["system", "physical"]), help="An ERP's book, or a count; default: system.")
+@click.option("--at", help="As of when the file is true, RFC 3339; default: now.")
+@click.option("--on-error", type=click.Choice(["skip", "abort"]), help="What broken lines do; default: skip.")
+@click.option("--location", help="Of lines that name none.")
+@click.option("--complete", is_flag=True, help="What is not listed at the listed locations is zero.")
+@click.option("--id", help="Of the import; the same again is not booked again.")
+def import_books(file: str, config: Path | None, complete: bool, **options: Any) -> None:
+    """Make the hub's books what FILE says (CSV or JSON lines, - is standard input); safe to repeat."""
+    from hub.commands.importing import run_import  # noqa: PLC0415
+
+    options["complete"] = "true" if complete else None
+    sys.exit(_run(run_import(file, config, os.environ, **options)))
+
+
 @main.command()
 @_CONFIG
 @click.option("--url", help="The hub's HTTP door; default: as configured.")

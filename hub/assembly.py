@@ -98,6 +98,7 @@ class Hub:
         parts = self._parts(origins)
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
+        self._run("imports", self._stores.imports.run())
         self._run("sweep", self._stores.sweep.run())
         self._run("house", self._stores.current.watch())
         self._run("reload", self._reload_when_asked())
@@ -165,6 +166,7 @@ class Hub:
             describing=stores.describing,
             described=stores.described,
             reads=stores.reads,
+            imports=stores.imports,
             watermark=stores.watermark,
             past=stores.past,
             counts=stores.counts,

@@ -15,10 +15,15 @@ from hub.domain.catalogue import HouseSettings, SkuSettings
 from hub.domain.entry import Entry
 from hub.domain.rules import House
 from hub.faults import ServerRefused
+from hub.imports.comparing import Comparer
+from hub.imports.pace import Pace
+from hub.imports.running import Imports
+from hub.imports.spool import Folder
+from hub.imports.working import Worker
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history
+from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
@@ -29,15 +34,18 @@ from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
 from hub.ledger.sources import SourceMemory, heard_in
+from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
-from hub.stock import keys
+from hub.stock import keys, sweep
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
+from hub.stock.books import Books
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.describing import Describing
+from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
@@ -106,7 +114,9 @@ class Stores:
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
-        self.booking = Booking(self.kernel, self.batcher, lookup, self.described, self.closer.note_opened)
+        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids)
+        self.booking = Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
         # A long sum over counts must not hold up a look at what was shown.
         self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
@@ -114,6 +124,7 @@ class Stores:
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
         self.sources = self._sources(exits, dsn)
+        self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
@@ -215,6 +226,20 @@ class Stores:
             on_posted=lambda posted: self.sources.hear(heard_in(posted)),
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
+        since = Since(Link(dsn, "imports"))
+        exits.push_async_callback(since.aclose)
+
+        def house() -> House:
+            return self.house
+
+        folder, pace = Folder(self._settings.hub.data_dir / "imports"), Pace(sweep.SHARE)
+        comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
+        worker = Worker(folder, house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
+        imports = Imports(folder, house, worker)
+        imports.open()
+        return imports
 
     def _sources(self, exits: AsyncExitStack, dsn: str) -> SourceWatch:
         memory = SourceMemory(Link(dsn, "sources"))

@@ -20,6 +20,16 @@ TAGS_PER_EVENT_MAX = 16
 # Locations an order names in `locations` or `prefer`.
 LOCATIONS_PER_ORDER_MAX = 100
 
+# One import, before and after gunzip, and its lines.
+IMPORT_BYTES_MAX = 256 * 1024 * 1024
+IMPORT_LINES_MAX = 1_000_000
+# One line of it, in bytes: a SKU and a location with all their escapes.
+IMPORT_LINE_BYTES_MAX = 4 * 1024
+# Broken lines that are told; the others are counted.
+IMPORT_ERRORS_MAX = 1_000
+# Imports that are listed, and remembered after their end.
+IMPORTS_KEPT_MAX = 100
+
 # SKUs in `GET /v1/availability`, so that the address stays under what proxies take.
 SKUS_PER_GET_MAX = 50
 SKUS_PER_QUERY_MAX = 1_000

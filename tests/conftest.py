@@ -67,9 +67,11 @@ async def postgres_dsn(servers: EmbeddedServers) -> AsyncIterator[str]:
 def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
     """Wait until a claim holds about something that tells nobody, such as the server's list of sessions."""
 
-    async def wait(claim: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await claim():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+    return until_holds
 
-    return wait
+
+async def until_holds(claim: Callable[[], Awaitable[bool]]) -> None:
+    """The same for what is no test."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await claim():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -3,8 +3,8 @@
 Every function takes a position and gives a `Change`: the new position, the movements that lead to it and what
 a person should know. A position is the sum of its movements; only a fence's target is set beside them.
 Buckets are named as in the journal: `free`, `reserved`, `ring_fenced:<pool>`, `aside:<status>`, the account
-`deficit`, and outside the shelf `supplier`, `customer`, `adjustment` and others named below. The account `variance`
-is where a count's differences and what it has seen already meet.
+`deficit`, and outside the shelf `supplier`, `customer`, `adjustment`, `written_off` and others named below. The account
+`variance` is where a count's differences and what it has seen already meet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,13 @@ DEFICIT = "deficit"
 SUPPLIER = "supplier"
 CUSTOMER = "customer"
 ADJUSTMENT = "adjustment"
+WRITTEN_OFF = "written_off"
+# Of transfers: units that the final arrival lacked, and units that arrived before anybody said they were sent.
+LOST = "lost"
+UNANNOUNCED = "unannounced"
 VARIANCE = "variance"
+# Between two buckets: what was taken and is not yet where it goes.
+HAND = "hand"
 _FENCE = "ring_fenced:"
 _ASIDE = "aside:"
 
@@ -59,9 +65,19 @@ def fence_bucket(pool: str) -> str:
     return _FENCE + pool
 
 
+def fence_of_bucket(bucket: str) -> str:
+    """Say whose fence a bucket is; empty where it is none."""
+    return bucket.removeprefix(_FENCE) if bucket.startswith(_FENCE) else ""
+
+
 def aside_bucket(status: str) -> str:
     """Name the bucket of units on the shelf that are not for sale."""
     return _ASIDE + status
+
+
+def transit_bucket(transfer: str) -> str:
+    """Name the account of units between two locations."""
+    return "in_transit:" + transfer
 
 
 def arrive(position: Position, quantity: int, *, source: str, pools: Sequence[str]) -> Change:
@@ -97,9 +113,15 @@ def sell(position: Position, quantity: int, pool: str, *, pools: Sequence[str]) 
     own = fence_bucket(pool)
     others = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
     before = units_in(position, own)
-    change = _take(position, quantity, [own, FREE, *others, RESERVED], own=own, to=CUSTOMER)
+    change = take(position, quantity, [own, FREE, *others, RESERVED], own=own, to=CUSTOMER)
     bought = before - units_in(change.position, own)
     return msgspec.structs.replace(change, position=_lower_target(change.position, pool, bought))
+
+
+def depart(position: Position, quantity: int, *, pools: Sequence[str]) -> Change:
+    """Take what was sent elsewhere into the hand: `free`, fences, `reserved`, then `deficit`; never from `aside`."""
+    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
+    return take(position, quantity, [FREE, *fences, RESERVED], own="", to=HAND)
 
 
 def remove(
@@ -115,10 +137,7 @@ def remove(
 
     `bucket` is `free` or a status; `statuses` is the house's order of statuses.
     """
-    named = FREE if bucket == FREE else aside_bucket(bucket)
-    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
-    aside = [aside_bucket(status) for status in _statuses_in_order(position, statuses)]
-    return _take(position, quantity, [named, FREE, *fences, *aside, RESERVED], own="", to=to)
+    return take(position, quantity, everywhere(position, bucket, pools, statuses), own="", to=to)
 
 
 def settle(position: Position, difference: int, owed: int, *, pools: Sequence[str], statuses: Sequence[str]) -> Change:
@@ -157,21 +176,15 @@ def set_fence(position: Position, pool: str, target: int, *, standing: int, time
     return Change(position, tuple(moves))
 
 
-def units_in(position: Position, bucket: str) -> int:
-    """Count the units in a bucket of the shelf; `deficit` and the outside hold none."""
-    if bucket == FREE:
-        return position.free
-    if bucket == RESERVED:
-        return position.reserved
-    if bucket.startswith(_FENCE):
-        fence = _fence_of(position, bucket.removeprefix(_FENCE))
-        return fence.quantity if fence is not None else 0
-    if bucket.startswith(_ASIDE):
-        return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
-    return 0
+def everywhere(position: Position, bucket: str, pools: Sequence[str], statuses: Sequence[str]) -> list[str]:
+    """Where units are looked for that are said to be in a bucket: there, then wherever the shelf has some."""
+    named = FREE if bucket == FREE else aside_bucket(bucket)
+    fences = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
+    aside = [aside_bucket(status) for status in _statuses_in_order(position, statuses)]
+    return [named, FREE, *fences, *aside, RESERVED]
 
 
-def _take(position: Position, quantity: int, buckets: Iterable[str], *, own: str, to: str) -> Change:
+def take(position: Position, quantity: int, buckets: Iterable[str], *, own: str, to: str) -> Change:
     """Take units from buckets in order; what none of them has is owed by the deficit."""
     moves: list[Move] = []
     alerts: list[Alert] = []
@@ -188,6 +201,20 @@ def _take(position: Position, quantity: int, buckets: Iterable[str], *, own: str
     if left:
         alerts.append(Alert("discrepancy", left))
     return Change(position, tuple(moves), tuple(alerts))
+
+
+def units_in(position: Position, bucket: str) -> int:
+    """Count the units in a bucket of the shelf; `deficit` and the outside hold none."""
+    if bucket == FREE:
+        return position.free
+    if bucket == RESERVED:
+        return position.reserved
+    if bucket.startswith(_FENCE):
+        fence = _fence_of(position, bucket.removeprefix(_FENCE))
+        return fence.quantity if fence is not None else 0
+    if bucket.startswith(_ASIDE):
+        return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
+    return 0
 
 
 def _move(position: Position, move: Move, moves: list[Move]) -> Position:

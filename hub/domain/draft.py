@@ -58,6 +58,8 @@ class Draft:
         self.about = ""
         # Why the command cannot be booked; empty when it can.
         self.refusal = ""
+        # True when what the command was made from is not what is there any more.
+        self.is_outdated = False
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -131,6 +133,10 @@ class Draft:
     def refuse(self, reason: str) -> None:
         """The command cannot be booked; the first reason counts."""
         self.refusal = self.refusal or reason
+
+    def look_again(self) -> None:
+        """The command was made from what is not there any more; whoever sent it looks again."""
+        self.is_outdated = True
 
     def positions_set(self) -> tuple[SetPosition, ...]:
         """Every touched position, in the order of touching."""

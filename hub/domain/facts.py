@@ -8,6 +8,9 @@ from hub.domain.command import Fact, Line, Raising, Supply
 from hub.domain.counts import close_count, open_count
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.expected import expect, note_received
+from hub.domain.shifting import shift
+from hub.domain.transfers import book_dispatch, book_receive
+from hub.domain.voids import book_void, give_back_waiting
 
 
 def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
@@ -20,6 +23,8 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
     for line in fact.lines:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
         book_line(draft, fact, line, house)
+    if fact.verb == "sale":
+        give_back_waiting(draft, fact, house)
 
 
 def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
@@ -52,6 +57,18 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
         position, quantity = draft.position(line.sku, line.location), -line.quantity
         pools, statuses = list(house.pool_index), house.statuses
         draft.keep(line, buckets.remove(position, quantity, line.bucket, pools=pools, statuses=statuses))
+
+
+def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+    # A count says how much lies there, not in which state; only what left the shelf it has seen leaving.
+    if line.to == buckets.WRITTEN_OFF:
+        serials.left(draft, line, serials.GONE)
+    if line.to == buckets.WRITTEN_OFF and draft.has_counted(line):
+        draft.pass_by(line, -line.quantity, buckets.WRITTEN_OFF)
+        return
+    position = draft.position(line.sku, line.location)
+    pools, statuses = list(house.pool_index), house.statuses
+    draft.keep(line, shift(position, line.quantity, line.bucket, line.to, pools=pools, statuses=statuses))
 
 
 def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
@@ -88,6 +105,9 @@ def put_on_shelf(
 _WHOLE = {
     "count": open_count,
     "close": close_count,
+    "dispatch": book_dispatch,
+    "receive": book_receive,
+    "void": book_void,
     "alert": _alert,
     "expected": expect,
 }
@@ -95,6 +115,7 @@ _BY_LINE = {
     "sale": _sale,
     "receipt": _receipt,
     "return": _return,
+    "moved": _moved,
     "adjustment": _adjustment,
     "ring_fence": _ring_fence,
 }

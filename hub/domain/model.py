@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Closing, Fact
+from hub.domain.command import Closing, Fact, Voiding
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -43,10 +43,11 @@ class Outcome(msgspec.Struct, frozen=True):
     """The answer to one fact.
 
     A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger` and `refused` wrote nothing and have nothing but `why`.
+    under which this content was kept. `ask_ledger`, `look_again` and `refused` wrote nothing and have nothing but
+    `why`.
     """
 
-    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "refused"]
+    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "look_again", "refused"]
     seq: Seq | None = None
     # (SKU, quantity) of each line, in the event's order.
     lines: tuple[tuple[str, int], ...] = ()
@@ -113,9 +114,11 @@ class Model:
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
             return Outcome("ask_ledger")
+        if self._sale_came(fact):
+            return Outcome("look_again")
         kind = "alert" if fact.verb == "alert" else "fact"
         answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
-        if answer.kind == "refused":
+        if answer.seq is None:
             return answer
         self.seen[fact.source, fact.id] = Seen(fact.hash, answer)
         if fact.stated_ms >= (now // DAY_MS + 1) * DAY_MS + AHEAD_MS:
@@ -128,15 +131,25 @@ class Model:
             return True
         return (fact.source, fact.stated_ms // DAY_MS) in self.ahead
 
+    def _sale_came(self, fact: Fact) -> bool:
+        """Whether a void was made from a look before the event came that it names."""
+        if fact.verb != "void" or not isinstance(fact.detail, Voiding) or fact.detail.is_found:
+            return False
+        sale = self.seen.get((fact.source, fact.detail.sale))
+        return sale is not None and sale.answer.kind == "applied"
+
     def refresh(self, sku: str, booked_at_ms: int) -> Seq | None:
         """Compute a SKU's views under the rules of now; None when they are already, or it is not known."""
-        if self.computed_under.get(sku, self.rules_version) == self.rules_version:
+        if not self._is_stale(sku):
             return None
         now = self._tick(booked_at_ms)
         views = tuple(self._show(0, sku, now))
         rules = self.rules_version
         entry = Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views, about=sku)
         return self._write(entry)
+
+    def _is_stale(self, sku: str) -> bool:
+        return self.computed_under.get(sku, self.rules_version) != self.rules_version
 
     def _tick(self, booked_at_ms: int) -> int:
         self.booked_at_ms = max(self.booked_at_ms, booked_at_ms)
@@ -174,15 +187,18 @@ class Model:
 
     def _book(self, fact: Fact, now: int, kind: str) -> Outcome:
         """Apply the fact to the books, and to what pools show."""
-        for sku in dict.fromkeys(line.sku for line in fact.lines):
-            self.refresh(sku, now)
+        stale = [sku for sku in dict.fromkeys(line.sku for line in fact.lines) if self._is_stale(sku)]
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
-        seq, time_ms = Seq(self.epoch, len(self.journal)), min(fact.time_ms, now)
+        seq, time_ms = Seq(self.epoch, len(self.journal) + len(stale)), min(fact.time_ms, now)
         draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
+        if draft.is_outdated:
+            return Outcome("look_again")
         if draft.refusal:
             return Outcome("refused", why=draft.refusal)
+        for sku in stale:
+            self.refresh(sku, now)
         return self._enter(draft, self._entry(fact, kind, now))
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:

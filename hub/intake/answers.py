@@ -12,7 +12,7 @@ from hub.domain.rules import House
 from hub.domain.shown import item
 from hub.intake.unknown import unknown_in_payload
 from hub.journal.watermark import Watermark
-from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked, Refused
+from hub.stock.outcome import Applied, Conflict, Duplicate, Forbidden, Outcome, Parked, Refused
 from protocol.answers import Alert, AnswerLine, EventAnswer
 from protocol.problems import Problem, problem
 
@@ -61,6 +61,8 @@ def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnsw
         case Conflict():
             detail = "This id was used for another content; the first one stands. Give the new one a new id."
             return refusal(fact.id, problem("conflict", detail)), 409
+        case Forbidden(why=why):
+            return refusal(fact.id, problem("forbidden", f"Refused: {why}.")), 403
         case Refused(why=why):
             return refusal(fact.id, problem("malformed", f"The event was refused: {why}.")), 400
     raise AssertionError(f"a fact ended as {outcome!r}")

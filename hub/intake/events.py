@@ -78,11 +78,11 @@ async def _book(
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
     facts = [fact for fact in read if isinstance(fact, Fact)]
     house = parts.house
-    outcomes = await parts.booking.book(facts)
+    outcomes = await parts.booking.book(facts, claims.may_location)
     if parts.house is not house:
         sent = [raw for raw, item in zip(raws, read, strict=True) if isinstance(item, Fact)]
         told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
-        await _book_parked_again(parts, told, facts, outcomes)
+        await _book_parked_again(parts, claims, told, facts, outcomes)
     await _wait_for_ledger(parts, outcomes)
     outcomes = await _wait_for_counts(parts, facts, outcomes)
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
@@ -94,7 +94,7 @@ async def _book(
 
 
 async def _book_parked_again(
-    parts: Parts, told: Sequence[Fact | Answered], facts: list[Fact], outcomes: list[Outcome]
+    parts: Parts, claims: Claims, told: Sequence[Fact | Answered], facts: list[Fact], outcomes: list[Outcome]
 ) -> None:
     """Book what only the house of before had to park; `told` is what the facts are by the house of now."""
     again = {
@@ -102,7 +102,7 @@ async def _book_parked_again(
         for index, fact in enumerate(told)
         if isinstance(outcomes[index], Parked) and isinstance(fact, Fact) and fact.verb != "park"
     }
-    booked = await parts.booking.book(list(again.values()))
+    booked = await parts.booking.book(list(again.values()), claims.may_location)
     for (index, fact), outcome in zip(again.items(), booked, strict=True):
         facts[index], outcomes[index] = fact, outcome
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
+from hub.imports.running import Imports
 from hub.intake.memories import Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
@@ -33,6 +34,7 @@ class Parts(msgspec.Struct, frozen=True):
     describing: Describing
     described: Described
     reads: Reads
+    imports: Imports
     watermark: Watermark
     # What the ledger tells when it is asked: what was shown, what counts found, what is parked.
     past: Past

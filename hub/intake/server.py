@@ -9,6 +9,7 @@ from hub.intake.accuracy import get_accuracy
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
+from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.parked import get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
@@ -26,7 +27,7 @@ from protocol.problems import problem
 log = structlog.get_logger()
 
 # What a browser may send and read besides the plain headers.
-_ALLOWED = "Authorization, Content-Type, Content-Encoding, If-None-Match, Hub-Sent-At, Last-Event-ID"
+_ALLOWED = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Hub-Sent-At, Last-Event-ID"
 _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
 
@@ -50,6 +51,9 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))
     app.router.add_get("/v1/serials", guarded(get_serial))
+    app.router.add_post("/v1/imports", guarded(post_imports))
+    app.router.add_get("/v1/imports", guarded(get_imports))
+    app.router.add_get("/v1/imports/{id}", guarded(get_import))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -25,10 +25,11 @@ DEADLINE_SECONDS = 2.0
 EventId = tuple[str, str]
 
 # LIMIT keeps the planner at one step into the index per id, however old its statistics are.
-_SELECT = """SELECT asked.source, asked.id, found.kind, found.hash, found.epoch, found.seq, found.answer
+_SELECT = """SELECT asked.source, asked.id, found.kind, found.hash, found.epoch, found.seq, found.answer,
+           found.entry
     FROM unnest($2::text[], $3::text[]) AS asked(source, id)
     CROSS JOIN LATERAL (
-        SELECT kind, hash, epoch, seq, answer FROM hub.event
+        SELECT kind, hash, epoch, seq, answer, entry FROM hub.event
         WHERE event.source = asked.source AND event.id = asked.id AND partition = $1 AND kind = 'fact'
         LIMIT 1) AS found"""
 
@@ -42,6 +43,8 @@ class Recalled(msgspec.Struct, frozen=True):
     seq: Seq
     # Its lines and alerts.
     answer: Answer
+    # The journal entry, packed.
+    entry: bytes
 
 
 class _Question:
@@ -150,7 +153,7 @@ class Lookup:
 
     def _recalled(self, row: asyncpg.Record) -> Recalled:
         seq = Seq(row["epoch"], row["seq"], self._partition)
-        return Recalled(row["kind"], row["hash"], seq, decode_answer(row["answer"]))
+        return Recalled(row["kind"], row["hash"], seq, decode_answer(row["answer"]), row["entry"])
 
     @staticmethod
     def _fail(questions: Sequence[_Question], fault: Fault) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from hub.domain.command import Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.stock.kernel import Kernel, RulesChanged
@@ -18,6 +19,7 @@ from hub.stock.outcome import Outcome
 COMMANDS_PER_CALL_MAX = 1_000
 # Of SKUs that nobody waits for: a refresh costs Redis about 150 µs, and whoever comes meanwhile waits for the call.
 REFRESHES_PER_CALL_MAX = 20
+_COUNTING = frozenset({"count", "close"})
 # A call is sent again at most so often because the house changed in between.
 HOUSES_PER_CALL_MAX = 10
 
@@ -71,6 +73,8 @@ class Batcher:
         # The same units waiting; beyond it the hub says 503 at once instead of growing.
         self._waiting_weight_max = waiting_weight_max
         self._waiting_weight = 0
+        # What opening and closing counts took of the kernel's time since the start.
+        self.counting_seconds = 0.0
         self._on_call = on_call
         self._waiting: deque[tuple[Command, _Ticket, int]] = deque()
         self._arrived = asyncio.Event()
@@ -126,6 +130,17 @@ class Batcher:
         """How many refreshes make one call; whoever has more of them sends them in turn, and lets sales in between."""
         return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._weight(Refresh(""))))
 
+    def lines_per_call(self) -> int:
+        """How many lines fill one call; bulk work keeps a command to so many, and lets sales in between."""
+        return max(1, self._weight_max // max(1, len(self._current.house.pools)))
+
+    def _counting_share(self, batch: list[tuple[Command, _Ticket, int]]) -> float:
+        """The part of a call that its counts are answerable for."""
+        counting = [command for command, _, _ in batch if isinstance(command, Fact) and command.verb in _COUNTING]
+        if not counting:
+            return 0.0
+        return sum(map(self._weight, counting)) / sum(self._weight(command) for command, _, _ in batch)
+
     def _weight(self, command: Command) -> int:
         house = self._current.house
         pools = max(1, len(house.pools))
@@ -147,7 +162,9 @@ class Batcher:
             for _, ticket, _ in batch:
                 ticket.fail(Unavailable("the hub is stopping"))
             raise
-        self._on_call(len(batch), clock() - started)
+        seconds = clock() - started
+        self._on_call(len(batch), seconds)
+        self.counting_seconds += seconds * self._counting_share(batch)
         for (_, ticket, index), outcome in zip(batch, outcomes, strict=True):
             ticket.answer(index, outcome)
 

@@ -1,12 +1,12 @@
 """Book facts: the kernel first, the ledger where only its long memory can tell, and the kernel again.
 
 The path of one fact: far from now by its own time? ask the ledger → kernel → applied, duplicate, parked, conflict.
-Rarely the kernel asks back (`ask_ledger`, `stale` views); it wrote nothing then, so the fact is simply sent again.
+Rarely the kernel asks back (`ask_ledger`, `stale` views, `look_again`); it wrote nothing then, so the fact is simply
+sent again. A fact that is about an earlier one is completed by what is known of that before it is sent.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import time
-from typing import Protocol
 
 import msgspec
 
@@ -17,42 +17,15 @@ from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.described import Described
+from hub.stock.earlier import ABOUT_EARLIER, Earlier, MayTouch
 from hub.stock.kernel import Kernel
+from hub.stock.long_memory import LongMemory, Recalled
 from hub.stock.message import Command, Refresh
-from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, Outcome, Stale
+from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
 
-# A fact is sent again at most so often: asked, refreshed, and once more for a reload in between.
-ROUNDS_MAX = 4
-
-EventId = tuple[str, str]
-
-
-class Recalled(Protocol):
-    """What the ledger knows of an id that was booked."""
-
-    @property
-    def hash(self) -> str:
-        """Of its content."""
-
-    @property
-    def seq(self) -> Seq:
-        """Where it was booked."""
-
-    @property
-    def answer(self) -> Answer:
-        """What its first answer said."""
-
-
-class LongMemory(Protocol):
-    """The ledger's lookup."""
-
-    async def recall(self, ids: Sequence[EventId]) -> Mapping[EventId, Recalled]:
-        """The ids among these that were booked, each a (source, id).
-
-        Raises:
-            Unavailable: the ledger is away, so nobody can tell.
-        """
-        ...
+# A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
+# for a reload in between.
+ROUNDS_MAX = 6
 
 
 class Booking:
@@ -63,17 +36,21 @@ class Booking:
         kernel: Kernel,
         batcher: Batcher,
         memory: LongMemory,
+        earlier: Earlier,
         described: Described,
         on_count_opened: Callable[[Seq], None] = lambda seq: None,
     ) -> None:
         self._kernel = kernel
         self._batcher = batcher
         self._memory = memory
+        self._earlier = earlier
         self._described = described
         self._on_count_opened = on_count_opened
 
-    async def book(self, facts: Sequence[Fact]) -> list[Outcome]:
+    async def book(self, facts: Sequence[Fact], may_touch: MayTouch = lambda location: True) -> list[Outcome]:
         """Book the facts in their order; one outcome for each.
+
+        `may_touch` says which locations the sender may touch, where only an earlier event says which one it is.
 
         Raises:
             Fault: a store did not answer or refused, so some outcomes are unknown; send the same facts again.
@@ -84,10 +61,11 @@ class Booking:
         for _ in range(ROUNDS_MAX):
             if not run.open:
                 break
+            await self._look_up(run, may_touch)
             await self._send(run)
             await self._ask(run, run.asking())
         if run.open:
-            raise Unavailable("the house's rules change faster than the event could be booked")
+            raise Unavailable("the house's rules, or what the event is about, change faster than it could be booked")
         if run.fault is not None:
             raise run.fault
         await self._fill_in_first_answers(run)
@@ -101,6 +79,23 @@ class Booking:
         now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
         return not first_ms + AHEAD_MS <= fact.stated_ms <= now_ms + AHEAD_MS
 
+    async def _look_up(self, run: "_Run", may_touch: MayTouch) -> None:
+        """Complete the facts that are about earlier ones."""
+        indexes = run.incomplete()
+        if not indexes:
+            return
+        facts = [run.facts[index] for index in indexes]
+        try:
+            completed = await self._earlier.complete(facts, may_touch)
+        except Fault as fault:
+            run.give_up(indexes, fault)
+            return
+        for index, found in zip(indexes, completed, strict=True):
+            if isinstance(found, Fact):
+                run.completed[index] = found
+            else:
+                run.note(index, found)
+
     async def _send(self, run: "_Run") -> None:
         indexes = sorted(run.open)
         if run.stale:
@@ -109,7 +104,7 @@ class Booking:
             run.rename(self._described.catalogue.sku)
         first: list[Command] = [Refresh(sku) for sku in sorted(run.stale)]
         run.stale.clear()
-        outcomes = await self._batcher.submit([*first, *(run.facts[index] for index in indexes)])
+        outcomes = await self._batcher.submit([*first, *map(run.sent, indexes)])
         for index, outcome in zip(indexes, outcomes[len(first) :], strict=True):
             run.note(index, outcome)
             if isinstance(outcome, Applied) and run.facts[index].verb == "count":
@@ -153,7 +148,7 @@ def _with_first_answer(run: "_Run", index: int, known: Recalled | None) -> Dupli
     if known.seq == seq:
         return Duplicate(seq, known.answer)
     # The ledger has another event under this id, from before Redis's memory: its answer is not this one's.
-    return Duplicate(seq, Answer(tuple((line.sku, line.quantity) for line in run.facts[index].lines)))
+    return Duplicate(seq, Answer(tuple((line.sku, line.quantity) for line in run.sent(index).lines)))
 
 
 class _Run:
@@ -163,6 +158,8 @@ class _Run:
         self.facts = list(facts)
         self.open = set(range(len(facts)))
         self.stale: set[str] = set()
+        # What is sent in place of a fact that is about an earlier one.
+        self.completed: dict[int, Fact] = {}
         # Why some facts could not be told; the first of it.
         self.fault: Fault | None = None
         self._outcomes: dict[int, Outcome] = {}
@@ -171,6 +168,16 @@ class _Run:
         self.open.difference_update(indexes)
         self.fault = self.fault or fault
 
+    def incomplete(self) -> list[int]:
+        return [i for i in sorted(self.open) if self.facts[i].verb in ABOUT_EARLIER and i not in self.completed]
+
+    def sent(self, index: int) -> Fact:
+        """The fact as it is sent to the kernel."""
+        fact, completed = self.facts[index], self.completed.get(index)
+        if completed is None or fact.verb not in ABOUT_EARLIER:
+            return fact
+        return msgspec.structs.replace(completed, ledger_checked=fact.ledger_checked)
+
     def rename(self, house_name: Callable[[str], str]) -> None:
         """Give the lines of what is stale the names that their SKUs have by now."""
         for index in self.open:
@@ -178,6 +185,7 @@ class _Run:
             if any(house_name(line.sku) != line.sku for line in fact.lines):
                 renamed = [msgspec.structs.replace(line, sku=house_name(line.sku)) for line in fact.lines]
                 self.facts[index] = msgspec.structs.replace(fact, lines=tuple(renamed))
+                self.completed.pop(index, None)
                 self.stale.update(line.sku for line in renamed)
 
     def outcome_of(self, index: int) -> Duplicate:
@@ -193,8 +201,10 @@ class _Run:
             self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
         if isinstance(outcome, Stale):
             # The kernel names the first it met; the others of the fact are most likely as old.
-            self.stale.update(line.sku for line in self.facts[index].lines)
-        if not isinstance(outcome, AskLedger | Stale):
+            self.stale.update(line.sku for line in self.sent(index).lines)
+        if isinstance(outcome, LookAgain):
+            del self.completed[index]
+        if not isinstance(outcome, AskLedger | Stale | LookAgain):
             self.open.discard(index)
 
     def asking(self) -> list[int]:

@@ -83,7 +83,7 @@ class Closer:
         # Opened and, as far as this process knows, not closed.
         self._open: dict[Seq, None] = {}
         self._arrived = asyncio.Event()
-        self._waiting: dict[Seq, asyncio.Future[Applied]] = {}
+        self._waiting: dict[Seq, asyncio.Future[Applied | None]] = {}
         # Closed a moment ago, for those who ask only now.
         self._closed: dict[Seq, Applied] = {}
 
@@ -91,6 +91,10 @@ class Closer:
         """A count was opened by the entry at `seq`."""
         self._open[seq] = None
         self._arrived.set()
+
+    def is_open(self, seq: Seq) -> bool:
+        """Whether the count that the entry at `seq` opened still has to be closed, as far as this process knows."""
+        return seq in self._open
 
     async def wait(self, seq: Seq, timeout_seconds: float) -> Applied | None:
         """Wait until the count is closed and say what that changed; None when it is not in time."""
@@ -202,10 +206,10 @@ class Closer:
             self._closed[seq] = outcome
             if len(self._closed) > CLOSED_KEPT_MAX:
                 del self._closed[next(iter(self._closed))]
-            if waiting is not None and not waiting.done():
-                waiting.set_result(outcome)
         elif not isinstance(outcome, Unchanged):
             log.error("a count cannot be closed", opened=str(seq), outcome=str(outcome))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(outcome if isinstance(outcome, Applied) else None)
 
 
 def _skus(facts: Iterable[Fact]) -> set[str]:

@@ -58,6 +58,16 @@ def seen(day: int) -> str:
     return f"{_SEEN}{day}"
 
 
+def event_field(source: str, id: str) -> str:
+    """The field of an event's dedupe record in the hash of a day."""
+    return f"{source}:{id}"
+
+
+def day_field(table: str, field: str) -> str:
+    """The field of a record that lies among the dedupe records of a day."""
+    return f"{table}\0{field}"
+
+
 def sku(name: str) -> str:
     """The hash of one SKU."""
     return _SKU + name

@@ -65,6 +65,12 @@ class Refused(msgspec.Struct, frozen=True):
     why: str
 
 
+class Forbidden(msgspec.Struct, frozen=True):
+    """The sender may not touch where this takes effect, which only an earlier event says; nothing was written."""
+
+    why: str
+
+
 class Busy(msgspec.Struct, frozen=True):
     """The command cannot be taken for now; the same again later is."""
 
@@ -81,4 +87,17 @@ class Unchanged(msgspec.Struct, frozen=True):
     """A refresh, or the closing of a count, found nothing to do."""
 
 
-Outcome = Applied | Duplicate | Parked | Conflict | AskLedger | LookAgain | Stale | Refused | Busy | Broken | Unchanged
+Outcome = (
+    Applied
+    | Duplicate
+    | Parked
+    | Conflict
+    | AskLedger
+    | LookAgain
+    | Stale
+    | Refused
+    | Forbidden
+    | Busy
+    | Broken
+    | Unchanged
+)

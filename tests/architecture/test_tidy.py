@@ -24,10 +24,11 @@ IMPORTS = {
     "hub.domain": {"protocol"},
     **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
-    "hub.intake": LEAVES | {"hub.journal", "hub.stock"},
+    "hub.imports": LEAVES | {"hub.journal", "hub.stock"},
+    "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
-    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.watching"},
+    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching"},
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
@@ -41,7 +42,7 @@ THIRD_PARTY = {
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},
     "click": {"hub.__main__", "hub.commands"},
-    "rich": {"hub.replay"},
+    "rich": {"hub.replay", "hub.commands"},
     "jwt": {"hub.access"},
     "cryptography": {"hub.access"},
     "prometheus_client": {"hub.telemetry", "hub.console"},

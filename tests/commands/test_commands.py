@@ -19,7 +19,7 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "parked", "verify")
+COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "import", "parked", "verify")
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 
@@ -137,6 +137,8 @@ def test_the_version_is_told(hub: Run) -> None:
         (["reload", "--url", "http://127.0.0.1:1"], "no hub answers at http://127.0.0.1:1"),
         (["reload", "--url", "nowhere"], "nowhere"),
         (["replay"], "FILE"),
+        (["import"], "FILE"),
+        (["import", "books.csv", "--kind", "guess"], "--kind"),
         (["replay", "history.csv", "--columns", "colour=x"], "--columns"),
         (["replay", "history.csv", "--columns", "sku=x"], "quantity"),
         (["replay", "history.csv", "--house", "--columns", "sku"], "--columns"),

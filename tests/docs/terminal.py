@@ -54,7 +54,7 @@ says() {
 }
 """
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_PACE = re.compile(r"in [\d.,]+ s \([\d,]+ rows/s")
+_PACE = re.compile(r"in [\d.,]+ s \([\d,]+ (?:rows|lines)/s")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_.…-]+")
 
 

@@ -20,6 +20,7 @@ from hub.domain.buckets import (
     units_in,
 )
 from hub.domain.position import Fence, Position
+from hub.domain.shifting import shift
 
 POOLS = ("vip", "online", "store")
 STATUSES = ("inspection", "damaged", "repair")
@@ -45,6 +46,10 @@ def received(position: Position, quantity: int) -> Change:
 
 def adjusted(position: Position, quantity: int, bucket: str = "free") -> Change:
     return remove(position, quantity, bucket, pools=POOLS, statuses=STATUSES)
+
+
+def moved(position: Position, quantity: int, bucket: str, to: str) -> Change:
+    return shift(position, quantity, bucket, to, pools=POOLS, statuses=STATUSES)
 
 
 def test_the_last_bag_is_sold_and_nothing_is_left() -> None:
@@ -278,3 +283,57 @@ def test_units_in_and_out_are_exactly_those_of_the_fact(position: Position, quan
     assert after_minus.on_hand - after_minus.deficit == balance - quantity
     assert after_receipt.on_hand - after_receipt.deficit == balance + quantity
     assert after_fence.on_hand - after_fence.deficit == balance
+
+
+def test_an_inspected_bag_is_free_again_by_one_movement() -> None:
+    change = moved(Position(aside=(("inspection", 2),)), 1, "inspection", "free")
+
+    assert change == Change(Position(free=1, aside=(("inspection", 1),)), (Move("aside:inspection", "free", 1),))
+
+
+def test_an_inspected_bag_repays_what_is_owed_and_fills_the_fences_first() -> None:
+    change = moved(
+        Position(deficit=1, fences=(fence("vip", 0, 1),), aside=(("inspection", 3),)), 3, "inspection", "free"
+    )
+
+    assert change.position == Position(free=1, fences=(fence("vip", 1),))
+    assert [move.to_bucket for move in change.moves] == ["deficit", "ring_fenced:vip", "free"]
+
+
+def test_a_scratched_bag_that_was_not_free_is_found_wherever_the_shelf_has_one() -> None:
+    position = Position(free=1, reserved=1, fences=(fence("vip", 1),), aside=(("repair", 1),))
+
+    change = moved(position, 5, "free", "damaged")
+
+    assert change.position == Position(deficit=1, fences=(fence("vip", 0, 1),), aside=(("damaged", 5),))
+    assert [move.from_bucket for move in change.moves] == [
+        "free",
+        "ring_fenced:vip",
+        "aside:repair",
+        "reserved",
+        "deficit",
+    ]
+    assert change.alerts == (Alert("fence_broken", 1, "vip"), Alert("reservation_broken", 1), Alert("discrepancy", 1))
+
+
+def test_a_fence_that_gets_its_unit_back_is_not_broken() -> None:
+    change = moved(Position(fences=(fence("vip", 1),)), 1, "inspection", "free")
+
+    assert change == Change(Position(fences=(fence("vip", 1),)))
+
+
+def test_a_bag_nobody_had_is_inspected_all_the_same_and_somebody_hears_of_it() -> None:
+    change = moved(Position(), 1, "inspection", "free")
+
+    assert change == Change(Position(), (), (Alert("discrepancy", 1),))
+
+
+def test_what_is_written_off_leaves_the_shelf() -> None:
+    change = moved(Position(free=1, aside=(("damaged", 1),)), 3, "damaged", "written_off")
+
+    assert change.position == Position(deficit=1)
+    assert [(move.from_bucket, move.to_bucket) for move in change.moves] == [
+        ("aside:damaged", "written_off"),
+        ("free", "written_off"),
+        ("deficit", "written_off"),
+    ]

@@ -120,7 +120,7 @@ async def test_an_array_is_answered_one_for_one_in_order_and_a_bad_item_spoils_o
         door.receipt(location="DC-LYON"),
         {**good[1], "lines": [line("ARRAY", 2)]},
         door.sale(pool="vip"),
-        door.event("moved", line(**{"from": "free", "to": "damaged"})),
+        door.event("moved", line(**{"from": "free", "to": "mislaid"})),
         good[2],
     ]
 
@@ -245,7 +245,9 @@ async def test_every_kind_of_fact_moves_what_it_says(door: Door) -> None:
     for event in (
         door.receipt(line(sku, 10)),
         door.sale(line(sku, 2)),
-        door.event("return", line(sku, 1, to="inspection")),
+        door.event("return", line(sku, 2, to="inspection")),
+        door.event("moved", line(sku, 1, **{"from": "inspection", "to": "free"})),
+        door.event("moved", line(sku, 1, reason="scratched", **{"from": "free", "to": "written_off"})),
         door.event("adjustment", line(sku, -3), reason="broken"),
         door.event("ring_fence", line(sku, 4), pool="vip"),
     ):

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
+from tests.model.happenings import happenings
 from tests.model.pair import Pair
 from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
 
@@ -12,7 +13,7 @@ from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(story=stories())
+@given(story=stories(happenings))
 async def test_the_kernel_does_what_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:

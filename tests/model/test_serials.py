@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub.domain.command import Fact, Line
+from hub.domain.command import Counting, Fact, Line
 from hub.domain.serials import field_of
 from hub.stock import keys
 from hub.stock.outcome import Applied, Broken, Refused
@@ -138,3 +139,16 @@ async def test_a_piece_takes_little_memory(pair: Pair) -> None:
 
     assert await pair.client.hlen(keys.SERIALS) == 20_000
     assert used / 20_000 <= 130
+
+
+async def test_a_count_tells_as_of_its_own_time_what_should_lie_elsewhere(pair: Pair) -> None:
+    await told(
+        pair, fact("receipt", "1", bag("S1", at="PAR")), fact("receipt", "2", bag("S2", at="PAR"), at_ms=NOW_MS + 2)
+    )
+
+    counted = fact("count", "3", bag("S1", "S2", "S3"), at_ms=NOW_MS + 3)
+    await told(pair, msgspec.structs.replace(counted, detail=Counting(NOW_MS + 1, "physical")))
+
+    [alert] = [each for each in pair.model.journal[-1].alerts if each.type == "counterfeit_suspect"]
+    assert (alert.location, alert.quantity) == ("LON", 1)
+    assert await pair.client.hlen(keys.SERIALS) == 2

@@ -1,5 +1,6 @@
 """Small random houses and what happens in them: few SKUs, locations and pools, so that everything meets."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -85,6 +86,16 @@ def house_of(settings: HouseSettings) -> House:
     return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
 
 
+def units_of(fact: Fact, line: Line) -> int:
+    """What a line brings onto the shelf, less what it takes."""
+    if fact.verb == "moved":
+        return -line.quantity if line.to == "written_off" else 0
+    if fact.verb == "dispatch":
+        # What was received before it was dispatched carries its own time.
+        return -line.quantity if line.time_ms is None else line.quantity
+    return {"sale": -1, "ring_fence": 0, "count": 0, "expected": 0}.get(fact.verb, 1) * line.quantity
+
+
 @st.composite
 def pools(draw: st.DrawFn, id: str) -> PoolSettings:
     seen = draw(st.sampled_from(SEEN))
@@ -152,21 +163,8 @@ def _within(pool: PoolSettings, names: set[str]) -> PoolSettings:
 
 # Mostly now or a little earlier, so that facts overtake each other; seldom so far off that the ledger is asked.
 offsets = st.sampled_from((0, 0, 0, -1, -2, -MINUTE_MS, -DAY_MS, MINUTE_MS, -8 * DAY_MS, 10 * MINUTE_MS, 9 * DAY_MS))
-verbs: st.SearchStrategy[Verb] = st.sampled_from(
-    (
-        "receipt",
-        "receipt",
-        "sale",
-        "sale",
-        "return",
-        "adjustment",
-        "adjustment",
-        "ring_fence",
-        "ring_fence",
-        "expected",
-        "count",
-    )
-)
+often: tuple[Verb, ...] = ("receipt", "sale", "adjustment", "ring_fence")
+verbs: st.SearchStrategy[Verb] = st.sampled_from((*often, *often, "return", "moved", "expected", "count"))
 
 
 countings = st.builds(
@@ -186,17 +184,21 @@ def lines(draw: st.DrawFn, verb: Verb) -> Line:
     )
     quantity = draw(st.integers(0 if verb in ("ring_fence", "expected", "count") else 1, 5))
     bucket = "free"
-    if verb in ("return", "adjustment"):
+    to = ""
+    if verb in ("return", "moved", "adjustment"):
         bucket = draw(st.sampled_from(("free", *STATUSES)))
     if verb == "adjustment" and draw(st.booleans()):
         quantity = -quantity
-    return Line(sku, location, quantity, bucket)
+    if verb == "moved":
+        to = draw(st.sampled_from(("free", "written_off", *STATUSES)))
+    return Line(sku, location, quantity, bucket, to)
 
 
 @st.composite
 def tellings(draw: st.DrawFn, id: str) -> Telling:
     verb = draw(verbs)
     time_ms = draw(offsets)
+    pool = draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else ""
     fact = Fact(
         verb=verb,
         type=verb,
@@ -206,8 +208,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         time_ms=0,
         stated_ms=0,
         ledger_checked=draw(st.sampled_from((False, False, False, True))),
-        payload=f'{{"id":"{id}"}}',
-        pool=draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else "",
+        payload=f'{{"id":"{id}","pool":"{pool}"}}',
+        pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
         lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
         detail=draw(countings) if verb == "count" else draw(details(verb)),
@@ -224,7 +226,9 @@ repeats = st.builds(
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+def stories(
+    draw: st.DrawFn, told: Callable[[str], st.SearchStrategy[Telling]] = tellings
+) -> tuple[HouseSettings, list[Step]]:
     """A house, and batches of facts, repeats and changes of rules that happen to it."""
     steps: list[Step] = []
     for number in range(draw(st.integers(1, 12))):
@@ -236,7 +240,7 @@ def stories(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
             continue
         steps.append(
             [
-                draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(tellings(f"{number}-{place}"))
+                draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(told(f"{number}-{place}"))
                 for place in range(draw(st.integers(1, 6)))
             ]
         )

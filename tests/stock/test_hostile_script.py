@@ -49,6 +49,12 @@ async def test_a_fence_of_what_is_not_units_is_refused(partition: Partition, qua
     await refused_alone(partition, partition.raw_command("bad", verb="ring_fence", pool="vip", lines=lines))
 
 
+@pytest.mark.parametrize("more", [[], [None], [7], [""], ["x" * 65], [{}]], ids=repr)
+async def test_a_move_to_nowhere_is_refused(partition: Partition, more: list[Any]) -> None:
+    lines = [[*partition.raw_line(), *more]]
+    await refused_alone(partition, partition.raw_command("bad", verb="moved", lines=lines))
+
+
 @pytest.mark.parametrize("part", ["time", "stated"])
 @pytest.mark.parametrize("value", NOT_NUMBERS_OF_TIME, ids=repr)
 async def test_a_time_that_is_no_instant_is_refused(partition: Partition, part: str, value: Any) -> None:

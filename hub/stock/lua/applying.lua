@@ -28,8 +28,7 @@ end
 local function apply_lines(change, call, command, apply)
   for _, line in ipairs(command[LINES]) do
     local place = place_of(change, call, line)
-    local time = line[HAPPENED] and math.min(line[HAPPENED], call.now) or command[TIME]
-    change.moment = time ~= command[TIME] and time or nil
+    local time = time_of(change, call, command, line)
     move_units(change, math.abs(line[AMOUNT]), line[SERIALS])
     apply(change, place, line, command, call, time)
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
@@ -54,6 +53,7 @@ local function apply_fact(call, command)
   else
     apply_lines(change, call, command, fact.line)
   end
+  if fact.after then fact.after(change, call, command) end
   for _, place in ipairs(change.places) do note_parts(change, place) end
   return change
 end

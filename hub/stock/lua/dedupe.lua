@@ -42,9 +42,10 @@ local function recall(call)
   end
 end
 
+-- The newest of a field, for a record may be kept again on a later day.
 local function recall_one(call, field)
   if fresh_seen[field] then return fresh_seen[field] end
-  for day = 1, call.days do
+  for day = call.days, 1, -1 do
     local found = redis.call('HGET', KEYS[FIRST_DAY - 1 + day], field)
     if found then return cmsgpack.unpack(found) end
   end

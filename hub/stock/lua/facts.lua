@@ -3,6 +3,7 @@
 -- LAW  Nothing here refuses for lack of stock; what the book lacks becomes deficit and an alert.
 
 -- verb → {low: the least quantity of a line, line: what one line does, or apply: what the whole command does;
+--         after: what follows once all lines are done;
 --         lines_min, lines_max: how many lines, if not 1 to 100; bucket_bytes_max: how long the name of a bucket, if not 64}
 -- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}

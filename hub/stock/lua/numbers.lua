@@ -27,6 +27,24 @@ local function refuse(reason)
   error({ refused = reason }, 0)
 end
 
+-- Whether it is a list without holes or names.
+local function is_list(value, size_max)
+  if type(value) ~= 'table' or table.maxn(value) > size_max then return false end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  return count == table.maxn(value)
+end
+
+-- Stops the command unless it is a list of {SKU, units}, as some commands say beside their lines.
+local function check_units(units, low, high)
+  if not is_list(units, LINES_MAX) then refuse('units are no list of at most 100') end
+  for _, each in ipairs(units) do
+    if not (is_list(each, 2) and is_text(each[1], 512) and is_whole(each[2], low, high)) then
+      refuse('units are no SKU and number')
+    end
+  end
+end
+
 -- Stops the command, because what it was made from is not what is there any more; whoever sent it looks again.
 local function look_again()
   error({ look_again = true }, 0)

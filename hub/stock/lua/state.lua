@@ -113,3 +113,10 @@ local function place_of(change, call, line)
   change.places[#change.places + 1] = place
   return place
 end
+
+-- When a line happened, never later than now; its movements are noted with it.
+local function time_of(change, call, command, line)
+  local time = line[HAPPENED] and math.min(line[HAPPENED], call.now) or command[TIME]
+  change.moment = time ~= command[TIME] and time or nil
+  return time
+end

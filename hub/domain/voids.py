@@ -1,0 +1,166 @@
+"""Voids: sales that did not stand, wholly or in part.
+
+The units go back into the buckets they came from, in the order in which the sale took them. No unit is given back
+twice: `voided` remembers of a sale how many of each SKU were. A void that comes before its sale waits in `voids` and
+takes effect with it, in the sale's own entry, as of its own time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from hub.domain import serials
+from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
+from hub.domain.command import Fact, Line, Voiding
+from hub.domain.draft import NO_SKU, Draft, Order
+from hub.domain.entry import Entry, Movement
+from hub.domain.position import Position
+
+WAITING, VOIDED = "voids", "voided"
+# Voids that wait for one sale.
+WAITING_PER_SALE_MAX = 100
+
+
+class _Sold(msgspec.Struct):
+    """The only part of a sale's payload that a void needs."""
+
+    pool: str = ""
+
+
+_decode_sold = msgspec.json.Decoder(_Sold).decode
+
+
+def record_field(source: str, sale: str) -> str:
+    """The field of a sale in both tables."""
+    return f"{source}:{sale}"
+
+
+def with_sale(fact: Fact, sale: Entry, given_back: Mapping[str, int]) -> Fact:
+    """Complete a `void` by the entry of its sale, and what the ledger knows of earlier voids."""
+    voiding = fact.detail
+    assert isinstance(voiding, Voiding)
+    asked = {sku for sku, _ in voiding.asked}
+    lines = tuple(line for line in _taken(sale.skus, sale.movements) if not asked or line.sku in asked)
+    known = tuple((sku, units) for sku, units in given_back.items() if not asked or sku in asked)
+    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known)
+    return msgspec.structs.replace(fact, lines=lines, pool=_decode_sold(sale.payload).pool, detail=detail)
+
+
+def given_back_in(entries: Iterable[Entry], field: str) -> dict[str, int]:
+    """How many units of each SKU of a sale were given back, as the entries about it say."""
+    units: dict[str, int] = {}
+    for entry in entries:
+        for each in entry.records:
+            if (each.table, each.field) == (VOIDED, field):
+                for sku, number in each.value or ():
+                    units[sku] = max(units.get(sku, 0), number)
+    return units
+
+
+def _taken(skus: Sequence[str], movements: Iterable[Movement]) -> list[Line]:
+    """What a sale took, from which buckets."""
+    return [
+        Line(skus[move.sku], move.location, move.quantity, move.from_bucket, serials=move.serials)
+        for move in movements
+        if move.to_bucket == CUSTOMER
+    ]
+
+
+def book_void(draft: Draft, fact: Fact, house: Order) -> None:
+    """Give back what a sale took, or wait for the sale."""
+    voiding = fact.detail
+    assert isinstance(voiding, Voiding)
+    draft.about = voiding.sale
+    if voiding.sale == fact.id:
+        draft.refuse("an event does not void itself")
+        return
+    field = record_field(fact.source, voiding.sale)
+    if not voiding.is_found:
+        waiting = draft.record(WAITING, field) or []
+        if len(waiting) >= WAITING_PER_SALE_MAX:
+            draft.refuse(f"{WAITING_PER_SALE_MAX} voids wait for this sale already")
+            return
+        draft.set_record(WAITING, field, [*waiting, [draft.time_ms, [list(units) for units in voiding.asked]]])
+        return
+    sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
+    given = sale.give_back(fact.lines, voiding.asked)
+    draft.lines.extend((draft.sku_number(sku), units) for sku, units in given.items())
+
+
+def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
+    """Give back what of a sale was voided before it came."""
+    field = record_field(fact.source, fact.id)
+    waiting = draft.record(WAITING, field)
+    if waiting is None:
+        return
+    draft.set_record(WAITING, field, None)
+    taken = _taken(draft.skus, draft.movements)
+    sale = _Sale(draft, field, fact.pool, house, ())
+    for time_ms, asked in waiting:
+        sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
+
+
+class _Sale:
+    """A sale of which something is given back."""
+
+    def __init__(
+        self, draft: Draft, field: str, pool: str, house: Order, given_back: Iterable[tuple[str, int]]
+    ) -> None:
+        self._draft = draft
+        self._field = field
+        self._pool = pool
+        self._pools = list(house.pool_index)
+        # By SKU, in the order of the record.
+        self._done: dict[str, int] = dict(draft.record(VOIDED, field) or ())
+        for sku, units in given_back:
+            self._done[sku] = max(self._done.get(sku, 0), units)
+
+    def give_back(self, taken: Iterable[Line], asked: Iterable[Sequence[str | int]]) -> dict[str, int]:
+        """Give back what was asked for, or all that is left of what was taken; answers the units of each SKU."""
+        wanted: dict[str, int] = {}
+        for sku, units in asked:
+            wanted[str(sku)] = wanted.get(str(sku), 0) + int(units)
+        is_all, skip, given = not wanted, dict(self._done), dict[str, int]()
+        for line in taken:
+            passed = min(line.quantity, skip.get(line.sku, 0))
+            skip[line.sku] = skip.get(line.sku, 0) - passed
+            units = line.quantity - passed if is_all else min(line.quantity - passed, wanted.get(line.sku, 0))
+            if not is_all and units:
+                wanted[line.sku] -= units
+            # Which of several pieces came back nobody says; all of them did, or none is known to.
+            pieces = line.serials if units == line.quantity else ()
+            self._put_back(msgspec.structs.replace(line, quantity=units, serials=pieces))
+            if units:
+                given[line.sku] = given.get(line.sku, 0) + units
+        self._draft.alert("discrepancy", NO_SKU, "", sum(wanted.values()))
+        for sku, units in given.items():
+            self._done[sku] = self._done.get(sku, 0) + units
+        if given:
+            self._draft.set_record(VOIDED, self._field, [[sku, units] for sku, units in self._done.items()])
+        return given
+
+    def _put_back(self, line: Line) -> None:
+        serials.taken_back(self._draft, line)
+        if self._draft.has_counted(line):
+            self._draft.pass_by(line, line.quantity, CUSTOMER)
+        else:
+            position = self._draft.touch(line)
+            self._draft.keep(line, put_back(position, line.quantity, line.bucket, self._pool, pools=self._pools))
+
+
+def put_back(position: Position, quantity: int, bucket: str, pool: str, *, pools: Sequence[str]) -> Change:
+    """Bring units back that a pool bought: after the deficit into the fence they came from, the rest as an arrival.
+
+    The target of the pool's own fence, which fell with the sale, rises again unless the fence is standing.
+    """
+    fence = fence_of_bucket(bucket)
+    if fence and fence == pool:
+        fences = tuple(
+            msgspec.structs.replace(each, target=each.target + quantity)
+            if each.pool == fence and not each.standing
+            else each
+            for each in position.fences
+        )
+        position = msgspec.structs.replace(position, fences=fences)
+    order = [fence, *(each for each in pools if each != fence)]
+    return arrive(position, quantity, source=CUSTOMER, pools=order)

@@ -1,0 +1,162 @@
+"""Look up what an event is about before the kernel is asked: the transfer that it is part of, the sale that it voids.
+
+The kernel touches only keys that it was given and cannot ask the ledger, so somebody must know first where a transfer
+goes and what a sale took. What was looked up may have changed by the time the kernel is asked; it says so
+(`look_again`) and writes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import time
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.command import Fact, Transfer, Voiding
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
+from hub.domain.remembering import DAY_MS
+from hub.domain.rules import House
+from hub.domain.transfers import CLOSED, Record, record_from, with_record
+from hub.domain.voids import given_back_in, record_field, with_sale
+from hub.stock import keys
+from hub.stock.kernel import Kernel
+from hub.stock.long_memory import EventId, LongMemory, VoidMemory
+from hub.stock.outcome import Forbidden, Refused
+from hub.stock.reading import reading
+
+# Facts that are about an earlier one.
+ABOUT_EARLIER = frozenset({"dispatch", "receive", "void"})
+
+# Whether the sender may touch a location.
+MayTouch = Callable[[str], bool]
+Completed = Fact | Refused | Forbidden
+
+# The entry of an event, and the units of each SKU that were given back by what the ledger says.
+Known = tuple[Entry, Mapping[str, int]]
+
+_decode: Callable[[bytes], Any] = msgspec.msgpack.decode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+
+
+class Earlier:
+    """Looks up what facts are about, for one partition."""
+
+    def __init__(
+        self, client: Redis, kernel: Kernel, house: Callable[[], House], memory: LongMemory, voids: VoidMemory
+    ) -> None:
+        self._client = client
+        self._kernel = kernel
+        # The house as it is now.
+        self._house = house
+        self._memory = memory
+        self._voids = voids
+
+    async def complete(self, facts: Sequence[Fact], may_touch: MayTouch) -> list[Completed]:
+        """Complete facts that are about earlier ones, in their order; or say why one cannot be booked.
+
+        What takes effect at a location that the house does not have any more is parked.
+
+        Raises:
+            Unavailable, ServerRefused: Redis did not answer, or the ledger, where only that can tell.
+        """
+        transfers = await self._transfers({_transfer_in(fact) for fact in facts if fact.verb != "void"})
+        sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
+        house = self._house()
+        return [
+            _voiding(fact, sales, house, may_touch)
+            if fact.verb == "void"
+            else _checked(with_record(fact, transfers.get(_transfer_in(fact))), house, may_touch)
+            for fact in facts
+        ]
+
+    async def _transfers(self, ids: Iterable[str]) -> dict[str, Record]:
+        """What is remembered of the transfers among these."""
+        wanted = list(ids)
+        closed = await self._in_days([keys.day_field(CLOSED, id) for id in wanted])
+        with reading():
+            under_way: Any = await self._client.hmget(keys.TRANSFERS, wanted) if wanted else []
+        found = {id: record_from(closed[field][-1]) for id in wanted if (field := keys.day_field(CLOSED, id)) in closed}
+        return found | {id: _decode_record(packed) for id, packed in zip(wanted, under_way, strict=True) if packed}
+
+    async def _sales(self, ids: Iterable[EventId]) -> dict[EventId, Known]:
+        """The entries of the events among these that were booked, and what the ledger knows to be given back of each.
+
+        As long as Redis knows the event itself, it knows its voids too, for they came later.
+        """
+        wanted = list(ids)
+        seen = await self._in_days([keys.event_field(*id) for id in wanted])
+        fresh: dict[EventId, Seq] = {}
+        for id in wanted:
+            kind, _, *place = seen.get(keys.event_field(*id), (None, None))
+            if kind == "fact":
+                fresh[id] = Seq(*place)
+        found: dict[EventId, Known] = {id: (entry, {}) for id, entry in (await self._in_journal(fresh)).items()}
+        missing = [id for id in wanted if id not in found]
+        if not missing:
+            return found
+        recalled = await self._memory.recall(missing)
+        forgotten = [id for id in recalled if id not in fresh]
+        voids = await self._voids.voids_of(forgotten) if forgotten else {}
+        for id, known in recalled.items():
+            entry = decode_entry(known.entry)
+            about = [entry, *map(decode_entry, voids.get(id, ()))]
+            found[id] = (entry, given_back_in(about, record_field(*id)))
+        return found
+
+    async def _in_days(self, fields: Sequence[str]) -> dict[str, Any]:
+        """What the live days have under these fields; a later day's is the newer."""
+        if not fields:
+            return {}
+        # As in booking, the kernel's clock is known only from its last call.
+        now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
+        with reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for day in range(self._kernel.seen_from, now_ms // DAY_MS + 2):
+                    pipeline.hmget(keys.seen(day), list(fields))
+                rows = await pipeline.execute()
+        found: dict[str, Any] = {}
+        for row in rows:
+            found |= {field: _decode(packed) for field, packed in zip(fields, row, strict=True) if packed}
+        return found
+
+    async def _in_journal(self, seqs: Mapping[EventId, Seq]) -> dict[EventId, Entry]:
+        """The entries among these that were not trimmed yet."""
+        if not seqs:
+            return {}
+        with reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for seq in seqs.values():
+                    pipeline.xrange(keys.JOURNAL, seq.stream_id, seq.stream_id)
+                rows = await pipeline.execute()
+        return {id: decode_entry(row[0][1][FIELD]) for id, row in zip(seqs, rows, strict=True) if row}
+
+
+def _transfer_in(fact: Fact) -> str:
+    assert isinstance(fact.detail, Transfer)
+    return fact.detail.id
+
+
+def _sale_in(fact: Fact) -> EventId:
+    assert isinstance(fact.detail, Voiding)
+    return fact.source, fact.detail.sale
+
+
+def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, may_touch: MayTouch) -> Completed:
+    """A void of what is no sale is refused; one of what is not known yet waits in the kernel."""
+    known = sales.get(_sale_in(fact))
+    if known is None:
+        return fact
+    entry, given_back = known
+    if entry.type != "sale":
+        article = "an" if entry.type[:1] in "aeiou" else "a"
+        return Refused(f"{entry.id} is {article} {entry.type}, not a sale")
+    return _checked(with_sale(fact, entry, given_back), house, may_touch)
+
+
+def _checked(fact: Fact, house: House, may_touch: MayTouch) -> Completed:
+    places = {line.location for line in fact.lines}
+    if not all(map(may_touch, places)):
+        return Forbidden("the token does not allow the location where this takes effect")
+    if not all(place in house.locations for place in places):
+        return msgspec.structs.replace(fact, verb="park", lines=(), detail=None)
+    return fact

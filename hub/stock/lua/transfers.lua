@@ -1,0 +1,117 @@
+-- Transfers: units are dispatched from one location and received in another.
+--
+-- LAW  A command is made from a look at the transfer's record; with another one in place it is told to look again.
+
+do
+
+local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 1000, 2000
+-- Of a command's detail.
+local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS = 1, 2, 3, 4, 5, 6
+local VERSION, DESTINATION, EARLY = transit.VERSION, transit.TO, transit.EARLY
+
+local function checked(command)
+  local detail = command[DETAIL]
+  if type(detail) ~= 'table' or not is_text(detail[TRANSFER_ID], 1024) then refuse('the transfer is not named') end
+  if detail[GOES_TO] ~= '' and not is_text(detail[GOES_TO], 64) then refuse('a name is missing') end
+  if not (is_whole(detail[MADE_FROM], 0, INSTANT_MAX) and is_whole(detail[FINAL], 0, 1)
+    and is_whole(detail[OWN_LINES], 0, LINES_MAX)) then
+    refuse('version, final or own lines is no whole number in bounds')
+  end
+  check_units(detail[UNITS], 1, QUANTITY_MAX)
+  return detail
+end
+
+-- What is remembered of the transfer; a new one was never written down.
+local function known_transfer(change, call, id)
+  local found = record_of(change, call, transit.OPEN, id) or record_of(change, call, transit.CLOSED, id)
+  if found then return found end
+  if redis.call('HLEN', KEYS[TRANSFERS]) >= OPEN_MAX then busy('too many transfers are under way') end
+  return { 0, '', 0, {}, {} }
+end
+
+-- Whether the lines behind the command's own are what was received early, and whether one of that was the last.
+local function check_early(command, detail, early)
+  local at, is_final = detail[OWN_LINES], false
+  for _, each in ipairs(early) do
+    is_final = is_final or each[2] == 1
+    for _, units in ipairs(each[3]) do
+      at = at + 1
+      local line = command[LINES][at]
+      if not line or line[SKU] ~= units[1] or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[1]
+        or line[LOCATION] ~= detail[GOES_TO] then
+        refuse('the lines are not what was received early')
+      end
+    end
+  end
+  if at ~= #command[LINES] then refuse('the lines are not what was received early') end
+  return is_final
+end
+
+-- detail: {transfer, to, version of the record it was made from, final 0/1, own lines, units}; the lines behind its own are
+-- those that were received early.
+local function apply_dispatch(change, call, command)
+  local detail = checked(command)
+  local id, to, own = detail[TRANSFER_ID], detail[GOES_TO], detail[OWN_LINES]
+  if to == '' or own < 1 or own > #command[LINES] then refuse('a dispatch says where to and what') end
+  change.about = id
+  local found = known_transfer(change, call, id)
+  if found[VERSION] ~= detail[MADE_FROM] then look_again() end
+  if found[DESTINATION] ~= '' and found[DESTINATION] ~= to then
+    refuse('transfer ' .. id .. ' goes to ' .. found[DESTINATION] .. ', not to ' .. to)
+  end
+  local is_final = check_early(command, detail, found[EARLY])
+  local account = transit.account_of(found, id, to)
+  for i, line in ipairs(command[LINES]) do
+    if i <= own then
+      transit.send(change, call, command, account, line)
+      change.lines[#change.lines + 1] = { sku_number(change, line[SKU]), line[AMOUNT] }
+    else
+      transit.receive(change, call, command, account, line)
+    end
+  end
+  if is_final then transit.finish(change, account) end
+  transit.keep(change, call, account, found[DESTINATION] == '' and found[VERSION] + 1 or found[VERSION])
+end
+
+facts.dispatch = { low = 1, lines_max = LINES_MAX + EARLY_LINES_MAX, apply = apply_dispatch }
+
+-- Nothing was dispatched yet, so nobody knows where it is: it waits for the dispatch.
+local function wait(change, command, detail, found)
+  if #command[LINES] > 0 or #detail[UNITS] == 0 then refuse('what is received early has units and no lines') end
+  local early, lines = {}, #detail[UNITS]
+  for i, each in ipairs(found[EARLY]) do
+    early[i], lines = each, lines + #each[3]
+  end
+  if #early >= EARLY_MAX or lines > EARLY_LINES_MAX then
+    refuse('a transfer has at most ' .. EARLY_MAX .. ' receipts with ' .. EARLY_LINES_MAX
+      .. ' lines before it is dispatched')
+  end
+  early[#early + 1] = { command[TIME], detail[FINAL], detail[UNITS] }
+  for _, each in ipairs(detail[UNITS]) do
+    change.lines[#change.lines + 1] = { sku_number(change, each[1]), each[2] }
+  end
+  set_record(change, transit.OPEN, detail[TRANSFER_ID], { found[VERSION] + 1, '', 0, {}, early })
+end
+
+-- detail as of a dispatch; without a destination the units wait, and there are no lines.
+local function apply_receive(change, call, command)
+  local detail = checked(command)
+  local id, to = detail[TRANSFER_ID], detail[GOES_TO]
+  change.about = id
+  local found = known_transfer(change, call, id)
+  if found[DESTINATION] ~= to then look_again() end
+  if to == '' then return wait(change, command, detail, found) end
+  if #command[LINES] == 0 then refuse('a fact has 1 to 100 lines') end
+  local account = transit.account_of(found, id, to)
+  for _, line in ipairs(command[LINES]) do
+    if line[LOCATION] ~= to then refuse('what is received is where the transfer goes') end
+    transit.receive(change, call, command, account, line)
+    change.lines[#change.lines + 1] = { sku_number(change, line[SKU]), line[AMOUNT] }
+  end
+  if detail[FINAL] == 1 then transit.finish(change, account) end
+  transit.keep(change, call, account, found[VERSION])
+end
+
+facts.receive = { low = 1, lines_min = 0, apply = apply_receive }
+
+end

@@ -1,0 +1,113 @@
+-- What is between two locations, and what a command makes of it.
+--
+-- A transfer is {version, to, final 0/1, sums, early}; sums is a list of {SKU, sent, received}, early of
+-- {time, final 0/1, a list of {SKU, units}}. Under way it lies in `transfers`, once final in `closed_transfers`.
+--
+-- LAW  What is in transit, lost or unannounced follows from what was sent and received and whether the last arrival
+--      was told, so the order in which the parts of a transfer are told does not matter.
+
+-- Of a transfer's record, and the tables where it lies.
+local transit = {
+  VERSION = 1, TO = 2, IS_FINAL = 3, SUMS = 4, EARLY = 5, OPEN = 'transfers', CLOSED = 'closed_transfers', SKUS_MAX = 2000,
+}
+
+do
+
+local SENT, RECEIVED = 2, 3
+
+-- What was sent and received of one transfer, as this command changes it.
+function transit.account_of(found, id, to)
+  local account = { id = id, to = to, is_final = found[transit.IS_FINAL], bucket = 'in_transit:' .. id, sums = {}, of = {} }
+  for i, sums in ipairs(found[transit.SUMS]) do
+    account.sums[i] = { sums[1], sums[SENT], sums[RECEIVED] }
+    account.of[sums[1]] = account.sums[i]
+  end
+  return account
+end
+
+local function sums_of(account, sku)
+  local sums = account.of[sku]
+  if not sums then
+    if #account.sums >= transit.SKUS_MAX then refuse('a transfer has at most ' .. transit.SKUS_MAX .. ' SKUs') end
+    sums = { sku, 0, 0 }
+    account.of[sku] = sums
+    account.sums[#account.sums + 1] = sums
+  end
+  return sums
+end
+
+-- Where units lie that were sent and did not arrive.
+local function missing_bucket(account) return account.is_final == 1 and 'lost' or account.bucket end
+
+local function at_destination(change, account, sku) return { sku = sku_number(change, sku), location = account.to } end
+
+-- Units leave the shelf: for what arrived unannounced, then into transit.
+function transit.send(change, call, command, account, line)
+  local place, quantity = place_of(change, call, line), line[AMOUNT]
+  local time, sums = time_of(change, call, command, line), sums_of(account, place.name)
+  local taken, given = facts.in_hand(), facts.in_hand()
+  pieces.left(change, call, place, line, time, 'transit')
+  move_units(change, quantity, line[SERIALS])
+  if has_counted(place, time) then
+    record(taken, place, 'variance', 'hand', quantity)
+  else
+    local left = take_free(taken, place, quantity, 'hand')
+    left = break_fences(taken, place, left, nil, 'hand')
+    owe(taken, place, take_reserved(taken, place, left, 'hand'), 'hand')
+  end
+  local cancelled = math.min(quantity, math.max(0, sums[RECEIVED] - sums[SENT]))
+  record(given, place, 'hand', 'unannounced', cancelled)
+  record(given, place, 'hand', missing_bucket(account), quantity - cancelled)
+  facts.join(change, place, taken, given)
+  move_units(change, 0, nil)
+  for _, raised in ipairs(taken.alerts) do alert(change, place, raised[1], raised[4], raised[5]) end
+  sums[SENT] = sums[SENT] + quantity
+  if account.is_final == 1 then
+    alert(change, at_destination(change, account, place.name), 'discrepancy', quantity - cancelled, '')
+  end
+end
+
+-- Units come onto the shelf: out of transit, then unannounced.
+function transit.receive(change, call, command, account, line)
+  local place, quantity = place_of(change, call, line), line[AMOUNT]
+  local time, sums = time_of(change, call, command, line), sums_of(account, place.name)
+  local taken, given = facts.in_hand(), facts.in_hand()
+  local found = math.min(quantity, math.max(0, sums[SENT] - sums[RECEIVED]))
+  record(taken, place, missing_bucket(account), 'hand', found)
+  record(taken, place, 'unannounced', 'hand', quantity - found)
+  if has_counted(place, time) then
+    record(given, place, 'hand', 'variance', quantity)
+  else
+    arrive(given, place, quantity, 'hand')
+  end
+  facts.join(change, place, taken, given)
+  sums[RECEIVED] = sums[RECEIVED] + quantity
+end
+
+-- Nothing more will arrive: what is still in transit is lost.
+function transit.finish(change, account)
+  change.moment = nil
+  if account.is_final == 1 then return end
+  account.is_final = 1
+  for _, sums in ipairs(account.sums) do
+    local lost = math.max(0, sums[SENT] - sums[RECEIVED])
+    if lost > 0 then
+      local there = at_destination(change, account, sums[1])
+      record(change, there, account.bucket, 'lost', lost)
+      alert(change, there, 'discrepancy', lost, '')
+    end
+  end
+end
+
+-- Remember the transfer, in another place once it is final.
+function transit.keep(change, call, account, version)
+  change.moment = nil
+  local is_final = account.is_final == 1
+  if is_final and record_of(change, call, transit.OPEN, account.id) then
+    set_record(change, transit.OPEN, account.id, nil)
+  end
+  local kept = { version, account.to, account.is_final, account.sums, {} }
+  set_record(change, is_final and transit.CLOSED or transit.OPEN, account.id, kept)
+end
+
+end

@@ -1,0 +1,57 @@
+"""A hub that is killed in mid-import goes on with it when it is started again, and books each line once."""
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.conftest import until_holds
+from tests.flow.process import HubProcess
+from tests.intake.importing import csv_of
+
+LINES = 2_000
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[HubProcess]:
+    made = HubProcess(tmp_path)
+    yield made
+    if made.process.returncode is None:
+        made.signal(signal.SIGTERM)
+    await made.process.communicate()
+
+
+async def ask(hub: HubProcess, method: str, path: str, **more: Any) -> Any:
+    headers = {"Authorization": f"Bearer {hub.token()}", "Content-Type": "text/csv"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.request(method, f"{hub.url}{path}", **more) as response,
+    ):
+        assert response.status in (200, 202), await response.text()
+        return await response.json()
+
+
+async def test_a_killed_hub_goes_on_and_tells_exactly_what_changed(hub: HubProcess) -> None:
+    await hub.start()
+    told = await ask(hub, "POST", "/v1/imports", data=csv_of((f"KILL-{i}", "DC-LYON", 3) for i in range(LINES)))
+
+    async def is_half_done() -> bool:
+        told.update(await ask(hub, "GET", told["progress"]))
+        return bool(told["done"])
+
+    await until_holds(is_half_done)
+    assert told["state"] == "running"
+    hub.signal(signal.SIGKILL)
+    assert await hub.ended() == -signal.SIGKILL
+    await hub.start()
+
+    async def has_ended() -> bool:
+        told.update(await ask(hub, "GET", f"/v1/imports/{told['id']}"))
+        return bool(told["state"] != "running")
+
+    await until_holds(has_ended)
+    assert (told["state"], told["changed"], told["unchanged"]) == ("done", LINES, 0)
+    assert {(await hub.position(f"KILL-{i}"))["on_hand"] for i in range(0, LINES, 97)} == {3}

@@ -1,0 +1,88 @@
+"""Transfers at the HTTP door: out of one location, into another, and who may tell of it."""
+
+from typing import Any
+
+import pytest
+
+from tests.intake.door import Door, line
+
+
+def dispatched(door: Door, transfer: str, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    places = {"from": "DC-LYON", "to": "LON-KNB", "location": ..., **fields}
+    return door.event("transfer.dispatched", *lines, transfer=transfer, **places)
+
+
+def received(door: Door, transfer: str, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return door.event("transfer.received", *lines, transfer=transfer, **{"location": ..., **fields})
+
+
+async def on_hand(door: Door, sku: str) -> dict[str, int]:
+    return {item["location"]: item["on_hand"] - item["deficit"] for item in await door.positions(sku=sku)}
+
+
+async def test_a_transfer_leaves_one_place_and_arrives_in_the_other(door: Door) -> None:
+    await door.send(door.receipt(line("TRUNK", 3), location="DC-LYON"))
+
+    out = await door.send(dispatched(door, "t-1", line("TRUNK", 3)))
+    between = await on_hand(door, "TRUNK")
+    arrived = await door.send(received(door, "t-1", line("TRUNK", 2)))
+
+    assert (out.status, out.json()["status"], out.json()["lines"]) == (
+        200,
+        "applied",
+        [{"sku": "TRUNK", "quantity": 3}],
+    )
+    assert between == {"DC-LYON": 0}
+    lacking = {"type": "discrepancy", "sku": "TRUNK", "location": "LON-KNB", "quantity": 1}
+    assert arrived.json()["alerts"][0] == lacking
+    assert await on_hand(door, "TRUNK") == {"DC-LYON": 0, "LON-KNB": 2}
+
+
+async def test_what_arrives_before_it_was_sent_waits_and_repeats_are_duplicates(door: Door) -> None:
+    early, out = received(door, "t-2", line("3607340000001", 2)), dispatched(door, "t-2", line("BAG-NOIR", 2))
+
+    replies = [(await door.send(event)).json() for event in (early, early, out, early, out)]
+
+    assert [reply["status"] for reply in replies] == ["applied", "duplicate", "applied", "duplicate", "duplicate"]
+    assert [reply["lines"] for reply in replies] == [[{"sku": "BAG-NOIR", "quantity": 2}]] * 5
+    assert await on_hand(door, "BAG-NOIR") == {"DC-LYON": -2, "LON-KNB": 2}
+
+
+async def test_a_transfer_that_goes_elsewhere_is_refused_and_says_where_it_goes(door: Door) -> None:
+    await door.send(dispatched(door, "t-3", line("HAT", 1)))
+
+    reply = await door.send(dispatched(door, "t-3", line("HAT", 1), to="DXB-MALL"))
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+    assert "transfer t-3 goes to LON-KNB, not to DXB-MALL" in reply.json()["detail"]
+    assert await on_hand(door, "HAT") == {"DC-LYON": -1}
+
+
+async def test_a_token_without_the_destination_may_not_receive_there(door: Door) -> None:
+    narrow = door.token(locations=["DXB-MALL"])
+    arrival = received(door, "t-4", line("SCARF", 1))
+    await door.send(dispatched(door, "t-4", line("SCARF", 1)))
+
+    refused = await door.send(arrival, token=narrow)
+    allowed = await door.send(arrival, token=door.token(locations=["LON-KNB"]))
+
+    assert (refused.status, refused.problem, refused.json()["status"]) == (403, "forbidden", "refused")
+    assert "LON-KNB" not in refused.json()["detail"]
+    assert allowed.json()["status"] == "applied"
+
+
+@pytest.mark.parametrize("place", ["from", "to"])
+async def test_a_transfer_of_a_place_nobody_knows_is_parked(door: Door, place: str) -> None:
+    reply = await door.send(dispatched(door, "t-5", line("LOST", 1), **{place: "NOWHERE"}))
+
+    assert (reply.status, reply.json()["status"]) == (202, "parked")
+    assert await on_hand(door, "LOST") == {}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"transfer": ""}, {"lines": []}, {"final": "yes"}, {"location": "LON-KNB"}], ids=repr
+)
+async def test_a_receipt_that_is_not_one_is_refused(door: Door, fields: dict[str, Any]) -> None:
+    reply = await door.send({**received(door, "t-6"), **fields})
+
+    assert (reply.status, reply.problem) == (400, "malformed")

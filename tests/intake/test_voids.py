@@ -1,0 +1,88 @@
+"""Voids at the HTTP door: by the sale's id, whichever of the two comes first."""
+
+from typing import Any
+
+import pytest
+
+from tests.intake.door import Door, line
+
+
+def voided(door: Door, sale: Any, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    plain = {"sale": sale, "location": ..., **({} if lines else {"lines": ...}), **fields}
+    return door.event("sale.voided", *lines, **plain)
+
+
+async def on_hand(door: Door, sku: str) -> int:
+    return sum(item["on_hand"] - item["deficit"] for item in await door.positions(sku=sku))
+
+
+async def test_a_voided_sale_is_sold_again(door: Door) -> None:
+    sale = door.sale(line("GLOVES", 2))
+    await door.send(door.receipt(line("GLOVES", 2)))
+    await door.send(sale)
+
+    reply = await door.send(voided(door, sale["id"]))
+
+    assert (reply.status, reply.json()["status"]) == (200, "applied")
+    assert reply.json()["lines"] == [{"sku": "GLOVES", "quantity": 2}]
+    assert [item["available"] for item in reply.json()["availability"] if item["pool"] == "store"] == [2]
+
+
+async def test_a_part_of_a_sale_is_voided_by_any_name_of_its_sku(door: Door) -> None:
+    sale = door.sale(line("BAG-ROUGE", 2))
+    await door.send(sale)
+
+    reply = await door.send(voided(door, sale["id"], line("3607340000002", 1)))
+
+    assert reply.json()["lines"] == [{"sku": "BAG-ROUGE", "quantity": 1}]
+    assert await on_hand(door, "BAG-ROUGE") == -1
+
+
+async def test_a_void_that_comes_first_waits_and_repeats_of_both_change_nothing(door: Door) -> None:
+    sale = door.sale(line("BELT", 1))
+    void = voided(door, sale["id"])
+
+    replies = [(await door.send(event)).json() for event in (void, void, sale, void, sale)]
+
+    assert [reply["status"] for reply in replies] == ["applied", "duplicate", "applied", "duplicate", "duplicate"]
+    assert [len(reply["lines"]) for reply in replies] == [0, 0, 1, 0, 1]
+    assert await on_hand(door, "BELT") == 0
+
+
+async def test_a_void_of_more_than_was_sold_is_told(door: Door) -> None:
+    sale = door.sale(line("SHOES", 1))
+    await door.send(sale)
+
+    reply = await door.send(voided(door, sale["id"], line("SHOES", 3)))
+
+    assert {"type": "discrepancy", "quantity": 2} in reply.json()["alerts"]
+    assert await on_hand(door, "SHOES") == 0
+
+
+async def test_a_void_of_a_receipt_is_refused_with_the_reason(door: Door) -> None:
+    receipt = door.receipt(line("RING", 1))
+    await door.send(receipt)
+
+    reply = await door.send(voided(door, receipt["id"]))
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+    assert f"{receipt['id']} is a receipt, not a sale" in reply.json()["detail"]
+
+
+async def test_a_void_where_the_token_reaches_nothing_is_refused(door: Door) -> None:
+    sale = door.sale(line("CAP", 1))
+    await door.send(sale)
+
+    reply = await door.send(voided(door, sale["id"]), token=door.token(locations=["DXB-MALL"]))
+
+    assert (reply.status, reply.problem) == (403, "forbidden")
+    assert await on_hand(door, "CAP") == -1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"sale": ""}, {"sale": None}, {"lines": []}, {"lines": [line(quantity=0)]}, {"pool": "store"}], ids=repr
+)
+async def test_a_void_that_is_not_one_is_refused(door: Door, fields: dict[str, Any]) -> None:
+    reply = await door.send({**voided(door, "some-sale"), **fields})
+
+    assert (reply.status, reply.problem) == (400, "malformed")

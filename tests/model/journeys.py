@@ -1,0 +1,77 @@
+"""Transfers between the few places: dispatched and received in any order, once or in parts."""
+
+from collections import Counter
+
+import msgspec
+from hypothesis import strategies as st
+
+from hub.domain.command import Fact, Line, Transfer
+from hub.domain.entry import Entry
+from hub.domain.model import Model
+from hub.domain.transfers import CLOSED, OPEN, Record, record_from, with_record
+from tests.model.supply import named
+from tests.model.worlds import BUSY_SKUS, PLACES, SOURCES, Telling, offsets, yes_or_no
+
+# Where each transfer goes, if its dispatches agree.
+DESTINATIONS = {"T1": "PAR", "T2": "LON"}
+
+units = st.lists(st.tuples(st.sampled_from(BUSY_SKUS), st.integers(1, 5)), min_size=1, max_size=3)
+
+
+@st.composite
+def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
+    """Part of a transfer; `in_doubt` lets dispatches disagree about where it goes."""
+    transfer = draw(st.sampled_from(("T1", "T1", "T2")))
+    told, time_ms = tuple(draw(units)), draw(offsets)
+    fact = Fact(
+        verb="receive",
+        type="transfer.received",
+        source=draw(st.sampled_from(SOURCES)),
+        id=id,
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload=f'{{"id":"{id}"}}',
+        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=told),
+    )
+    if draw(yes_or_no):
+        to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]
+        start = draw(st.sampled_from(("LON", "LON", "PAR", "LYON")))
+        lines = draw(named([Line(sku, start, number) for sku, number in told]))
+        detail = Transfer(transfer, to, 0, own_lines=len(lines))
+        fact = msgspec.structs.replace(fact, verb="dispatch", type="transfer.dispatched", lines=lines, detail=detail)
+    return Telling(fact, time_ms, time_ms)
+
+
+def transfers_of(model: Model) -> dict[str, Record]:
+    """Every transfer that is remembered."""
+    tables = model.books.records.get(CLOSED, {}) | model.books.records.get(OPEN, {})
+    return {id: record_from(value) for id, value in tables.items()}
+
+
+def with_transfer(fact: Fact, model: Model) -> Fact:
+    """Do what booking does: complete the fact by what is known of its transfer."""
+    assert isinstance(fact.detail, Transfer)
+    return with_record(fact, transfers_of(model).get(fact.detail.id))
+
+
+def between(records: dict[str, Record]) -> Counter[tuple[str, str]]:
+    """What is off the shelf by what was sent and received: (account, SKU) → units."""
+    found: Counter[tuple[str, str]] = Counter()
+    for id, record in records.items():
+        for sku, sent, received in record.sums:
+            found["lost" if record.is_final else f"in_transit:{id}", sku] += max(0, sent - received)
+            found["unannounced", sku] -= max(0, received - sent)
+    return Counter({key: number for key, number in found.items() if number})
+
+
+def moved_between(journal: list[Entry]) -> Counter[tuple[str, str]]:
+    """The same by the movements alone."""
+    found: Counter[tuple[str, str]] = Counter()
+    for entry in journal:
+        for move in entry.movements:
+            for account, sign in ((move.from_bucket, -1), (move.to_bucket, 1)):
+                if account in ("lost", "unannounced") or account.startswith("in_transit:"):
+                    found[account, entry.skus[move.sku]] += sign * move.quantity
+    return Counter({key: number for key, number in found.items() if number})

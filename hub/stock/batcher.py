@@ -17,6 +17,8 @@ from hub.stock.message import Command, Describe, Refresh
 from hub.stock.outcome import Outcome
 
 COMMANDS_PER_CALL_MAX = 1_000
+# A refresh takes Redis about 0.2 ms (four pools, four locations), and a sale that comes meanwhile waits for the call.
+REFRESHES_PER_CALL_MAX = 20
 _COUNTING = frozenset({"count", "close"})
 # A call is sent again at most so often because the house changed in between.
 HOUSES_PER_CALL_MAX = 10
@@ -125,8 +127,8 @@ class Batcher:
         return batch
 
     def refreshes_per_call(self) -> int:
-        """How many refreshes fill one call; whoever has more of them sends them in turn, and lets sales in between."""
-        return max(1, self._weight_max // self._weight(Refresh("")))
+        """How many refreshes make one call; whoever has more of them sends them in turn, and lets sales in between."""
+        return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._weight(Refresh(""))))
 
     def lines_per_call(self) -> int:
         """How many lines fill one call; bulk work keeps a command to so many, and lets sales in between."""

@@ -62,12 +62,15 @@ async def _step(client: Redis, batch: list[bytes], before: House, after: House, 
         for key in batch:
             pipeline.hgetall(key)
         hashes = await pipeline.execute()
+    spent = clock() - began
     for key, fields in zip(batch, hashes, strict=True):
+        began = clock()
         sku = keys.sku_name(key)
         found.add(sku, differences(_positions(fields), sku, before, after))
-        # A large house takes milliseconds for each; sales come in between.
+        spent += clock() - began
+        # A large house takes milliseconds for each; sales come in between, and their time is not the preview's.
         await asyncio.sleep(0)
-    await asyncio.sleep((clock() - began) * (1 / SHARE - 1))
+    await asyncio.sleep(spent * (1 / SHARE - 1))
 
 
 def _positions(fields: dict[Any, Any]) -> dict[str, Position]:

@@ -22,6 +22,8 @@ class Options:
     seconds: float
     # Worlds as large as they get, which take long to fill.
     full: bool = False
+    # Of the house whose rules change.
+    positions: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def options(description: str | None) -> Options:
     parser.add_argument("--runs", type=int, default=3, help="measure so often; the median counts")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load")
     parser.add_argument("--full", action="store_true", help="worlds as large as they get (growth.py: a million SKUs)")
+    parser.add_argument("--positions", type=int, default=100_000, help="of the house that rules change for")
     given = parser.parse_args()
-    return Options(runs=max(1, given.runs), seconds=given.seconds, full=given.full)
+    return Options(runs=max(1, given.runs), seconds=given.seconds, full=given.full, positions=given.positions)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:

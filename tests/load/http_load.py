@@ -7,7 +7,7 @@ import select
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hub_process import LOCATIONS, POOLS, now, sku
@@ -37,6 +37,8 @@ class Load:
     # Requests a second; None: each connection sends as soon as it was answered.
     rate: float | None = None
     skus: int = 1_000
+    # Asked before each request: whether the load ends before its time.
+    is_over: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -214,7 +216,7 @@ class _Loop:
         now = time.perf_counter()
         while self._free:
             due = now if rate is None else started + self._sent / rate
-            if due >= end:
+            if due >= end or self._load.is_over():
                 return None
             if due > now:
                 return due

@@ -49,6 +49,8 @@ class RunningHub:
     live_port: int
     admin_port: int
     token: str
+    # Its hub.toml.
+    config: Path
     # From the start of the process to the line that says it is ready.
     start_seconds: float
 
@@ -101,25 +103,27 @@ def now() -> str:
 @contextmanager
 def running_hub(folder: Path, environ: Mapping[str, str] | None = None, *, rules: str = HOUSE) -> Iterator[RunningHub]:
     """A hub with its data in `folder`, stopped at the end of the block; `environ` overrides its settings."""
-    config = _configure(folder, rules)
+    folder.mkdir(exist_ok=True)
+    config = folder / "hub.toml"
+    config.write_text(house_file(house=rules))
     started = time.perf_counter()
     with python(["-m", "hub", "serve", "--config", str(config), "--log-level", "warning"], environ) as process:
         found = _DOORS.search(line := first_line(process))
         start_seconds = time.perf_counter() - started
         if found is None:
             raise SystemExit(f"The hub's first line is not understood: {line}")
-        yield RunningHub(process.pid, *(int(port) for port in found.groups()), _token(config), start_seconds)
+        http, live, admin = (int(port) for port in found.groups())
+        yield RunningHub(process.pid, http, live, admin, token_of(config, "events:write"), config, start_seconds)
 
 
-def _configure(folder: Path, rules: str) -> Path:
-    folder.mkdir(exist_ok=True)
+def house_file(rules: str = "", *, house: str = HOUSE) -> str:
+    """The text of a measured hub's file."""
     doors = "\n".join(f'{door} = "127.0.0.1:0"' for door in ("http", "live", "admin"))
-    config = folder / "hub.toml"
-    config.write_text(f'[hub]\n{doors}\ndata_dir = "data"\n{rules}\n')
-    return config
+    return f'[hub]\n{doors}\ndata_dir = "data"\n{house}\n{rules}'
 
 
-def _token(config: Path) -> str:
-    command = ["-m", "hub", "token", "--config", str(config), "--sub", "till-7", "--scope", "events:write"]
+def token_of(config: Path, scope: str) -> str:
+    """A token that the hub of this file takes."""
+    command = ["-m", "hub", "token", "--config", str(config), "--sub", "till-7", "--scope", scope]
     made = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
     return made.stdout.split()[-1]

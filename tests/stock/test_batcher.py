@@ -10,7 +10,7 @@ import pytest
 from hub.domain.command import Counting, Fact, Line
 from hub.domain.rules import House
 from hub.faults import ServerRefused, Unavailable
-from hub.stock.batcher import COMMANDS_PER_CALL_MAX, Batcher
+from hub.stock.batcher import COMMANDS_PER_CALL_MAX, REFRESHES_PER_CALL_MAX, Batcher
 from hub.stock.message import Command
 from hub.stock.outcome import Applied, Duplicate, Outcome
 from tests.stock.partition import Fixed, Partition
@@ -250,3 +250,13 @@ async def test_counts_are_answerable_for_their_part_of_a_call_and_sales_for_noth
 async def test_as_many_lines_fill_a_call_as_its_weight_has_room_for_all_pools(partition: Partition) -> None:
     async with batching(partition, weight_max=100) as (batcher, _):
         assert batcher.lines_per_call() == 100 // len(partition.house.pools)
+
+
+async def test_few_refreshes_make_a_call_and_fewer_where_each_is_heavy(partition: Partition) -> None:
+    async with batching(partition, weight_max=20_000) as (batcher, _):
+        assert batcher.refreshes_per_call() == REFRESHES_PER_CALL_MAX
+    # Two pools at two locations weigh 4.
+    async with batching(partition, weight_max=10) as (batcher, _):
+        assert batcher.refreshes_per_call() == 2
+    async with batching(partition, weight_max=1) as (batcher, _):
+        assert batcher.refreshes_per_call() == 1

@@ -82,6 +82,8 @@ class Hub:
         # The live door takes its own address later; whether it is free shall be known now.
         _bind(exits, self._settings.hub.live).close()
         redis_url, dsn = await self._servers(exits)
+        # Before the servers are stopped, or their end would look like a loss; and again before the stores are closed.
+        exits.push_async_callback(self._end_tasks)
         await self._stores.open(exits, redis_url, dsn)
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
@@ -196,6 +198,7 @@ class Hub:
         exits.push_async_callback(door.stop)
         self._run("live door", door.failed())
         stores.current.listeners.append(door.recheck)
+        stores.sweep.watched = door.watched_skus
         return door
 
     def _admin_app(self, live: LiveDoor) -> web.Application:

@@ -21,6 +21,8 @@ from protocol.identifiers import Time
 from protocol.problems import CONTENT_TYPE, Problem, problem
 
 SCOPE = "events:write"
+# Longer than a request is under way.
+NETWORK_MS = 2_000
 _decode_instant = msgspec.json.Decoder(Time).decode
 
 # An answer, and the HTTP status it has when it is alone.
@@ -62,12 +64,17 @@ async def post_events(request: web.Request) -> web.Response:
 
 
 def _clock_error_ms(request: web.Request) -> int:
-    """How far the sender's clock is behind ours, by `Hub-Sent-At`; 0 when it does not say."""
+    """How far the sender's clock is behind ours, by `Hub-Sent-At`; 0 when it does not say, or too little to tell.
+
+    A difference no longer than a slow network is no error of a clock, and correcting it would put what happened at one
+    moment into the order of arrival.
+    """
     sent_at = request.headers.get("Hub-Sent-At")
     if sent_at is None:
         return 0
     try:
-        return int(time() * 1000) - epoch_ms(_decode_instant(encode_json(sent_at)))
+        error_ms = int(time() * 1000) - epoch_ms(_decode_instant(encode_json(sent_at)))
+        return error_ms if abs(error_ms) > NETWORK_MS else 0
     except (msgspec.MsgspecError, UnicodeEncodeError) as error:  # a header may hold what is no text
         raise Malformed("`Hub-Sent-At` is not a time with an offset, like 2026-11-22T10:00:00+00:00.") from error
 

@@ -15,10 +15,19 @@ _SELECT = """SELECT found.*,
          WHERE hub_state.partition = $1) AS newest
     FROM (SELECT 1) AS always
     LEFT JOIN LATERAL (
-        SELECT shown.*, event.kind, event.type, event.source, event.id, event.time
+        SELECT shown.partition, shown.sku, shown.pool, shown.booked_at, shown.changes, shown.available, shown.capped,
+            shown.status, shown.eta, cause.epoch, cause.seq, cause.kind, cause.type, cause.source, cause.id, cause.time
         FROM (SELECT * FROM hub.shown WHERE partition = $1 AND sku = $2 AND pool = $3 AND booked_at <= $4
               ORDER BY booked_at DESC, epoch DESC, seq DESC LIMIT 1) AS shown
-        JOIN hub.event USING (partition, epoch, seq)) AS found ON true"""
+        JOIN hub.event USING (partition, epoch, seq)
+        -- A SKU is recomputed because the rules changed: that change is what made it so.
+        LEFT JOIN LATERAL (
+            SELECT * FROM hub.event AS rules
+            WHERE rules.partition = $1 AND rules.epoch = event.epoch AND rules.kind = 'rules' AND rules.rules_version = event.rules_version
+              AND event.kind = 'refresh' ORDER BY rules.seq LIMIT 1) AS rules ON true
+        JOIN hub.event AS cause ON cause.partition = shown.partition
+            AND cause.epoch = coalesce(rules.epoch, event.epoch) AND cause.seq = coalesce(rules.seq, event.seq)
+        ) AS found ON true"""
 
 
 class History:

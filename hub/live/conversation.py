@@ -75,6 +75,10 @@ class Conversations:
             del self._sessions[connection]
             self._forget(connection, session.topics, session.locations or ())
 
+    def watched_skus(self) -> set[str]:
+        """The SKUs that somebody watches in some pool."""
+        return {sku for _, sku in self._subscriptions.topics}
+
     async def refresh(self) -> None:
         """Read all that is watched again and tell whoever knew less.
 

@@ -111,6 +111,10 @@ class LiveDoor:
         """Drop what clients may not watch any more, and tell them; call it when the house has changed."""
         self._conversations.recheck()
 
+    def watched_skus(self) -> set[str]:
+        """The SKUs that somebody watches in some pool."""
+        return self._conversations.watched_skus()
+
     async def refresh(self) -> None:
         """Read all that is watched again; call it when Redis was healed without an entry in the journal.
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
@@ -49,6 +50,8 @@ class Reply(msgspec.Struct, array_like=True, frozen=True):
     answers: list[list[Any]]
     why: str
 
+
+log = structlog.get_logger()
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_reply = msgspec.msgpack.Decoder(Reply).decode
@@ -122,7 +125,7 @@ class Kernel:
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
             reply = await self._call_once(commands, house, version)
-        self.closed_because = CLOSED.get(reply.word)
+        self._note_closed(CLOSED.get(reply.word))
         if reply.word == "stale_rules":
             raise RulesChanged(CLOSED[reply.word])
         if reply.word != "ok":
@@ -130,6 +133,16 @@ class Kernel:
         self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
         self.floor = max(self.floor, reply.next)
         return [_outcome(answer, reply.epoch) for answer in reply.answers]
+
+    def _note_closed(self, why: str | None) -> None:
+        """Tell people when the partition begins to take nothing, and when it takes events again; not at every call."""
+        # Other rules are caught up with at once, and nobody is turned away for them.
+        before, now = (None if each == CLOSED["stale_rules"] else each for each in (self.closed_because, why))
+        if now is not None and now != before:
+            log.error("no event is taken", reason=now)
+        elif now is None and before is not None:
+            log.info("events are taken again")
+        self.closed_because = why
 
     async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
         today = self.booked_at_ms // DAY_MS
@@ -152,7 +165,7 @@ class Kernel:
         try:
             reply = await self._kernel.call(self._client, message.keys, body)
         except Unavailable as fault:
-            self.closed_because = str(fault)
+            self._note_closed(str(fault))
             raise
         if not isinstance(reply, bytes):
             raise Unavailable("the kernel's script returned something else than its reply")

@@ -118,12 +118,10 @@ class Reads:
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
         """Every position of a SKU, by location."""
-        with reading():
-            fields: dict[Any, Any] = await self._client.hgetall(keys.sku(sku))
+        _, fields = await self._fields_and_token(sku)
         found = [
-            position_item(sku, field[len(keys.POSITION_FIELD) :].decode(), _decode_position(packed))
-            for field, packed in fields.items()
-            if field.startswith(keys.POSITION_FIELD)
+            position_item(sku, location, _decode_position(packed))
+            for location, packed in _named(fields, keys.POSITION_FIELD)
         ]
         return sorted(found, key=lambda position: position.location)
 

@@ -1,11 +1,11 @@
 """After a change of rules: recompute every SKU whose views are of older ones, in a fifth of the time at most.
 
-A SKU that is touched or read in between is recomputed then; the sweep is for those that nobody asks about, and for
-the screens that watch them.
+A SKU that is touched or read in between is recomputed then; the sweep is for the screens, whose SKUs come first, and
+for those that nobody asks about.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 from redis.asyncio import Redis
@@ -33,6 +33,8 @@ class Sweep:
         self._kernel = kernel
         self._reads = reads
         self._due = asyncio.Event()
+        # What somebody looks at now comes first.
+        self.watched: Callable[[], Collection[str]] = tuple
 
     def begin(self) -> None:
         """The rules changed: go through all SKUs, again when that was under way."""
@@ -50,14 +52,17 @@ class Sweep:
         while True:
             version = self._kernel.rules_version
             try:
-                await self._go_through(on_progress)
+                await self._go_through(version, on_progress)
                 if version == self._kernel.rules_version:
                     return
             except Unavailable as fault:
                 log.warning("the sweep begins again", reason=str(fault))
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _go_through(self, on_progress: Callable[[int], None]) -> None:
+    async def _go_through(self, version: int, on_progress: Callable[[int], None]) -> None:
+        watched = sorted(self.watched())
+        for start in range(0, len(watched), SKUS_PER_STEP):
+            on_progress(await self._step(watched[start : start + SKUS_PER_STEP]))
         batch: list[str] = []
         with reading():
             async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
@@ -65,6 +70,9 @@ class Sweep:
                 if len(batch) >= SKUS_PER_STEP:
                     on_progress(await self._step(batch))
                     batch = []
+                if version != self._kernel.rules_version:
+                    # Other rules again: what is watched comes first once more.
+                    return
         on_progress(await self._step(batch))
 
     async def _step(self, skus: list[str]) -> int:

@@ -101,3 +101,20 @@ async def test_too_many_that_wait_are_told_at_once(asking: Asking, monkeypatch: 
     with pytest.raises(Unavailable, match="Too many"):
         await asking.fetch("SELECT 1")
     assert WAITING_MAX > 0
+
+
+async def test_what_a_change_of_rules_made_so_is_told_by_that_change(
+    history: History, make_sale: MakeSale, write: Write, run_writer: RunWriter
+) -> None:
+    rules = {"type": "", "source": "", "rules_version": 8}
+    changed = make_sale(0, kind="rules", booked_at_ms=START_MS, **rules)
+    shown = SetView(0, "online", View(changes=1, at_ms=START_MS + 50, available=2), News.changed)
+    recomputed = make_sale(1, kind="refresh", booked_at_ms=START_MS + 50, views=(shown,), **rules)
+    await write(0, changed, recomputed)
+    async with run_writer() as running:
+        await running.reaches(1)
+
+    then = (await history.shown_at("online", "BAG-NOIR", START_MS + 60)).then
+
+    assert then is not None
+    assert (then.kind, then.seq, then.view.at_ms) == ("rules", Seq(1, 0), START_MS + 50)

@@ -17,6 +17,7 @@ from hub.stock import keys
 from hub.stock.kernel import RulesChanged
 from hub.stock.outcome import Applied, Broken, Duplicate
 from hub.stock.scripts import KERNEL, Script
+from tests.stock.opened import OpenStores
 from tests.stock.partition import EPOCH, HOUSE, HUB, Partition, everything, house_of
 
 WRONG = ("string", "list")
@@ -237,3 +238,13 @@ async def test_a_full_redis_is_noticed_at_start(small_redis: Redis) -> None:
 
 async def test_every_script_says_that_it_must_not_start_without_memory() -> None:
     assert Script(KERNEL).text.startswith("#!lua\n")
+
+
+async def test_positions_of_a_redis_that_lost_its_stock_are_not_read_as_none(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    await hub.book(hub.fact("in"))
+    await redis_client.flushall()
+
+    with pytest.raises(Unavailable, match="lost stock"):
+        await hub.reads.positions_of("BAG")

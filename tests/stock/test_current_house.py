@@ -274,3 +274,17 @@ async def test_a_house_of_another_version_of_the_hub_is_not_guessed_at(hub: Open
         await hub.book(hub.fact("one"))
     with pytest.raises(Unavailable, match="another version"):
         await hub.reads.read("online", ["BAG"])
+
+
+async def test_what_somebody_watches_is_recomputed_before_all_else(hub: OpenStores, redis_client: Redis) -> None:
+    await hub.book(*(hub.fact(f"in-{number}", Line(f"SKU-{number}", "LON", 5)) for number in range(300)))
+    hub.stores.sweep.watched = lambda: {"SKU-299"}
+    before = hub.kernel.floor
+    await hub.stores.current.adopt_settings(msgspec.structs.replace(HOUSE, rules=(RuleSettings(buffer=1),)))
+
+    await hub.stores.sweep.once()
+
+    entries = [decode_entry(fields[FIELD]) for _, fields in await redis_client.xrange(keys.JOURNAL, f"1-{before}")]
+    refreshed = [entry.about for entry in entries if entry.kind == "refresh"]
+    assert refreshed[0] == "SKU-299"
+    assert len(refreshed) == len(set(refreshed)) == 300

@@ -7,3 +7,6 @@ CREATE TABLE hub.source (
     -- Day since 1970 -> the longest gap that ended on it, in milliseconds.
     longest     jsonb       NOT NULL
 );
+
+-- Which change of the rules had SKUs recomputed.
+CREATE INDEX event_rules ON hub.event (partition, rules_version) WHERE kind = 'rules';

@@ -23,8 +23,9 @@ _SELECT = """SELECT found.*,
         -- A SKU is recomputed because the rules changed: that change is what made it so.
         LEFT JOIN LATERAL (
             SELECT * FROM hub.event AS rules
-            WHERE rules.partition = $1 AND rules.epoch = event.epoch AND rules.kind = 'rules' AND rules.rules_version = event.rules_version
-              AND event.kind = 'refresh' ORDER BY rules.seq LIMIT 1) AS rules ON true
+            WHERE event.kind = 'refresh' AND rules.kind = 'rules' AND rules.partition = $1
+              AND (rules.epoch, rules.rules_version) = (event.epoch, event.rules_version)
+            ORDER BY rules.seq LIMIT 1) AS rules ON true
         JOIN hub.event AS cause ON cause.partition = shown.partition
             AND cause.epoch = coalesce(rules.epoch, event.epoch) AND cause.seq = coalesce(rules.seq, event.seq)
         ) AS found ON true"""

@@ -51,6 +51,16 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     time_ms: int | None = None
 
 
+# The locations that a sender may touch, of what waits and takes effect later; empty: all.
+Reach = tuple[str, ...]
+REACH_MAX = 100
+
+
+def reaches(reach: Reach, location: str) -> bool:
+    """Whether what waited may take effect there."""
+    return not reach or location in reach
+
+
 Asked = tuple[str, int] | tuple[str, int, tuple[str, ...]]
 
 
@@ -65,6 +75,8 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     asked: tuple[Asked, ...] = ()
     # (SKU, units) that earlier voids gave back, as far as the ledger says.
     given_back: tuple[tuple[str, int], ...] = ()
+    # Of a void that waits: at most REACH_MAX names.
+    reach: Reach = ()
 
 
 class Transfer(msgspec.Struct, frozen=True, array_like=True):
@@ -85,6 +97,8 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True):
     own_lines: int = 0
     # Of a `receive` nobody knows the place of: (SKU, units).
     early: tuple[tuple[str, int], ...] = ()
+    # Of a `receive` that waits: at most REACH_MAX names.
+    reach: Reach = ()
 
 
 class Supply(msgspec.Struct, frozen=True, array_like=True):

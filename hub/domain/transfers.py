@@ -7,7 +7,8 @@ Of s units sent and r received of a SKU, and once the last arrival was told (fin
     unannounced = max(0, r - s)
 
 So it does not matter in which order the parts of a transfer are told. What is received before anything was dispatched
-waits in `early`, for nobody knows yet where it is; it takes effect with the dispatch, in the dispatch's own entry.
+waits in `early`, for nobody knows yet where it is; it takes effect with the dispatch, in the dispatch's own entry, but
+not at a location that its sender may not touch: that is told instead.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,8 @@ import msgspec
 
 from hub.domain import buckets, serials
 from hub.domain.buckets import HAND, LOST, UNANNOUNCED, VARIANCE, Change, Move
-from hub.domain.command import Fact, Line, Transfer
-from hub.domain.draft import Draft, Order
+from hub.domain.command import Fact, Line, Reach, Transfer, reaches
+from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.entry import Movement
 from hub.domain.shifting import paired
 
@@ -38,6 +39,8 @@ class Early(msgspec.Struct, frozen=True, array_like=True):
     is_final: int
     # (SKU, units).
     units: tuple[tuple[str, int], ...]
+    # Where it may take effect.
+    reach: Reach = ()
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +72,7 @@ def with_record(fact: Fact, known: Record | None, house_name: Callable[[str], st
         early = [
             Line(house_name(sku), transfer.to, units, time_ms=each.time_ms)
             for each in known.early
+            if reaches(each.reach, transfer.to)
             for sku, units in each.units
         ]
         detail = msgspec.structs.replace(transfer, version=known.version)
@@ -76,7 +80,7 @@ def with_record(fact: Fact, known: Record | None, house_name: Callable[[str], st
     if not known.to:
         return msgspec.structs.replace(fact, detail=msgspec.structs.replace(transfer, version=known.version))
     lines = tuple(Line(house_name(sku), known.to, units) for sku, units in transfer.early)
-    detail = msgspec.structs.replace(transfer, to=known.to, version=known.version, early=())
+    detail = msgspec.structs.replace(transfer, to=known.to, version=known.version, early=(), reach=())
     return msgspec.structs.replace(fact, lines=lines, detail=detail)
 
 
@@ -95,13 +99,16 @@ def book_dispatch(draft: Draft, fact: Fact, house: Order) -> None:
     if _skus_in(known, fact.lines) > SKUS_MAX:
         draft.refuse(f"a transfer has at most {SKUS_MAX} SKUs")
         return
+    within = [each for each in known.early if reaches(each.reach, transfer.to)]
+    beyond = [each for each in known.early if not reaches(each.reach, transfer.to)]
+    draft.alert("out_of_reach", NO_SKU, "", sum(units for each in beyond for _, units in each.units))
     account = _Account(draft, house, transfer.id, transfer.to, known)
     for line in fact.lines[: transfer.own_lines]:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
         account.send(line)
     for line in fact.lines[transfer.own_lines :]:
         account.receive(line)
-    if any(each.is_final for each in known.early):
+    if any(each.is_final for each in within):
         account.finish()
     account.keep(known.version if known.to else known.version + 1)
 
@@ -138,7 +145,7 @@ def _wait(draft: Draft, transfer: Transfer, known: Record) -> None:
             f"a transfer has at most {EARLY_MAX} receipts with {EARLY_LINES_MAX} lines before it is dispatched"
         )
         return
-    early = Early(draft.time_ms, transfer.is_final, transfer.early)
+    early = Early(draft.time_ms, transfer.is_final, transfer.early, transfer.reach)
     draft.lines.extend((draft.sku_number(sku), units) for sku, units in transfer.early)
     kept = Record(known.version + 1, early=(*known.early, early))
     draft.set_record(OPEN, transfer.id, _stored(kept))

@@ -2,7 +2,8 @@
 
 The units go back into the buckets they came from, in the order in which the sale took them. No unit is given back
 twice: `voided` remembers of a sale how many of each SKU were. A void that comes before its sale waits in `voids` and
-takes effect with it, in the sale's own entry, as of its own time.
+takes effect with it, in the sale's own entry, as of its own time; but not if it is about a location that its sender may
+not touch, which is told instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ import msgspec
 
 from hub.domain import serials
 from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
-from hub.domain.command import Asked, Fact, Line, Voiding
+from hub.domain.command import Asked, Fact, Line, Voiding, reaches
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.entry import Entry, Movement
 from hub.domain.position import Position
@@ -43,7 +44,7 @@ def with_sale(fact: Fact, sale: Entry, given_back: Mapping[str, int]) -> Fact:
     asked = {each[0] for each in voiding.asked}
     lines = tuple(line for line in _taken(sale.skus, sale.movements) if not asked or line.sku in asked)
     known = tuple((sku, units) for sku, units in given_back.items() if not asked or sku in asked)
-    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known)
+    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known, reach=())
     return msgspec.structs.replace(fact, lines=lines, pool=_decode_sold(sale.payload).pool, detail=detail)
 
 
@@ -81,7 +82,8 @@ def book_void(draft: Draft, fact: Fact, house: Order) -> None:
         if len(waiting) >= WAITING_PER_SALE_MAX:
             draft.refuse(f"{WAITING_PER_SALE_MAX} voids wait for this sale already")
             return
-        draft.set_record(WAITING, field, [*waiting, [draft.time_ms, list(map(_stored, voiding.asked))]])
+        kept = [draft.time_ms, list(map(_stored, voiding.asked)), list(voiding.reach)]
+        draft.set_record(WAITING, field, [*waiting, kept])
         return
     sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
     given = sale.give_back(fact.lines, voiding.asked)
@@ -97,8 +99,14 @@ def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
     draft.set_record(WAITING, field, None)
     taken = _taken(draft.skus, draft.movements)
     sale = _Sale(draft, field, fact.pool, house, ())
-    for time_ms, waited in waiting:
+    # What waits since before senders' reaches were kept has none.
+    for time_ms, waited, *kept in waiting:
         asked = [(draft.house_name(sku), *more) for sku, *more in waited]
+        names = {each[0] for each in asked}
+        wanted = [line for line in taken if not names or line.sku in names]
+        if not all(reaches(tuple(*kept), line.location) for line in wanted):
+            draft.alert("out_of_reach", NO_SKU, "", sum(each[1] for each in asked) or sale.left_of(taken))
+            continue
         sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
 
 
@@ -121,6 +129,10 @@ class _Sale:
         self._done: dict[str, int] = dict(draft.record(VOIDED, field) or ())
         for sku, units in given_back:
             self._done[sku] = max(self._done.get(sku, 0), units)
+
+    def left_of(self, taken: Iterable[Line]) -> int:
+        """The units of what was taken that were not given back."""
+        return sum(line.quantity for line in taken) - sum(self._done.values())
 
     def give_back(self, taken: Iterable[Line], asked: Iterable[Sequence[Any]]) -> dict[str, int]:
         """Give back what was asked for, or all that is left of what was taken; answers the units of each SKU."""

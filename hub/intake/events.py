@@ -85,7 +85,7 @@ async def _book(
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
     facts = [fact for fact in read if isinstance(fact, Fact)]
     house = parts.house
-    outcomes = await parts.booking.book(facts, claims.may_location)
+    outcomes = await parts.booking.book(facts, claims.reach())
     if parts.house is not house:
         sent = [raw for raw, item in zip(raws, read, strict=True) if isinstance(item, Fact)]
         told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
@@ -109,7 +109,7 @@ async def _book_parked_again(
         for index, fact in enumerate(told)
         if isinstance(outcomes[index], Parked) and isinstance(fact, Fact) and fact.verb != "park"
     }
-    booked = await parts.booking.book(list(again.values()), claims.may_location)
+    booked = await parts.booking.book(list(again.values()), claims.reach())
     for (index, fact), outcome in zip(again.items(), booked, strict=True):
         facts[index], outcomes[index] = fact, outcome
 

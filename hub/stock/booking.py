@@ -17,7 +17,7 @@ from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.described import Described
-from hub.stock.earlier import ABOUT_EARLIER, Earlier, MayTouch
+from hub.stock.earlier import ABOUT_EARLIER, Allowed, Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
 from hub.stock.message import Command, Refresh
@@ -47,10 +47,11 @@ class Booking:
         self._described = described
         self._on_count_opened = on_count_opened
 
-    async def book(self, facts: Sequence[Fact], may_touch: MayTouch = lambda location: True) -> list[Outcome]:
+    async def book(self, facts: Sequence[Fact], allowed: Allowed = None) -> list[Outcome]:
         """Book the facts in their order; one outcome for each.
 
-        `may_touch` says which locations the sender may touch, where only an earlier event says which one it is.
+        `allowed` are the locations that the sender may touch, where only another event, earlier or still to come, says
+        which one it is; None: all.
 
         Raises:
             Fault: a store did not answer or refused, so some outcomes are unknown; send the same facts again.
@@ -62,7 +63,7 @@ class Booking:
             if not run.open:
                 break
             await self._hear_of(run)
-            await self._look_up(run, may_touch)
+            await self._look_up(run, allowed)
             await self._send(run)
             await self._ask(run, run.asking())
         if run.open:
@@ -86,14 +87,14 @@ class Booking:
             await self._described.catch_up(run.stale)
             run.rename(self._described.catalogue.sku)
 
-    async def _look_up(self, run: "_Run", may_touch: MayTouch) -> None:
+    async def _look_up(self, run: "_Run", allowed: Allowed) -> None:
         """Complete the facts that are about earlier ones."""
         indexes = run.incomplete()
         if not indexes:
             return
         facts = [run.facts[index] for index in indexes]
         try:
-            completed = await self._earlier.complete(facts, may_touch)
+            completed = await self._earlier.complete(facts, allowed)
         except Fault as fault:
             run.give_up(indexes, fault)
             return

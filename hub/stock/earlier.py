@@ -5,14 +5,14 @@ goes and what a sale took. What was looked up may have changed by the time the k
 (`look_again`) and writes nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import time
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
-from hub.domain.command import Fact, Transfer, Voiding
+from hub.domain.command import REACH_MAX, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
@@ -23,12 +23,13 @@ from hub.stock.kernel import Kernel
 from hub.stock.long_memory import EventId, LongMemory, VoidMemory
 from hub.stock.outcome import Forbidden, Refused
 from hub.stock.reading import reading
+from protocol.limits import NAME_CHARS_MAX
 
 # Facts that are about an earlier one.
 ABOUT_EARLIER = frozenset({"dispatch", "receive", "void"})
 
-# Whether the sender may touch a location.
-MayTouch = Callable[[str], bool]
+# The locations that the sender may touch; None: all.
+Allowed = Collection[str] | None
 Completed = Fact | Refused | Forbidden
 
 # The entry of an event, and the units of each SKU that were given back by what the ledger says.
@@ -51,7 +52,7 @@ class Earlier:
         self._memory = memory
         self._voids = voids
 
-    async def complete(self, facts: Sequence[Fact], may_touch: MayTouch) -> list[Completed]:
+    async def complete(self, facts: Sequence[Fact], allowed: Allowed) -> list[Completed]:
         """Complete facts that are about earlier ones, in their order; or say why one cannot be booked.
 
         What takes effect at a location that the house does not have any more is parked.
@@ -63,9 +64,9 @@ class Earlier:
         sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
         house = self._house()
         return [
-            _voiding(fact, sales, house, may_touch)
+            _voiding(fact, sales, house, allowed)
             if fact.verb == "void"
-            else _moving(fact, transfers.get(_transfer_in(fact)), house, may_touch)
+            else _moving(fact, transfers.get(_transfer_in(fact)), house, allowed)
             for fact in facts
         ]
 
@@ -141,29 +142,50 @@ def _sale_in(fact: Fact) -> EventId:
     return fact.source, fact.detail.sale
 
 
-def _moving(fact: Fact, known: Record | None, house: House, may_touch: MayTouch) -> Completed:
+def _moving(fact: Fact, known: Record | None, house: House, allowed: Allowed) -> Completed:
     """A transfer goes to one place; which one that is hears only who may touch it."""
     assert isinstance(fact.detail, Transfer)
-    if fact.verb == "dispatch" and known and known.to not in ("", fact.detail.to) and not may_touch(known.to):
+    if fact.verb == "dispatch" and known and known.to not in ("", fact.detail.to) and not _may_touch(allowed, known.to):
         return Refused(f"transfer {fact.detail.id} does not go to {fact.detail.to}")
-    return _checked(with_record(fact, known, house.sku), house, may_touch)
+    completed = with_record(fact, known, house.sku)
+    if fact.verb == "receive" and not (known and known.to):
+        return _waiting(completed, allowed)
+    return _checked(completed, house, allowed)
 
 
-def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, may_touch: MayTouch) -> Completed:
+def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, allowed: Allowed) -> Completed:
     """A void of what is no sale is refused; one of what is not known yet waits in the kernel."""
     known = sales.get(_sale_in(fact))
     if known is None:
-        return fact
+        return _waiting(fact, allowed)
     entry, given_back = known
     if entry.type != "sale":
         article = "an" if entry.type[:1] in "aeiou" else "a"
         return Refused(f"{entry.id} is {article} {entry.type}, not a sale")
-    return _checked(with_sale(fact, entry, given_back), house, may_touch)
+    return _checked(with_sale(fact, entry, given_back), house, allowed)
 
 
-def _checked(fact: Fact, house: House, may_touch: MayTouch) -> Completed:
+def _waiting(fact: Fact, allowed: Allowed) -> Completed:
+    """What waits keeps where its sender may touch anything, for nobody knows yet where it will take effect."""
+    if allowed is None:
+        return fact
+    # A token may name what can be no location.
+    reach = tuple(sorted(name for name in allowed if name.isascii() and 1 <= len(name) <= NAME_CHARS_MAX))
+    if not reach:
+        return Forbidden("the token allows no location, and it is not known yet where this takes effect")
+    if len(reach) > REACH_MAX:
+        return Forbidden(f"the token names over {REACH_MAX} locations, and it is not known yet where this takes effect")
+    assert isinstance(fact.detail, Transfer | Voiding)
+    return msgspec.structs.replace(fact, detail=msgspec.structs.replace(fact.detail, reach=reach))
+
+
+def _may_touch(allowed: Allowed, location: str) -> bool:
+    return allowed is None or location in allowed
+
+
+def _checked(fact: Fact, house: House, allowed: Allowed) -> Completed:
     places = {line.location for line in fact.lines}
-    if not all(map(may_touch, places)):
+    if not all(_may_touch(allowed, place) for place in places):
         return Forbidden("the token does not allow the location where this takes effect")
     if not all(place in house.locations for place in places):
         return msgspec.structs.replace(fact, verb="park", lines=(), detail=None)

@@ -71,6 +71,33 @@ async def test_a_token_without_the_destination_may_not_receive_there(door: Door)
     assert allowed.json()["status"] == "applied"
 
 
+async def test_what_waits_takes_no_effect_where_its_sender_may_not_touch_anything(door: Door) -> None:
+    narrow = door.token(locations=["DXB-MALL", "DC-LYON"])
+    early = [received(door, "t-7", line("VEIL", 2)), received(door, "t-7", line("VEIL", 3), final=False)]
+    waits = await door.send(early[0], token=narrow)
+    await door.send(early[1], token=door.token(locations=["LON-KNB"]))
+
+    out = await door.send(dispatched(door, "t-7", line("VEIL", 4)))
+    last = await door.send(received(door, "t-7", line("VEIL", 1)))
+
+    assert (waits.status, waits.json()["status"]) == (200, "applied")
+    beyond = [alert for alert in out.json()["alerts"] if alert["type"] == "out_of_reach"]
+    assert beyond == [{"type": "out_of_reach", "quantity": 2}]
+    # Nor did it say that nothing more would arrive.
+    assert "discrepancy" not in {alert["type"] for alert in last.json()["alerts"]}
+    assert await on_hand(door, "VEIL") == {"DC-LYON": -4, "LON-KNB": 4}
+
+
+async def test_what_waits_takes_effect_where_its_sender_may(door: Door) -> None:
+    narrow = door.token(locations=["DXB-MALL", "LON-KNB"])
+    await door.send(received(door, "t-8", line("SHAWL", 2)), token=narrow)
+
+    out = await door.send(dispatched(door, "t-8", line("SHAWL", 2)))
+
+    assert "out_of_reach" not in {alert["type"] for alert in out.json()["alerts"]}
+    assert await on_hand(door, "SHAWL") == {"DC-LYON": -2, "LON-KNB": 2}
+
+
 @pytest.mark.parametrize("place", ["from", "to"])
 async def test_a_transfer_of_a_place_nobody_knows_is_parked(door: Door, place: str) -> None:
     reply = await door.send(dispatched(door, "t-5", line("LOST", 1), **{place: "NOWHERE"}))

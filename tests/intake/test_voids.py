@@ -101,6 +101,22 @@ async def test_a_void_where_the_token_reaches_nothing_is_refused(door: Door) -> 
     assert await on_hand(door, "CAP") == -1
 
 
+@pytest.mark.parametrize(("places", "left"), [(["DXB-MALL", "DC-LYON"], -2), (["LON-KNB"], 0)])
+async def test_a_void_that_waits_takes_effect_only_where_its_sender_may_touch_anything(
+    door: Door, places: list[str], left: int
+) -> None:
+    sku = f"STOLE{left}"
+    sale = door.sale(line(sku, 2))
+    waits = await door.send(voided(door, sale["id"]), token=door.token(locations=places))
+
+    sold = await door.send(sale)
+
+    assert (waits.status, waits.json()["status"]) == (200, "applied")
+    beyond = [alert for alert in sold.json()["alerts"] if alert["type"] == "out_of_reach"]
+    assert beyond == ([{"type": "out_of_reach", "quantity": 2}] if left else [])
+    assert await on_hand(door, sku) == left
+
+
 @pytest.mark.parametrize(
     "fields", [{"sale": ""}, {"sale": None}, {"lines": []}, {"lines": [line(quantity=0)]}, {"pool": "store"}], ids=repr
 )

@@ -10,7 +10,7 @@ from hub.domain.entry import Entry
 from hub.domain.model import Model
 from hub.domain.transfers import CLOSED, OPEN, Record, record_from, with_record
 from tests.model.supply import named
-from tests.model.worlds import BUSY_SKUS, PLACES, SOURCES, Telling, offsets, yes_or_no
+from tests.model.worlds import BUSY_SKUS, PLACES, SOURCES, Telling, offsets, reaches, yes_or_no
 
 # Where each transfer goes, if its dispatches agree.
 DESTINATIONS = {"T1": "PAR", "T2": "LON"}
@@ -23,6 +23,8 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
     """Part of a transfer; `in_doubt` lets dispatches disagree about where it goes."""
     transfer = draw(st.sampled_from(("T1", "T1", "T2")))
     told, time_ms = tuple(draw(units)), draw(offsets)
+    # Of a transfer that is told in another order the reach would be judged at the door.
+    reach = draw(reaches) if in_doubt else ()
     fact = Fact(
         verb="receive",
         type="transfer.received",
@@ -33,7 +35,7 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
         stated_ms=0,
         ledger_checked=True,
         payload=f'{{"id":"{id}"}}',
-        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=told),
+        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=told, reach=reach),
     )
     if draw(yes_or_no):
         to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]

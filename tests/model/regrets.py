@@ -9,7 +9,7 @@ from hub.domain.command import Fact, Voiding
 from hub.domain.model import Model
 from hub.domain.voids import given_back_in, record_field, with_sale
 from tests.model.supply import SERIALS
-from tests.model.worlds import BUSY_SKUS, SOURCES, Telling, offsets, yes_or_no
+from tests.model.worlds import BUSY_SKUS, SOURCES, Telling, offsets, reaches, yes_or_no
 
 # The serials that sales name too; a void may name none, or pieces that it is not about.
 _pieces = st.lists(st.sampled_from(SERIALS), min_size=1, max_size=2, unique=True).map(tuple)
@@ -39,7 +39,7 @@ def regrets(draw: st.DrawFn, id: str) -> Telling:
         stated_ms=0,
         ledger_checked=True,
         payload=f'{{"id":"{id}"}}',
-        detail=Voiding(sale, 0, tuple(draw(asked)) if draw(yes_or_no) else ()),
+        detail=Voiding(sale, 0, tuple(draw(asked)) if draw(yes_or_no) else (), reach=draw(reaches)),
     )
     return Telling(fact, time_ms, time_ms)
 
@@ -100,6 +100,9 @@ class Sales:
         wanted = Counter[str]()
         for sku, number, *_ in voiding.asked:
             wanted[sku] += number
+        places = {place[1] for place, _ in left if not voiding.asked or place[0] in wanted}
+        if voiding.reach and not places <= set(voiding.reach):
+            return []
         backs: list[Back] = []
         for index, (place, number) in enumerate(left):
             units = min(number, wanted[place[0]]) if voiding.asked else number

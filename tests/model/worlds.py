@@ -40,6 +40,8 @@ DAY_MS = 24 * 60 * MINUTE_MS
 
 small = st.integers(0, 3)
 yes_or_no = st.booleans()
+# Where the sender of what may wait may touch anything; empty: everywhere.
+reaches = st.sampled_from(((), (), ("LON",), ("PAR",), ("LON", "PAR"), ("LYON", "NOWHERE")))
 seldom = st.one_of(st.none(), st.none(), small)
 
 

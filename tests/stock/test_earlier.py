@@ -110,7 +110,7 @@ async def test_a_dispatch_to_another_place_is_refused_with_the_reason(hub: OpenS
 async def test_where_a_transfer_goes_is_not_told_to_who_may_not_touch_it(hub: OpenStores) -> None:
     await hub.book(dispatched(hub, "out", 1))
 
-    [refused] = await hub.booking.book([dispatched(hub, "other", 1, to="LON")], lambda location: location == "LON")
+    [refused] = await hub.booking.book([dispatched(hub, "other", 1, to="LON")], {"LON"})
 
     assert refused == Refused("transfer T1 does not go to LON")
     assert await on_hand(hub) == {"LON": -1}
@@ -119,7 +119,7 @@ async def test_where_a_transfer_goes_is_not_told_to_who_may_not_touch_it(hub: Op
 async def test_who_may_not_touch_where_the_transfer_goes_changes_nothing(hub: OpenStores) -> None:
     await hub.book(dispatched(hub, "out", 1))
 
-    [outcome] = await hub.booking.book([received(hub, "in", 1)], lambda location: location != "PAR")
+    [outcome] = await hub.booking.book([received(hub, "in", 1)], {"LON"})
 
     assert isinstance(outcome, Forbidden)
     assert await on_hand(hub) == {"LON": -1}
@@ -239,7 +239,7 @@ async def test_a_parked_sale_is_not_booked_yet_so_its_void_waits(hub: OpenStores
 async def test_who_may_not_touch_where_the_sale_was_voids_nothing(hub: OpenStores) -> None:
     await hub.book(sold(hub, "sale", 1))
 
-    [outcome] = await hub.booking.book([voided(hub, "void", "sale")], lambda location: location != "LON")
+    [outcome] = await hub.booking.book([voided(hub, "void", "sale")], {"PAR"})
 
     assert isinstance(outcome, Forbidden)
     assert await on_hand(hub) == {"LON": -1}
@@ -250,3 +250,41 @@ async def test_too_many_waiting_voids_are_turned_away_for_now(hub: OpenStores, r
 
     with pytest.raises(Unavailable, match="too many voids wait"):
         await hub.book(voided(hub, "void", "sale"))
+
+
+@pytest.mark.parametrize("allowed", [set(), {"", "x" * 65, "é"}, {f"L{n}" for n in range(101)}], ids=len)
+async def test_what_nobody_can_say_the_reach_of_does_not_wait(hub: OpenStores, allowed: set[str]) -> None:
+    facts = [received(hub, "early", 1), voided(hub, "void", "sale")]
+
+    outcomes = await hub.booking.book(facts, allowed)
+    await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
+
+    assert kinds(outcomes) == ["Forbidden"] * 2
+    assert await on_hand(hub) == {"LON": -2}
+
+
+async def test_a_hundred_locations_are_kept(hub: OpenStores) -> None:
+    facts = [received(hub, "early", 1), voided(hub, "void", "sale")]
+
+    outcomes = await hub.booking.book(facts, {"PAR", "LON", *(f"{n:064}" for n in range(98))})
+    await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
+
+    assert kinds(outcomes) == ["Applied"] * 2
+    assert await on_hand(hub) == {"LON": -1, "PAR": 1}
+
+
+async def test_what_waits_since_before_reaches_were_kept_takes_effect_anywhere(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    await hub.book(received(hub, "early", 1), voided(hub, "void", "sale"))
+    for key, field, at in ((keys.TRANSFERS, "T1", 4), (keys.VOIDS, "till:sale", None)):
+        packed = await redis_client.hget(key, field)
+        assert packed is not None
+        record = msgspec.msgpack.decode(packed)
+        for each in record if at is None else record[at]:
+            assert each.pop() == []
+        await redis_client.hset(key, field, msgspec.msgpack.encode(record))
+
+    await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
+
+    assert await on_hand(hub) == {"LON": -1, "PAR": 1}

@@ -13,11 +13,14 @@ NOT_UNITS: list[Any] = [
     [["BAG", 1], None, ["BAG", 1]], {"a": 1}, {1: ["BAG", 1], "a": 1}, [["BAG", 1, 1]], [{1: "BAG", 2: 1, "a": 1}],
     None,
 ]  # fmt: skip
+NOT_REACHES: list[Any] = [
+    7, "LON", {"a": "LON"}, [""], [7], ["x" * 65], [[]], [None, "LON"], ["LON"] * 101, None, True,
+]  # fmt: skip
 NOT_NUMBERS: list[Any] = [-1, 1.5, float("nan"), float("inf"), 2**60, "1", None, True, []]
 
 
 def dispatch(**changes: Any) -> list[Any]:
-    parts = {"id": "T1", "to": "PAR", "version": 0, "final": 0, "own": 1, "early": [], **changes}
+    parts = {"id": "T1", "to": "PAR", "version": 0, "final": 0, "own": 1, "early": [], "reach": [], **changes}
     return list(parts.values())
 
 
@@ -25,7 +28,7 @@ def receipt(**changes: Any) -> list[Any]:
     return dispatch(**{"to": "", "own": 0, "early": [["BAG", 1]], **changes})
 
 
-@pytest.mark.parametrize("detail", [None, 7, "T1", [], {}, {"a": 1}, ["T1"], dispatch()[:5]], ids=repr)
+@pytest.mark.parametrize("detail", [None, 7, "T1", [], {}, {"a": 1}, ["T1"], dispatch()[:5], dispatch()[:6]], ids=repr)
 @pytest.mark.parametrize("verb", ["dispatch", "receive"])
 async def test_a_transfer_that_is_not_whole_is_refused(partition: Partition, verb: str, detail: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb=verb, detail=detail))
@@ -35,6 +38,16 @@ async def test_a_transfer_that_is_not_whole_is_refused(partition: Partition, ver
 @pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
 async def test_a_number_of_a_transfer_that_is_none_is_refused(partition: Partition, part: str, value: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb="dispatch", detail=dispatch(**{part: value})))
+
+
+@pytest.mark.parametrize("reach", NOT_REACHES, ids=lambda reach: repr(reach)[:20])
+async def test_a_reach_that_is_none_is_refused(partition: Partition, reach: Any) -> None:
+    early, waiting = receipt(reach=reach), void(found=0, reach=reach)
+    await refused_alone(partition, partition.raw_command("bad", verb="receive", lines=[], detail=early))
+    [_, *_, answers, _] = await partition.send_raw(
+        [partition.raw_command("void", verb="void", lines=[], detail=waiting)]
+    )
+    assert answers[0][0] == "refused"
 
 
 @pytest.mark.parametrize("units", NOT_UNITS, ids=repr)
@@ -98,11 +111,13 @@ async def test_a_receipt_of_nothing_does_not_wait(partition: Partition) -> None:
 
 
 def void(**changes: Any) -> list[Any]:
-    parts = {"sale": "sale", "found": 1, "asked": [], "given": [], **changes}
+    parts = {"sale": "sale", "found": 1, "asked": [], "given": [], "reach": [], **changes}
     return list(parts.values())
 
 
-@pytest.mark.parametrize("detail", [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3]], ids=repr)
+@pytest.mark.parametrize(
+    "detail", [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3], void()[:4]], ids=repr
+)
 async def test_a_void_that_is_not_whole_is_refused(partition: Partition, detail: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb="void", detail=detail))
 

@@ -14,6 +14,25 @@ function facts.house_name(change, call, name)
   return owner and owner[1] or name
 end
 
+local REACH_MAX = 100
+
+-- Stops the command unless it is a list of names: where its sender may touch anything, empty for everywhere.
+function facts.check_reach(reach)
+  if not is_list(reach, REACH_MAX) then refuse('a reach is no list of at most ' .. REACH_MAX) end
+  for _, name in ipairs(reach) do
+    if not is_text(name, 64) then refuse('a reach names no location') end
+  end
+end
+
+-- Whether what waited may take effect there; what waits since before reaches were kept has none.
+function facts.reaches(reach, location)
+  if not reach or #reach == 0 then return true end
+  for _, name in ipairs(reach) do
+    if name == location then return true end
+  end
+  return false
+end
+
 do
 
 -- Units came from outside, into `free` or a status; those with a suspect serial go where a person looks at them.

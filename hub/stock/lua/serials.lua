@@ -132,6 +132,18 @@ function pieces.check_named(serials, count_max)
   end
 end
 
+-- Stops the command unless it is a list of {SKU, units, perhaps the serials of some or all of them}.
+function pieces.check_asked(asked)
+  if not is_list(asked, LINES_MAX) then refuse('units are no list of at most 100') end
+  local units = {}
+  for i, each in ipairs(asked) do
+    if not is_list(each, 3) then refuse('units are no SKU and number') end
+    units[i] = { each[1], each[2] }
+  end
+  check_units(units, 1, QUANTITY_MAX)
+  for _, each in ipairs(asked) do pieces.check_named(each[3], each[2]) end
+end
+
 -- By SKU, of a list of {SKU, units, perhaps serials}: the serials, each once, where some are said.
 function pieces.named_in(asked)
   local named, seen = {}, {}

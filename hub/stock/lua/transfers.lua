@@ -6,7 +6,7 @@ do
 
 local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 1000, 2000
 -- Of a command's detail.
-local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS = 1, 2, 3, 4, 5, 6
+local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS, REACH = 1, 2, 3, 4, 5, 6, 7
 local VERSION, DESTINATION, EARLY = transit.VERSION, transit.TO, transit.EARLY
 
 local function checked(command)
@@ -18,6 +18,7 @@ local function checked(command)
     refuse('version, final or own lines is no whole number in bounds')
   end
   check_units(detail[UNITS], 1, QUANTITY_MAX)
+  facts.check_reach(detail[REACH])
   return detail
 end
 
@@ -29,10 +30,24 @@ local function known_transfer(change, call, id)
   return { 0, '', 0, {}, {} }
 end
 
+-- What of it may take effect at the destination; of the rest only an alert tells.
+local function within_reach(change, early, to)
+  local within, beyond = {}, 0
+  for _, each in ipairs(early) do
+    if facts.reaches(each[4], to) then
+      within[#within + 1] = each
+    else
+      for _, units in ipairs(each[3]) do beyond = beyond + units[2] end
+    end
+  end
+  raise(change, 'out_of_reach', beyond)
+  return within
+end
+
 -- Whether the lines behind the command's own are what was received early, and whether one of that was the last.
 local function check_early(change, call, command, detail, early)
   local at, is_final = detail[OWN_LINES], false
-  for _, each in ipairs(early) do
+  for _, each in ipairs(within_reach(change, early, detail[GOES_TO])) do
     is_final = is_final or each[2] == 1
     for _, units in ipairs(each[3]) do
       at = at + 1
@@ -48,8 +63,8 @@ local function check_early(change, call, command, detail, early)
   return is_final
 end
 
--- detail: {transfer, to, version of the record it was made from, final 0/1, own lines, units}; the lines behind its own are
--- those that were received early.
+-- detail: {transfer, to, version of the record it was made from, final 0/1, own lines, units, reach}; the lines behind its
+-- own are those that were received early.
 local function apply_dispatch(change, call, command)
   local detail = checked(command)
   local id, to, own = detail[TRANSFER_ID], detail[GOES_TO], detail[OWN_LINES]
@@ -87,7 +102,7 @@ local function wait(change, command, detail, found)
     refuse('a transfer has at most ' .. EARLY_MAX .. ' receipts with ' .. EARLY_LINES_MAX
       .. ' lines before it is dispatched')
   end
-  early[#early + 1] = { command[TIME], detail[FINAL], detail[UNITS] }
+  early[#early + 1] = { command[TIME], detail[FINAL], detail[UNITS], detail[REACH] }
   for _, each in ipairs(detail[UNITS]) do
     change.lines[#change.lines + 1] = { sku_number(change, each[1]), each[2] }
   end

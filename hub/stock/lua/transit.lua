@@ -1,7 +1,7 @@
 -- What is between two locations, and what a command makes of it.
 --
 -- A transfer is {version, to, final 0/1, sums, early}; sums is a list of {SKU, sent, received}, early of
--- {time, final 0/1, a list of {SKU, units}}. Under way it lies in `transfers`, once final in `closed_transfers`.
+-- {time, final 0/1, a list of {SKU, units}, reach}. Under way it lies in `transfers`, once final in `closed_transfers`.
 --
 -- LAW  What is in transit, lost or unannounced follows from what was sent and received and whether the last arrival
 --      was told, so the order in which the parts of a transfer are told does not matter.

@@ -1,7 +1,8 @@
 -- Voids: sales that did not stand, wholly or in part; their units go back into the buckets they came from.
 --
 -- `voided` says of a sale how many units of each SKU were given back, a list of {SKU, units}. What comes before its sale
--- waits in `voids`: for each sale a list of {time, a list of {SKU, units, perhaps serials}}, an empty one for all that is left.
+-- waits in `voids`: for each sale a list of {time, a list of {SKU, units, perhaps serials}, reach}, the inner one empty for
+-- all that is left.
 --
 -- LAW  No unit of a sale is given back twice, and none that it did not take.
 
@@ -12,26 +13,15 @@ local WAITING_MAX, WAITING_PER_SALE_MAX = 10000, 100
 local TAKES_MAX = 10000
 local UNITS_MAX = LINES_MAX * QUANTITY_MAX
 -- Of a command's detail.
-local SALE, IS_FOUND, ASKED, GIVEN_BACK = 1, 2, 3, 4
-
--- {SKU, units} each, and perhaps the serials of some or all of them.
-local function check_asked(asked)
-  if not is_list(asked, LINES_MAX) then refuse('units are no list of at most 100') end
-  local units = {}
-  for i, each in ipairs(asked) do
-    if not is_list(each, 3) then refuse('units are no SKU and number') end
-    units[i] = { each[1], each[2] }
-  end
-  check_units(units, 1, QUANTITY_MAX)
-  for _, each in ipairs(asked) do pieces.check_named(each[3], each[2]) end
-end
+local SALE, IS_FOUND, ASKED, GIVEN_BACK, REACH = 1, 2, 3, 4, 5
 
 local function checked(command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[SALE], 1024) then refuse('the sale is not named') end
   if not is_whole(detail[IS_FOUND], 0, 1) then refuse('it is not said whether the sale was found') end
-  check_asked(detail[ASKED])
+  pieces.check_asked(detail[ASKED])
   check_units(detail[GIVEN_BACK], 0, UNITS_MAX)
+  facts.check_reach(detail[REACH])
   if detail[IS_FOUND] == 0 and #command[LINES] > 0 then refuse('a sale that was not found took nothing') end
   if detail[SALE] == command[ID] then refuse('an event does not void itself') end
   return detail
@@ -124,13 +114,13 @@ local function wait(change, call, command, detail, field)
   local waiting = {}
   for i, each in ipairs(found or {}) do waiting[i] = each end
   if #waiting >= WAITING_PER_SALE_MAX then refuse(WAITING_PER_SALE_MAX .. ' voids wait for this sale already') end
-  waiting[#waiting + 1] = { command[TIME], detail[ASKED] }
+  waiting[#waiting + 1] = { command[TIME], detail[ASKED], detail[REACH] }
   set_record(change, 'voids', field, waiting)
   call.has_voids = true
 end
 
--- detail: {event id of the sale, found 0/1, asked, given back}, the last two lists of {SKU, units}; a line for each bucket
--- that the sale took units from, in its order.
+-- detail: {event id of the sale, found 0/1, asked, given back, reach}, the middle two lists of {SKU, units}; a line for
+-- each bucket that the sale took units from, in its order.
 local function apply_void(change, call, command)
   local detail = checked(command)
   change.about = detail[SALE]
@@ -162,6 +152,21 @@ local function takes_of(change)
   return takes
 end
 
+-- The units of a void that waited for what its sender may not touch; nil if there is nothing of that.
+local function beyond_reach(takes, asked, done, reach)
+  local wanted, left, is_beyond = tally_of(asked), 0, false
+  for _, take in ipairs(takes) do
+    left = left + take[2]
+    local is_asked = #asked == 0 or wanted.of[take[1].name] ~= nil
+    is_beyond = is_beyond or is_asked and not facts.reaches(reach, take[1].location)
+  end
+  if not is_beyond then return nil end
+  local units = 0
+  for _, number in pairs(wanted.of) do units = units + number end
+  for _, number in pairs(done.of) do left = left - number end
+  return #asked > 0 and units or left
+end
+
 -- What of a sale was voided before it came, it gives back at once, as of the voids' own time.
 function facts.sale.after(change, call, command)
   if call.has_voids == nil then call.has_voids = expect_type(KEYS[VOIDS], 'hash') end
@@ -176,7 +181,12 @@ function facts.sale.after(change, call, command)
     for i, units in ipairs(each[2]) do asked[i] = { facts.house_name(change, call, units[1]), units[2], units[3] } end
     local time = math.min(each[1], call.now)
     change.moment = time ~= command[TIME] and time or nil
-    has_given = #give_back(change, call, takes, asked, done, command[OF_POOL], time).order > 0 or has_given
+    local beyond = beyond_reach(takes, asked, done, each[3])
+    if beyond then
+      raise(change, 'out_of_reach', beyond)
+    else
+      has_given = #give_back(change, call, takes, asked, done, command[OF_POOL], time).order > 0 or has_given
+    end
   end
   change.moment = nil
   if has_given then keep_voided(change, field, done) end

@@ -28,6 +28,9 @@ Verb = Literal[
     "conflict",
 ]
 
+# Who sends what is the hub's own; a source that no token can have.
+OWN_SOURCE = "~hub"
+
 # The bucket of a line that names none: sellable units.
 FREE = "free"
 WRITTEN_OFF = "written_off"

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from hub.domain.command import COMPLETE, REST, Closing, Counting, Fact, Line
+from hub.domain.command import COMPLETE, OWN_SOURCE, REST, Closing, Counting, Fact, Line
 from hub.domain.entry import Seq
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
@@ -35,8 +35,6 @@ RETRY_SECONDS = 1.0
 COUNTS_AT_ONCE_MAX = 10
 CLOSED_KEPT_MAX = 1_000
 ROUNDS_MAX = 4
-# A source that no token can have.
-OWN_SOURCE = "~hub"
 
 
 class OpenCount(msgspec.Struct, array_like=True, frozen=True):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from hub.domain.command import Fact, Raising
+from hub.domain.command import OWN_SOURCE, Fact, Raising
 from hub.domain.silence import Rhythm, Silence, Sources
 from hub.faults import Fault
 
@@ -21,8 +21,6 @@ log = structlog.get_logger()
 LOOK_SECONDS = 1.0
 # How often what is usual is written down; a restart forgets at most so much.
 KEEP_SECONDS = 60.0
-# A source that no token can have.
-OWN_SOURCE = "~hub"
 
 
 class Memory(Protocol):

@@ -12,6 +12,7 @@ from typing import Protocol
 from hub.domain.command import Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
+from hub.patience import attempts
 from hub.stock.kernel import Kernel, RulesChanged
 from hub.stock.message import Command, Describe, Refresh
 from hub.stock.outcome import Outcome
@@ -20,8 +21,6 @@ COMMANDS_PER_CALL_MAX = 1_000
 # A refresh takes Redis about 0.2 ms (four pools, four locations), and a sale that comes meanwhile waits for the call.
 REFRESHES_PER_CALL_MAX = 20
 _COUNTING = frozenset({"count", "close"})
-# A call is sent again at most so often because the house changed in between.
-HOUSES_PER_CALL_MAX = 10
 
 
 class HouseNow(Protocol):
@@ -170,7 +169,7 @@ class Batcher:
 
     async def _call(self, commands: list[Command]) -> list[Outcome]:
         """One call; by rules that are not the partition's any more it wrote nothing, so it is made anew by those."""
-        for _ in range(HOUSES_PER_CALL_MAX):
+        for _ in attempts():
             try:
                 return await self._kernel.call(commands, self._current.house)
             except RulesChanged:

@@ -15,6 +15,7 @@ from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
+from hub.patience import attempts
 from hub.stock.batcher import Batcher
 from hub.stock.described import Described
 from hub.stock.earlier import ABOUT_EARLIER, Allowed, Earlier
@@ -22,10 +23,6 @@ from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
 from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
-
-# A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
-# for a reload in between.
-ROUNDS_MAX = 6
 
 
 class Booking:
@@ -59,7 +56,7 @@ class Booking:
         """
         run = _Run(facts)
         await self._ask(run, [i for i, fact in enumerate(facts) if self._is_far_off(fact)])
-        for _ in range(ROUNDS_MAX):
+        for _ in attempts():
             if not run.open:
                 break
             await self._hear_of(run)

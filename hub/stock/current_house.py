@@ -20,13 +20,12 @@ from hub.domain.catalogue import HouseSettings
 from hub.domain.document import HouseDocument, decode_document, document_of, next_boundary_ms
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
+from hub.patience import attempts
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 
 log = structlog.get_logger()
 
-# Somebody else changed the house between the look at it and the change, so many times in a row.
-TRIES_MAX = 20
 # The longest wait for a boundary, and for news that nobody brought; in seconds.
 WATCH_SECONDS = 2.0
 CHANGED_TOO_FAST = "the house is changed faster than it can be adopted"
@@ -67,7 +66,7 @@ class CurrentHouse:
             SettingsInvalid: the house is too large.
             Unavailable: Redis did not answer.
         """
-        for _ in range(TRIES_MAX):
+        for _ in attempts():
             held = await self._read(strict=False)
             house = self._house(settings, held)
             if held.document is not None and self._is_held(house, held):
@@ -148,7 +147,7 @@ class CurrentHouse:
 
     async def _adopt(self, change: Change) -> bool:
         async with self._turn:
-            for _ in range(TRIES_MAX):
+            for _ in attempts():
                 held = await self._read()
                 assert held.document is not None
                 wanted = change(held.document)

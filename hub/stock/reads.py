@@ -20,6 +20,7 @@ from hub.domain.position import Position
 from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
 from hub.faults import Unavailable
+from hub.patience import attempts
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.current_house import CurrentHouse
@@ -29,9 +30,6 @@ from hub.stock.message import Refresh
 from hub.stock.outcome import Stale
 from hub.stock.reading import reading
 from protocol.answers import AvailabilityItem, PositionItem
-
-# A read is made again at most so often because the house changed or views were of older rules.
-ROUNDS_MAX = 10
 
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
@@ -66,7 +64,7 @@ class Reads:
         """
         fields = (keys.RULES_FIELD, keys.VIEW_FIELD + pool.encode())
         wanted = [(keys.sku(sku), fields) for sku in skus]
-        for _ in range(ROUNDS_MAX):
+        for _ in attempts():
             token, rows = await self._hashes_and_token(wanted)
             if token != self._current.token:
                 await self._current.catch_up()
@@ -131,7 +129,7 @@ class Reads:
         Raises:
             Unavailable: Redis did not answer, or the rules changed meanwhile.
         """
-        for _ in range(ROUNDS_MAX):
+        for _ in attempts():
             token, fields = await self._fields_and_token(sku)
             if token != self._current.token:
                 await self._current.catch_up()

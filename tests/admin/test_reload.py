@@ -244,4 +244,5 @@ async def test_a_location_that_was_added_takes_what_was_parked_before(door: Door
     write(door, tmp_path, HOUSE.replace("location = [", 'location = [\n    { id = "ROM", kind = "store" },'))
 
     assert (await reload(door)).json()["changed"]
-    assert (await door.send(parked)).json()["status"] in ("applied", "accepted")
+    # The reload has it replayed by itself, perhaps before the sender comes again.
+    assert (await door.send(parked)).json()["status"] in ("applied", "accepted", "duplicate")

@@ -278,7 +278,7 @@ async def test_too_much_is_refused_and_nothing_of_it_booked(door: Door, monkeypa
     assert await door.positions(sku="MUCH-0") == []
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"sku,quantity\n")[:-3]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"sku,quantity\n", mtime=0)[:-3]])
 async def test_gzip_that_is_none_is_refused(door: Door, body: bytes) -> None:
     assert (await send(door, body, headers={"Content-Encoding": "gzip"})).problem == "malformed"
 

@@ -39,7 +39,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """What a person should know: `discrepancy`, `fence_broken` or `reservation_broken`."""
+    """What a person should know: `discrepancy` or `fence_broken`."""
 
     type: str
     quantity: int
@@ -88,11 +88,11 @@ def arrive(position: Position, quantity: int, *, source: str, pools: Sequence[st
     moves: list[Move] = []
     left = quantity
     wants = [(DEFICIT, position.deficit)]
-    wants += [(fence_bucket(f.pool), f.target - f.quantity) for f in _fences_in_order(position, pools)]
+    wants += [(fence_bucket(f.pool), f.lacking) for f in _fences_in_order(position, pools)]
     wants.append((FREE, quantity))
     for bucket, wanted in wants:
         units = min(left, max(0, wanted))
-        position = _move(position, Move(source, bucket, units), moves)
+        position = move(position, Move(source, bucket, units), moves)
         left -= units
     return Change(position, tuple(moves))
 
@@ -100,7 +100,7 @@ def arrive(position: Position, quantity: int, *, source: str, pools: Sequence[st
 def put_aside(position: Position, quantity: int, status: str, *, source: str) -> Change:
     """Bring units onto the shelf that are not for sale; they repay no deficit and fill no fence."""
     moves: list[Move] = []
-    position = _move(position, Move(source, aside_bucket(status), quantity), moves)
+    position = move(position, Move(source, aside_bucket(status), quantity), moves)
     return Change(position, tuple(moves))
 
 
@@ -114,8 +114,16 @@ def sell(position: Position, quantity: int, pool: str, *, pools: Sequence[str]) 
     others = [fence_bucket(fence.pool) for fence in _fences_in_order(position, pools)]
     before = units_in(position, own)
     change = take(position, quantity, [own, FREE, *others, RESERVED], own=own, to=CUSTOMER)
-    bought = before - units_in(change.position, own)
-    return msgspec.structs.replace(change, position=_lower_target(change.position, pool, bought))
+    units = before - units_in(change.position, own)
+    return msgspec.structs.replace(change, position=bought(change.position, units, pool))
+
+
+def bought(position: Position, units: int, pool: str) -> Position:
+    """Lower the target of the pool's fence by what the pool bought out of it, unless it is standing."""
+    fence = fence_of(position, pool)
+    if fence is None or fence.standing or not units:
+        return position
+    return with_fence(position, msgspec.structs.replace(fence, target=max(0, fence.target - units)))
 
 
 def depart(position: Position, quantity: int, *, pools: Sequence[str]) -> Change:
@@ -148,7 +156,7 @@ def settle(position: Position, difference: int, owed: int, *, pools: Sequence[st
     """
     repaid = min(position.deficit, owed, max(0, position.on_hand + difference))
     moves: list[Move] = []
-    position = _move(position, Move(VARIANCE, DEFICIT, repaid), moves)
+    position = move(position, Move(VARIANCE, DEFICIT, repaid), moves)
     left = difference - repaid
     if left > 0:
         change = arrive(position, left, source=VARIANCE, pools=pools)
@@ -164,15 +172,16 @@ def set_fence(position: Position, pool: str, target: int, *, standing: int, time
 
     A fence that was set by a later stated time stays as it is; at the same time the later arrival wins.
     """
-    fence = _fence_of(position, pool)
+    fence = fence_of(position, pool)
     if fence is not None and fence.set_at_ms > time_ms:
         return Change(position)
-    units = fence.quantity if fence is not None else 0
-    position = _with_fence(position, Fence(pool, units, target, standing, time_ms))
+    units, held = (fence.quantity, fence.held) if fence is not None else (0, 0)
+    fence = Fence(pool, units, target, standing, time_ms, held)
+    position = with_fence(position, fence)
     moves: list[Move] = []
-    filled = min(position.free, max(0, target - units))
-    position = _move(position, Move(FREE, fence_bucket(pool), filled), moves)
-    position = _move(position, Move(fence_bucket(pool), FREE, max(0, units - target)), moves)
+    filled = min(position.free, max(0, fence.lacking))
+    position = move(position, Move(FREE, fence_bucket(pool), filled), moves)
+    position = move(position, Move(fence_bucket(pool), FREE, min(units, max(0, -fence.lacking))), moves)
     return Change(position, tuple(moves))
 
 
@@ -191,13 +200,11 @@ def take(position: Position, quantity: int, buckets: Iterable[str], *, own: str,
     left = quantity
     for bucket in buckets:
         units = min(left, units_in(position, bucket))
-        position = _move(position, Move(bucket, to, units), moves)
+        position = move(position, Move(bucket, to, units), moves)
         left -= units
         if units and bucket.startswith(_FENCE) and bucket != own:
             alerts.append(Alert("fence_broken", units, bucket.removeprefix(_FENCE)))
-        if units and bucket == RESERVED:
-            alerts.append(Alert("reservation_broken", units))
-    position = _move(position, Move(DEFICIT, to, left), moves)
+    position = move(position, Move(DEFICIT, to, left), moves)
     if left:
         alerts.append(Alert("discrepancy", left))
     return Change(position, tuple(moves), tuple(alerts))
@@ -210,20 +217,20 @@ def units_in(position: Position, bucket: str) -> int:
     if bucket == RESERVED:
         return position.reserved
     if bucket.startswith(_FENCE):
-        fence = _fence_of(position, bucket.removeprefix(_FENCE))
+        fence = fence_of(position, bucket.removeprefix(_FENCE))
         return fence.quantity if fence is not None else 0
     if bucket.startswith(_ASIDE):
         return dict(position.aside).get(bucket.removeprefix(_ASIDE), 0)
     return 0
 
 
-def _move(position: Position, move: Move, moves: list[Move]) -> Position:
+def move(position: Position, one: Move, moves: list[Move]) -> Position:
     """Book a movement; nothing moved is no movement."""
-    if move.quantity == 0:
+    if one.quantity == 0:
         return position
-    moves.append(move)
-    position = _credit(position, move.from_bucket, -move.quantity)
-    return _credit(position, move.to_bucket, move.quantity)
+    moves.append(one)
+    position = _credit(position, one.from_bucket, -one.quantity)
+    return _credit(position, one.to_bucket, one.quantity)
 
 
 def _credit(position: Position, bucket: str, units: int) -> Position:
@@ -235,9 +242,9 @@ def _credit(position: Position, bucket: str, units: int) -> Position:
         # The deficit is an account of units owed: giving raises it, being repaid lowers it.
         return msgspec.structs.replace(position, deficit=position.deficit - units)
     if bucket.startswith(_FENCE):
-        fence = _fence_of(position, bucket.removeprefix(_FENCE))
+        fence = fence_of(position, bucket.removeprefix(_FENCE))
         assert fence is not None
-        return _with_fence(position, msgspec.structs.replace(fence, quantity=fence.quantity + units))
+        return with_fence(position, msgspec.structs.replace(fence, quantity=fence.quantity + units))
     if bucket.startswith(_ASIDE):
         aside = dict(position.aside)
         status = bucket.removeprefix(_ASIDE)
@@ -246,22 +253,16 @@ def _credit(position: Position, bucket: str, units: int) -> Position:
     return position
 
 
-def _fence_of(position: Position, pool: str) -> Fence | None:
+def fence_of(position: Position, pool: str) -> Fence | None:
+    """The fence of a pool, perhaps an empty one; None where none was ever set."""
     return next((fence for fence in position.fences if fence.pool == pool), None)
 
 
-def _with_fence(position: Position, new: Fence) -> Position:
+def with_fence(position: Position, new: Fence) -> Position:
     """Replace the pool's fence where it stands; a new one is added at the end."""
     fences = {fence.pool: fence for fence in position.fences}
     fences[new.pool] = new
     return msgspec.structs.replace(position, fences=tuple(fences.values()))
-
-
-def _lower_target(position: Position, pool: str, bought: int) -> Position:
-    fence = _fence_of(position, pool)
-    if fence is None or fence.standing or not bought:
-        return position
-    return _with_fence(position, msgspec.structs.replace(fence, target=max(0, fence.target - bought)))
 
 
 def _fences_in_order(position: Position, pools: Sequence[str]) -> list[Fence]:

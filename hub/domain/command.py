@@ -23,6 +23,13 @@ Verb = Literal[
     "expected",
     "count",
     "close",
+    "reserve",
+    "extend",
+    "confirm",
+    "release",
+    "fulfil",
+    "reallocate",
+    "expire",
     "alert",
     "park",
     "conflict",
@@ -146,7 +153,43 @@ class Raising(msgspec.Struct, frozen=True, array_like=True):
     quantity: int
 
 
-Detail = Voiding | Transfer | Supply | Counting | Closing | Raising
+class Selling(msgspec.Struct, frozen=True, array_like=True):
+    """What a `sale` was held as."""
+
+    # The name of the reservation's record.
+    name: str
+
+
+class Asking(msgspec.Struct, frozen=True, array_like=True):
+    """What a request about a reservation asks for.
+
+    The lines of the fact are the SKUs that it may touch: those it asks for, those the reservation has and those of the
+    one whose place it takes. They name no location and have no units.
+    """
+
+    # The name of the reservation's record.
+    name: str
+    # (SKU, location, units); the location may be empty. None at all: everything that the reservation has.
+    asked: tuple[tuple[str, str, int], ...] = ()
+    # How long from now, milliseconds.
+    ttl_ms: int = 0
+    # Hash of a request about some of the units, so that a repeat changes nothing; else empty.
+    step: str = ""
+    # Of a `reserve`.
+    owner: str = ""
+    kind: str = ""
+    split: int = 0
+    only: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    order: str = ""
+    # 1: it takes the place of the owner's unconfirmed reservation of this kind in the pool.
+    is_named: int = 0
+
+
+# Verbs that ask, and can be denied.
+REQUESTS = frozenset({"reserve", "extend", "confirm", "release", "fulfil", "reallocate", "expire"})
+
+Detail = Selling | Asking | Voiding | Transfer | Supply | Counting | Closing | Raising
 
 
 class Fact(msgspec.Struct, frozen=True):

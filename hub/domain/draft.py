@@ -7,10 +7,13 @@ journal entry will say: positions, movements, alerts, records.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from hub.domain import buckets
 from hub.domain.buckets import Change
 from hub.domain.command import Line
 from hub.domain.entry import Counted, EntryAlert, Movement, Seq, SetPosition, SetRecord
+from hub.domain.pools import Profile
 from hub.domain.position import Position
 
 # Of an alert about the event as a whole.
@@ -27,6 +30,22 @@ class Order(Protocol):
     @property
     def statuses(self) -> Sequence[str]:
         """All statuses of units that are not for sale, in order."""
+
+    @property
+    def locations(self) -> Iterable[str]:
+        """All locations, in order."""
+
+    def profile(self, sku: str) -> Profile:
+        """Resolve all rules for a SKU."""
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """Why a request is denied."""
+
+    # The end of the problem's type.
+    problem: str
+    # Of `insufficient`: (SKU, requested, what the pool shows).
+    shortages: tuple[tuple[str, int, int], ...] = ()
 
 
 class Books:
@@ -58,8 +77,14 @@ class Draft:
         self.about = ""
         # Why the command cannot be booked; empty when it can.
         self.refusal = ""
+        # Why the request is denied; None while it is not.
+        self.denial: Denial | None = None
         # True when what the command was made from is not what is there any more.
         self.is_outdated = False
+        # True when a request finds what it asks for done already.
+        self.is_needless = False
+        # (SKU, location) → units that something else took out of what is held there.
+        self.lost: dict[tuple[str, str], int] = {}
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -80,8 +105,25 @@ class Draft:
         found = self._positions.get((number, location))
         return found or self._books.positions.get(sku, {}).get(location, Position())
 
+    def positions_of(self, sku: str) -> dict[str, Position]:
+        """All positions of a SKU, as the lines before left them, by location."""
+        own = {where: what for (number, where), what in self._positions.items() if self.skus[number] == sku}
+        return self._books.positions.get(sku, {}) | own
+
+    def touched(self) -> list[tuple[str, str]]:
+        """(SKU, location) of every touched position, in the order of touching."""
+        return [(self.skus[number], location) for number, location in self._positions]
+
     def keep(self, line: Line, change: Change) -> None:
-        """Take what a line did to its position."""
+        """Take what a line did to its position; what it took out of `reserved` somebody held."""
+        taken = sum(move.quantity for move in change.moves if move.from_bucket == buckets.RESERVED)
+        if taken:
+            place = (line.sku, line.location)
+            self.lost[place] = self.lost.get(place, 0) + taken
+        self.keep_held(line, change)
+
+    def keep_held(self, line: Line, change: Change) -> None:
+        """Take what a hold did to its position."""
         number = self.sku_number(line.sku)
         self._positions[number, line.location] = change.position
         for move in change.moves:
@@ -125,6 +167,12 @@ class Draft:
         """What is remembered, as this command left it; None is nothing."""
         key = (table, field)
         return self._records[key] if key in self._records else self._books.records.get(table, {}).get(field)
+
+    def records_of(self, table: str) -> dict[str, Any]:
+        """Everything that is remembered in a table, as this command left it, by field."""
+        own = {field: value for (of_table, field), value in self._records.items() if of_table == table}
+        known = self._books.records.get(table, {}) | own
+        return {field: value for field, value in known.items() if value is not None}
 
     def house_name(self, name: str) -> str:
         """What a name means by now: what waits may have been told by a name that became an alias meanwhile."""

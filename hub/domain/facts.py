@@ -4,10 +4,12 @@ import msgspec
 
 from hub.domain import buckets, serials
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line, Raising, Supply
+from hub.domain.command import Fact, Line, Raising, Selling, Supply
 from hub.domain.counts import close_count, open_count
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.expected import expect, note_received
+from hub.domain.holding.naming import take_named
+from hub.domain.holding.settling import settle_holds
 from hub.domain.shifting import shift
 from hub.domain.transfers import book_dispatch, book_receive
 from hub.domain.voids import book_void, give_back_waiting
@@ -18,6 +20,7 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
     whole = _WHOLE.get(fact.verb)
     if whole is not None:
         whole(draft, fact, house)
+        settle_holds(draft, house)
         return
     book_line = _BY_LINE[fact.verb]
     for line in fact.lines:
@@ -25,15 +28,20 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
         book_line(draft, fact, line, house)
     if fact.verb == "sale":
         give_back_waiting(draft, fact, house)
+    settle_holds(draft, house)
 
 
 def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     serials.sold(draft, line)
+    left = line.quantity
+    if isinstance(fact.detail, Selling):
+        left = take_named(draft, fact.detail.name, line)
     if draft.has_counted(line):
         draft.pass_by(line, -line.quantity, buckets.CUSTOMER)
-        return
-    position = draft.position(line.sku, line.location)
-    draft.keep(line, buckets.sell(position, line.quantity, fact.pool, pools=list(house.pool_index)))
+    elif left:
+        rest = msgspec.structs.replace(line, quantity=left, serials=line.serials if left == line.quantity else ())
+        position = draft.position(line.sku, line.location)
+        draft.keep(rest, buckets.sell(position, left, fact.pool, pools=list(house.pool_index)))
 
 
 def _receipt(draft: Draft, fact: Fact, line: Line, house: Order) -> None:

@@ -5,16 +5,18 @@ journal, positions and views are the model's. It computes every view anew from a
 moves sums; it is not made to be fast.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Closing, Fact, Voiding
-from hub.domain.draft import NO_SKU, Books, Draft
+from hub.domain.answer import answer_of
+from hub.domain.command import Asking, Closing, Fact, Voiding
+from hub.domain.draft import NO_SKU, Books, Denial, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
+from hub.domain.holding.requests import book_request
+from hub.domain.outcome import Outcome, Seen
 from hub.domain.pools import Profile, View, news, parts_of, update_view
 from hub.domain.position import Position
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
@@ -35,33 +37,12 @@ class House(Protocol):
     def statuses(self) -> Sequence[str]:
         """All statuses of units that are not for sale, in order."""
 
+    @property
+    def locations(self) -> Iterable[str]:
+        """All locations, in order."""
+
     def profile(self, sku: str) -> Profile:
         """Resolve all rules for a SKU."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The answer to one fact.
-
-    A `duplicate`, and a `parked` that was parked before, repeat the first answer; a `conflict` has the seq
-    under which this content was kept. `ask_ledger`, `look_again` and `refused` wrote nothing and have nothing but
-    `why`.
-    """
-
-    kind: Literal["applied", "duplicate", "parked", "conflict", "ask_ledger", "look_again", "refused"]
-    seq: Seq | None = None
-    # (SKU, quantity) of each line, in the event's order.
-    lines: tuple[tuple[str, int], ...] = ()
-    # Summed over the lines, then what pools show since.
-    alerts: tuple[AnsweredAlert, ...] = ()
-    # Why it was refused.
-    why: str = ""
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """What is remembered of an id: its content and its first answer."""
-
-    hash: str
-    answer: Outcome
 
 
 class Model:
@@ -84,6 +65,8 @@ class Model:
         self.seen: dict[tuple[str, str], Seen] = {}
         # By source, id and hash: where each other content of a known id was kept.
         self.conflicts: dict[tuple[str, str, str], Seq] = {}
+        # By name of the reservation: the content that was denied for want of units, and how.
+        self.denied: dict[str, tuple[str, Denial]] = {}
         self.journal: list[Entry] = []
         # The first day, counted from 1970, whose dedupe records are kept.
         self.seen_from = 0
@@ -208,6 +191,35 @@ class Model:
             return None
         now = self._tick(booked_at_ms)
         return self._book(fact, now, "closed")
+
+    def request(self, fact: Fact, booked_at_ms: int) -> Outcome:
+        """Answer a request about a reservation: granted (`applied`), denied, or so already (`unchanged`).
+
+        What was denied once for want of units stays denied under its id.
+        """
+        now = self._tick(booked_at_ms)
+        asking = fact.detail
+        assert isinstance(asking, Asking)
+        denied = self.denied.get(asking.name) if fact.verb == "reserve" else None
+        if denied is not None:
+            return Outcome("denied", denial=denied[1] if denied[0] == fact.hash else Denial("conflict"))
+        stale = [sku for sku in dict.fromkeys(line.sku for line in fact.lines) if self._is_stale(sku)]
+        seq = Seq(self.epoch, len(self.journal) + len(stale))
+        draft = Draft(self.books, (), seq=seq, time_ms=now, now_ms=now)
+        book_request(draft, fact, self.house)
+        if draft.is_outdated:
+            return Outcome("look_again")
+        if draft.refusal:
+            return Outcome("refused", why=draft.refusal)
+        if draft.is_needless:
+            return Outcome("unchanged")
+        if draft.denial is not None:
+            if draft.denial.problem == "insufficient" and fact.verb == "reserve":
+                self.denied[asking.name] = (fact.hash, draft.denial)
+            return Outcome("denied", denial=draft.denial)
+        for sku in stale:
+            self.refresh(sku, now)
+        return self._enter(draft, msgspec.structs.replace(self._entry(fact, "request", now), time_ms=now))
 
     def _enter(self, draft: Draft, entry: Entry) -> Outcome:
         """Make the draft the books, and write down everything that was set."""

@@ -22,6 +22,13 @@ class Fence(msgspec.Struct, array_like=True, frozen=True):
     standing: int
     # The stated time of the fact that set the target, in UTC milliseconds; an older fact changes nothing.
     set_at_ms: int
+    # Units that the pool's own holds took out of it; they count as filled.
+    held: int = 0
+
+    @property
+    def lacking(self) -> int:
+        """What arrivals fill it by; below 0 it has more than its target."""
+        return self.target - self.quantity - self.held
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):

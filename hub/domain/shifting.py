@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from hub.domain.buckets import (
     FREE,
     HAND,
-    RESERVED,
     WRITTEN_OFF,
     Alert,
     Change,
@@ -60,11 +59,9 @@ def paired(taken: Iterable[Move], given: Iterable[Move]) -> tuple[Move, ...]:
 
 
 def _losses(moves: Iterable[Move], alerts: Iterable[Alert]) -> Iterator[Alert]:
-    """The alerts of the movements: fences and reservations that lost units, and what the book did not have."""
+    """The alerts of the movements: fences that lost units, and what the book did not have."""
     for move in moves:
         pool = fence_of_bucket(move.from_bucket)
         if pool:
             yield Alert("fence_broken", move.quantity, pool)
-        if move.from_bucket == RESERVED:
-            yield Alert("reservation_broken", move.quantity)
     yield from (alert for alert in alerts if alert.type == "discrepancy")

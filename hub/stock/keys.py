@@ -7,12 +7,18 @@
     hub:{0}:house             string the house's document, JSON of hub.domain.document.HouseDocument
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970
+                                     denied NUL name → the same and why, of a reservation without units
                                      voided NUL source:id, closed_transfers NUL transfer → the same and a record
     hub:{0}:ahead             set    source:<day> of ids stated after the end of the day they were booked on
     hub:{0}:transfers         hash   transfer → msgpack, what was sent and received of one under way
     hub:{0}:voids             hash   source:id of a sale not heard of yet → msgpack, what of it was voided
     hub:{0}:counts            hash   number of the opening entry → msgpack, a count that is not closed yet
     hub:{0}:serials           hash   sku NUL serial → msgpack, where that piece was last
+    hub:{0}:holds             hash   reservation:<id> → msgpack hub.domain.holding.hold.Hold; once
+                                     nothing is kept for it it lies among the dedupe records, as ended_holds NUL name
+    hub:{0}:owners            hash   owner NUL pool → msgpack [[kind, name]…], the holds that the owner's next replaces
+    hub:{0}:held              zset   sku NUL number of the entry NUL name, all 0: who keeps units, oldest first
+    hub:{0}:expiry            zset   name of a hold, by when its first units are given back, UTC milliseconds
     hub:{0}:catalogue         hash   sku → msgpack [revision, category, brand, attributes, aliases]
     hub:{0}:aliases           hash   alias → msgpack sku
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · p:<pool> → msgpack View · r → their rules version
@@ -33,10 +39,14 @@ TRANSFERS = PREFIX + "transfers"
 VOIDS = PREFIX + "voids"
 COUNTS = PREFIX + "counts"
 SERIALS = PREFIX + "serials"
+HOLDS = PREFIX + "holds"
+OWNERS = PREFIX + "owners"
+HELD = PREFIX + "held"
+EXPIRY = PREFIX + "expiry"
 CATALOGUE = PREFIX + "catalogue"
 ALIASES = PREFIX + "aliases"
 # What every call of the kernel has, in this order.
-ALWAYS = (META, JOURNAL, AHEAD, TRANSFERS, VOIDS, COUNTS, SERIALS, CATALOGUE, ALIASES)
+ALWAYS = (META, JOURNAL, AHEAD, TRANSFERS, VOIDS, COUNTS, SERIALS, CATALOGUE, ALIASES, HOLDS, OWNERS, HELD, EXPIRY)
 
 RULES_FIELD = b"r"
 REVISION_FIELD = b"c"

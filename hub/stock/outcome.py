@@ -4,6 +4,7 @@ import msgspec
 
 from hub.domain.answer import Answer, AnsweredAlert
 from hub.domain.entry import Seq
+from hub.domain.holding.hold import Hold
 from hub.domain.pools import View
 
 
@@ -69,6 +70,29 @@ class Forbidden(msgspec.Struct, frozen=True):
     """The sender may not touch where this takes effect, which only an earlier event says; nothing was written."""
 
     why: str
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A request did what it asked for."""
+
+    seq: Seq
+    # As it is now.
+    hold: Hold
+
+
+class AsItIs(msgspec.Struct, frozen=True):
+    """A request asks for what is so already; nothing was written."""
+
+    hold: Hold
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A request cannot be granted; no stock was changed."""
+
+    # The end of the problem's type: insufficient, unknown_reservation, conflict, not_held, expired, ended.
+    problem: str
+    # Of `insufficient`: (SKU, requested, what the pool shows; -1 where it shows no number).
+    shortages: tuple[tuple[str, int, int], ...] = ()
 
 
 class Busy(msgspec.Struct, frozen=True):

@@ -111,11 +111,11 @@ def test_a_sale_of_what_the_book_does_not_have_is_a_deficit_and_a_discrepancy() 
     assert change.alerts == (Alert("discrepancy", 2),)
 
 
-def test_a_sale_breaks_a_reservation_only_when_all_else_is_gone() -> None:
+def test_a_sale_takes_what_is_reserved_only_when_all_else_is_gone() -> None:
     change = sold(Position(free=1, reserved=2), 2, "store")
 
     assert change.position == Position(reserved=1)
-    assert change.alerts == (Alert("reservation_broken", 1),)
+    assert [move.from_bucket for move in change.moves] == ["free", "reserved"]
 
 
 def test_what_arrives_repays_the_deficit_before_anything_is_sellable() -> None:
@@ -177,7 +177,7 @@ def test_a_minus_takes_free_then_fences_then_aside_then_reserved_then_deficit() 
         "deficit",
     ]
     assert change.moves[-1] == Move("deficit", "adjustment", 2)
-    assert {alert.type for alert in change.alerts} == {"fence_broken", "reservation_broken", "discrepancy"}
+    assert {alert.type for alert in change.alerts} == {"fence_broken", "discrepancy"}
 
 
 def test_a_minus_of_damaged_units_takes_them_before_free() -> None:
@@ -313,7 +313,7 @@ def test_a_scratched_bag_that_was_not_free_is_found_wherever_the_shelf_has_one()
         "reserved",
         "deficit",
     ]
-    assert change.alerts == (Alert("fence_broken", 1, "vip"), Alert("reservation_broken", 1), Alert("discrepancy", 1))
+    assert change.alerts == (Alert("fence_broken", 1, "vip"), Alert("discrepancy", 1))
 
 
 def test_a_fence_that_gets_its_unit_back_is_not_broken() -> None:

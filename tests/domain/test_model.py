@@ -9,7 +9,8 @@ from hub.domain.answer import AnsweredAlert
 from hub.domain.catalogue import GroupSettings, HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import Fact, Line, Verb
 from hub.domain.entry import Movement, Seq
-from hub.domain.model import Model, Outcome
+from hub.domain.model import Model
+from hub.domain.outcome import Outcome
 from hub.domain.pools import Status
 from hub.domain.position import Position
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS

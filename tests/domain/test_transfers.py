@@ -5,7 +5,8 @@ import pytest
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.command import Fact, Line, Transfer
-from hub.domain.model import Model, Outcome
+from hub.domain.model import Model
+from hub.domain.outcome import Outcome
 from hub.domain.position import Position
 from hub.domain.transfers import EARLY_LINES_MAX, EARLY_MAX, SKUS_MAX, Early, Record, record_from, with_record
 from tests.domain.test_model import BAG, LONDON, LYON, NOW_MS, ONLINE, PARIS, VIP, WATCH, fact, house_of, receipt

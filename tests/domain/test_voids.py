@@ -7,7 +7,8 @@ import pytest
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.command import Fact, Line, Voiding
-from hub.domain.model import Model, Outcome
+from hub.domain.model import Model
+from hub.domain.outcome import Outcome
 from hub.domain.position import Fence, Position
 from hub.domain.voids import WAITING_PER_SALE_MAX, given_back_in, put_back, with_sale
 from tests.domain.test_model import BAG, LONDON, NOW_MS, ONLINE, STORE, VIP, WATCH, fact, house_of, receipt

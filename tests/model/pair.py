@@ -16,7 +16,7 @@ from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Counting, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
-from hub.domain.model import Outcome as Expected
+from hub.domain.outcome import Outcome as Expected
 from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
 from hub.stock import keys

@@ -1,0 +1,94 @@
+"""Write holds and their units into a draft: taken, given back, gone, and remembered."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from hub.domain.command import Line
+from hub.domain.draft import Draft
+from hub.domain.holding import reserving
+from hub.domain.holding.hold import (
+    ENDED,
+    LIVE,
+    OWNERS,
+    Allocation,
+    Hold,
+    Part,
+    State,
+    hold_from,
+    merged,
+    over,
+    owners_field,
+    stored,
+)
+from hub.domain.holding.placing import Place
+
+
+def known_hold(draft: Draft, name: str) -> Hold | None:
+    """What is remembered of a hold; None when nothing is, any more."""
+    value = draft.record(LIVE, name) or draft.record(ENDED, name)
+    return hold_from(value) if value is not None else None
+
+
+def keep_hold(draft: Draft, name: str, hold: Hold) -> None:
+    """Remember a hold, in another table once nothing is kept for it."""
+    hold = msgspec.structs.replace(hold, parts=merged(hold.parts))
+    if hold.is_kept:
+        draft.set_record(LIVE, name, stored(hold))
+    else:
+        if draft.record(LIVE, name) is not None:
+            draft.set_record(LIVE, name, None)
+        draft.set_record(ENDED, name, stored(hold))
+    if hold.is_named:
+        _note_owner(draft, name, hold)
+
+
+def replaceable(draft: Draft, owner: str, pool: str, kind: str) -> str:
+    """The name of the hold that the owner's next of this kind takes the place of; empty when there is none."""
+    entries = draft.record(OWNERS, owners_field(owner, pool)) or ()
+    return next((name for of_kind, name in entries if of_kind == kind), "")
+
+
+def _note_owner(draft: Draft, name: str, hold: Hold) -> None:
+    field = owners_field(hold.owner, hold.pool)
+    old = draft.record(OWNERS, field) or []
+    new = [entry for entry in old if entry[1] != name]
+    if any(part.state == State.held for part in hold.parts):
+        new.append([hold.kind, name])
+    if new != old:
+        draft.set_record(OWNERS, field, new or None)
+
+
+def taken(draft: Draft, pool: str, places: Iterable[Place], state: State, expires_at_ms: int = 0) -> list[Part]:
+    """Reserve the places for a hold; its parts."""
+    parts = []
+    for place in places:
+        position = draft.position(place.sku, place.location)
+        change, fenced = reserving.hold(position, place.quantity, pool)
+        draft.keep_held(Line(place.sku, place.location, place.quantity), change)
+        allocation = Allocation(place.location, place.quantity, fenced)
+        parts.append(Part(place.sku, place.quantity, state, expires_at_ms, (allocation,)))
+    return parts
+
+
+def given_back(draft: Draft, pool: str, parts: Sequence[Part], state: State) -> list[Part]:
+    """Give the units of parts back where they lie; what the parts are then."""
+    for part in parts:
+        for each in part.allocations:
+            if each.is_placed:
+                let_go(draft, pool, part.sku, each)
+    return [over(part, state) for part in parts]
+
+
+def let_go(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None:
+    """Give the units of one allocation back."""
+    position = draft.position(sku, allocation.location)
+    change = reserving.let_go(position, allocation.quantity, allocation.fenced, pool)
+    draft.keep_held(Line(sku, allocation.location, allocation.quantity), change)
+
+
+def leave(draft: Draft, pool: str, line: Line, allocation: Allocation) -> None:
+    """The units of one allocation went to the customer, as the line says."""
+    position = draft.position(line.sku, allocation.location)
+    change = reserving.leave(position, allocation.quantity, allocation.fenced, pool)
+    draft.keep_held(line, change)

@@ -1,0 +1,199 @@
+"""Where the units of a request can be had.
+
+A request takes at most what the pool has `available`, out of a group never more than part'(g), and at a location its
+own fence plus max(0, free − buffer). What was ordered elsewhere is placed by force: out of the own fence, then `free`,
+whatever is held back.
+
+One location for everything comes before several: the best by what the request says, then the one whose fence holds most
+of it, then the first in the house's order.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from hub.domain.draft import Draft, Order
+from hub.domain.pools import above, available, parts_of
+from hub.domain.position import Position
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """Units of one SKU that are wanted."""
+
+    sku: str
+    quantity: int
+    # Empty: anywhere.
+    location: str = ""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """Who wants units, and where."""
+
+    pool: str
+    only: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    # Places that will not do.
+    never: tuple[str, ...] = ()
+    # Over several locations if need be.
+    is_split: bool = False
+    is_forced: bool = False
+
+    def rank(self, location: str) -> int:
+        """How good a location is; 0 is best."""
+        named = self.only or self.prefer
+        return named.index(location) if location in named else len(named)
+
+    def allows(self, location: str) -> bool:
+        """Whether the location will do at all."""
+        return location not in self.never and (not self.only or location in self.only)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Units of a demand found at a location."""
+
+    sku: str
+    location: str
+    quantity: int
+
+
+# (SKU, requested, what the pool shows of it; -1 where it shows no number).
+Shortage = tuple[str, int, int]
+
+
+class Found(msgspec.Struct):
+    """What was found, and what was not."""
+
+    places: list[Place]
+    shortages: list[Shortage]
+
+
+def demands_of(asked: Iterable[tuple[str, str, int]]) -> list[Demand]:
+    """(SKU, location, units) as demands: those of one SKU at one place are one."""
+    units: dict[tuple[str, str], int] = {}
+    for sku, location, quantity in asked:
+        units[sku, location] = units.get((sku, location), 0) + quantity
+    return [Demand(sku, quantity, location) for (sku, location), quantity in units.items()]
+
+
+def find(draft: Draft, house: Order, wish: Wish, demands: Sequence[Demand]) -> Found:
+    """Find places for all demands, or say what is short; by force, as much as there is."""
+    offers = {sku: Offer(draft, house, wish, sku) for sku in dict.fromkeys(demand.sku for demand in demands)}
+    found = Found([], [])
+    for sku, offer in offers.items():
+        wanted = sum(demand.quantity for demand in demands if demand.sku == sku)
+        if wanted > offer.room_in_all:
+            found.shortages.append((sku, wanted, offer.shown(offer.room_in_all)))
+    if found.shortages and not wish.is_forced:
+        return found
+    pinned = [demand for demand in demands if demand.location]
+    for demand in pinned:
+        _place(found, offers[demand.sku], demand, [demand.location])
+    _place_anywhere(found, house, wish, offers, [demand for demand in demands if not demand.location])
+    return found
+
+
+def room_for(draft: Draft, house: Order, wish: Wish, sku: str) -> int:
+    """How many units of a SKU may be had, over all locations."""
+    offer = Offer(draft, house, wish, sku)
+    units = 0
+    for location in house.locations:
+        here = offer.room(location)
+        if here:
+            offer.take(location, here)
+        units += here
+    return units
+
+
+def _place_anywhere(
+    found: Found, house: Order, wish: Wish, offers: dict[str, "Offer"], demands: Sequence[Demand]
+) -> None:
+    """Find places for demands that name none."""
+    locations = sorted(house.locations, key=lambda each: (wish.rank(each), -_fenced(offers, demands, each)))
+    whole = [each for each in locations if all(offers[d.sku].room(each) >= d.quantity for d in demands)]
+    if whole:
+        locations = whole[:1]
+    elif not wish.is_split:
+        # The one that lacks least tells best what is short.
+        locations = sorted(locations, key=lambda each: -_covered(offers, demands, each))[:1]
+    for demand in demands:
+        _place(found, offers[demand.sku], demand, _alone_first(offers[demand.sku], demand, locations))
+
+
+def _alone_first(offer: "Offer", demand: Demand, locations: Sequence[str]) -> Sequence[str]:
+    """The first location that has the whole demand, or all of them."""
+    return next(([each] for each in locations if offer.room(each) >= demand.quantity), locations)
+
+
+def _place(found: Found, offer: "Offer", demand: Demand, locations: Sequence[str]) -> None:
+    left = demand.quantity
+    for location in locations:
+        units = min(left, offer.room(location))
+        if units:
+            offer.take(location, units)
+            found.places.append(Place(demand.sku, location, units))
+            left -= units
+    if left and not any(sku == demand.sku for sku, _, _ in found.shortages):
+        found.shortages.append((demand.sku, demand.quantity, offer.shown(demand.quantity - left)))
+
+
+def _fenced(offers: dict[str, "Offer"], demands: Sequence[Demand], location: str) -> int:
+    """How much of the demands the pool's own fences at a location hold."""
+    return sum(min(demand.quantity, offers[demand.sku].fenced(location)) for demand in demands)
+
+
+def _covered(offers: dict[str, "Offer"], demands: Sequence[Demand], location: str) -> int:
+    return sum(min(demand.quantity, offers[demand.sku].room(location)) for demand in demands)
+
+
+class Offer:
+    """What a pool may give of one SKU, less what was taken already."""
+
+    def __init__(self, draft: Draft, house: Order, wish: Wish, sku: str) -> None:
+        number = house.pool_index[wish.pool]
+        profile = house.profile(sku)
+        self._wish = wish
+        self._terms = profile.terms[number]
+        self._positions = {each: what for each, what in draft.positions_of(sku).items() if each in set(house.locations)}
+        self._sights = {each: profile.sight(each)[number] for each in self._positions}
+        parts = parts_of(draft.positions_of(sku), profile, number)
+        self.room_in_all = available(self._terms, parts)
+        self._group_rooms = [above(part, *group) for part, group in zip(parts, self._terms.groups, strict=True)]
+        self._taken: dict[str, int] = {}
+        if wish.is_forced:
+            self.room_in_all = sum(map(self._lying, self._positions))
+
+    def fenced(self, location: str) -> int:
+        """Units in the pool's own fence there."""
+        position = self._positions.get(location, Position())
+        return sum(fence.quantity for fence in position.fences if fence.pool == self._wish.pool)
+
+    def room(self, location: str) -> int:
+        """How many units may be taken there."""
+        if location not in self._positions or not self._wish.allows(location):
+            return 0
+        here = self._lying(location) - self._taken.get(location, 0)
+        if self._wish.is_forced:
+            return max(0, here)
+        return max(0, min(here, self._group_rooms[self._group(location)], self.room_in_all))
+
+    def take(self, location: str, units: int) -> None:
+        """Count units as taken."""
+        self._taken[location] = self._taken.get(location, 0) + units
+        self._group_rooms[self._group(location)] -= units
+        self.room_in_all -= units
+
+    def shown(self, units: int) -> int:
+        """A number of units as the pool shows it; -1 where it shows none."""
+        if self._terms.show_status:
+            return -1
+        return units if self._terms.cap < 0 else min(units, self._terms.cap)
+
+    def _group(self, location: str) -> int:
+        # A fence at a location the pool does not see counts among the locations in no group.
+        return max(1, self._sights[location][0]) - 1
+
+    def _lying(self, location: str) -> int:
+        group, buffer = self._sights[location]
+        free = self._positions[location].free
+        seen = max(0, free if self._wish.is_forced else free - buffer) if group else 0
+        return seen + self.fenced(location)

@@ -1,0 +1,244 @@
+"""What each request about a reservation does, all of it or nothing.
+
+A request is granted, denied for a reason, or needless because what it asks for is so already. A hold whose time is over
+is over, whether anybody noticed or not: each request first gives back what is due.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from hub.domain.buckets import RESERVED, Change, Move, aside_bucket, move
+from hub.domain.command import Asking, Fact, Line
+from hub.domain.draft import Denial, Draft, Order
+from hub.domain.holding import reserving
+from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
+from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, replaceable, taken
+from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.serials import INSPECTION
+
+# The parts as they are then, or why not; None: what is asked for is so already.
+Result = list[Part] | Denial | None
+
+
+def book_request(draft: Draft, fact: Fact, house: Order) -> None:
+    """Write into the draft what the request does, or why it does nothing."""
+    asking = fact.detail
+    assert isinstance(asking, Asking)
+    draft.about = asking.name
+    if fact.verb == "reserve":
+        _reserve(draft, fact, asking, house)
+        return
+    hold = known_hold(draft, asking.name)
+    if hold is None:
+        draft.denial = Denial("unknown_reservation")
+        return
+    if asking.step and asking.step in hold.steps:
+        draft.is_needless = True
+        return
+    if not _covers(fact, hold):
+        draft.look_again()
+        return
+    if asking.step and len(hold.steps) >= STEPS_MAX:
+        draft.refuse(f"parts of a reservation are changed at most {STEPS_MAX} times")
+        return
+    still = msgspec.structs.replace(hold, parts=tuple(_without_due(draft, hold)))
+    result = _VERBS[fact.verb](draft, house, still, asking)
+    if result is None or result == list(hold.parts):
+        draft.is_needless = True
+    elif isinstance(result, Denial):
+        draft.denial = result
+    else:
+        steps = (*hold.steps, asking.step) if asking.step else hold.steps
+        keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(result), steps=steps))
+
+
+def _reserve(draft: Draft, fact: Fact, asking: Asking, house: Order) -> None:
+    known = known_hold(draft, asking.name)
+    if known is not None:
+        if known.hash == fact.hash:
+            draft.is_needless = True
+        else:
+            draft.denial = Denial("conflict")
+        return
+    if fact.pool not in house.pool_index:
+        draft.refuse(f"the house has no pool {fact.pool}")
+        return
+    old_name = replaceable(draft, asking.owner, fact.pool, asking.kind) if asking.is_named else ""
+    old = known_hold(draft, old_name) if old_name else None
+    if old is not None:
+        if not _covers(fact, old):
+            draft.look_again()
+            return
+        _end_held(draft, old_name, old)
+    wish = Wish(fact.pool, asking.only, asking.prefer, is_split=bool(asking.split))
+    found = find(draft, house, wish, demands_of(asking.asked))
+    if found.shortages:
+        draft.denial = Denial("insufficient", tuple(found.shortages))
+        return
+    parts = taken(draft, fact.pool, found.places, State.held, draft.now_ms + asking.ttl_ms)
+    hold = Hold(
+        number=draft.seq.number,
+        pool=fact.pool,
+        owner=asking.owner,
+        kind=asking.kind,
+        hash=fact.hash,
+        made_at_ms=draft.now_ms,
+        split=asking.split,
+        only=asking.only,
+        prefer=asking.prefer,
+        order=asking.order,
+        is_named=asking.is_named,
+        parts=tuple(parts),
+    )
+    keep_hold(draft, asking.name, hold)
+
+
+def _end_held(draft: Draft, name: str, hold: Hold) -> None:
+    """The owner wants something else instead; what is confirmed stays."""
+    held = [part for part in hold.parts if part.state == State.held]
+    others = [part for part in hold.parts if part.state != State.held]
+    parts = (*others, *given_back(draft, hold.pool, held, State.released))
+    keep_hold(draft, name, msgspec.structs.replace(hold, parts=parts))
+
+
+def _without_due(draft: Draft, hold: Hold) -> list[Part]:
+    """The parts, those given back whose time is over."""
+    parts: list[Part] = []
+    for part in hold.parts:
+        is_due = part.state == State.held and 0 < part.expires_at_ms <= draft.now_ms
+        parts += given_back(draft, hold.pool, [part], State.expired) if is_due else [part]
+    return parts
+
+
+def _expire(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    return list(hold.parts)
+
+
+def _extend(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    chosen = _chosen(hold, asking, (State.held,))
+    if isinstance(chosen, Denial):
+        return chosen
+    longer, rest = chosen
+    if not longer:
+        return _ended(hold)
+    until_ms = draft.now_ms + asking.ttl_ms
+    return [*rest, *(msgspec.structs.replace(part, expires_at_ms=until_ms) for part in longer)]
+
+
+def _confirm(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    """Units whose time is over are taken again, by the rule by which they were taken first."""
+    chosen = _chosen(hold, asking, (State.held, State.expired))
+    if isinstance(chosen, Denial):
+        return chosen
+    wanted, rest = chosen
+    if not wanted:
+        return None if hold.state in (State.confirmed, State.fulfilled) else _ended(hold)
+    late = [part for part in wanted if part.state == State.expired]
+    again: list[Part] = []
+    if late:
+        wish = Wish(hold.pool, hold.only, hold.prefer, is_split=bool(hold.split))
+        found = find(draft, house, wish, demands_of((part.sku, "", part.quantity) for part in late))
+        if found.shortages:
+            return Denial("expired")
+        again = taken(draft, hold.pool, found.places, State.confirmed)
+    in_time = [part for part in wanted if part.state == State.held]
+    return [*rest, *(_confirmed(part) for part in in_time), *again]
+
+
+def _confirmed(part: Part) -> Part:
+    return msgspec.structs.replace(part, state=State.confirmed, expires_at_ms=0)
+
+
+def _release(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    chosen = _chosen(hold, asking, KEPT)
+    if isinstance(chosen, Denial):
+        return chosen
+    given, rest = chosen
+    if given:
+        return [*rest, *given_back(draft, hold.pool, given, State.released)]
+    return Denial("ended") if hold.state == State.fulfilled else None
+
+
+def _fulfil(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    chosen = _chosen(hold, asking, KEPT)
+    if isinstance(chosen, Denial):
+        return chosen
+    gone, rest = chosen
+    if not gone:
+        return None if hold.state == State.fulfilled else _ended(hold)
+    for part in gone:
+        for each in part.allocations:
+            leave(draft, hold.pool, Line(part.sku, each.location, each.quantity), each)
+    return [*rest, *(over(part, State.fulfilled) for part in gone)]
+
+
+def _reallocate(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+    """The units are not found where they should be: others are held instead, and a person looks for these."""
+    chosen = _chosen(hold, asking, KEPT)
+    if isinstance(chosen, Denial):
+        return chosen
+    moving, rest = chosen
+    if not moving:
+        return _ended(hold)
+    places = [each.location for part in moving for each in part.allocations]
+    wish = Wish(hold.pool, hold.only, hold.prefer, never=tuple(dict.fromkeys(places)), is_split=bool(hold.split))
+    found = find(draft, house, wish, demands_of((part.sku, "", part.quantity) for part in moving))
+    if found.shortages:
+        return Denial("insufficient", tuple(found.shortages))
+    for part in moving:
+        for each in part.allocations:
+            _look_for(draft, hold.pool, part.sku, each)
+    parts = taken(draft, hold.pool, found.places, State.held)
+    # Each unit keeps the state and time of the one it stands in for.
+    for part in moving:
+        placed, parts = detach(parts, part.sku, part.quantity, (State.held,))
+        rest += [msgspec.structs.replace(each, state=part.state, expires_at_ms=part.expires_at_ms) for each in placed]
+    return rest
+
+
+def _look_for(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None:
+    """Put units aside that a shop cannot find, so that nobody else is promised them."""
+    moves: list[Move] = []
+    position = draft.position(sku, allocation.location)
+    position = reserving.forget(position, allocation.fenced, pool).position
+    position = move(position, Move(RESERVED, aside_bucket(INSPECTION), allocation.quantity), moves)
+    line = Line(sku, allocation.location, allocation.quantity)
+    draft.keep_held(line, Change(position, tuple(moves)))
+    draft.alert("not_found", draft.sku_number(sku), allocation.location, allocation.quantity)
+
+
+def _chosen(hold: Hold, asking: Asking, states: Sequence[State]) -> tuple[list[Part], list[Part]] | Denial:
+    """The parts in these states that are asked for, all unless some are named, and the others."""
+    if not asking.asked:
+        mine = [part for part in hold.parts if part.state in states]
+        return mine, [part for part in hold.parts if part.state not in states]
+    chosen: list[Part] = []
+    rest = list(hold.parts)
+    for demand in demands_of(asking.asked):
+        some, rest = detach(rest, demand.sku, demand.quantity, states, at=demand.location)
+        here = [each for part in some for each in part.allocations if each.location == demand.location]
+        found = sum(each.quantity for each in here) if demand.location else sum(part.quantity for part in some)
+        if found < demand.quantity:
+            return Denial("not_held")
+        chosen += some
+    return chosen, rest
+
+
+def _covers(fact: Fact, hold: Hold) -> bool:
+    """Whether the request came with all SKUs of the hold; the kernel reads no others."""
+    return set(hold.skus) <= {line.sku for line in fact.lines}
+
+
+def _ended(hold: Hold) -> Denial:
+    return Denial("expired" if hold.state == State.expired else "ended")
+
+
+_VERBS: dict[str, Callable[[Draft, Order, Hold, Asking], Result]] = {
+    "expire": _expire,
+    "extend": _extend,
+    "confirm": _confirm,
+    "release": _release,
+    "fulfil": _fulfil,
+    "reallocate": _reallocate,
+}

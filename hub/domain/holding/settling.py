@@ -1,0 +1,70 @@
+"""What follows for holds when a command took units that somebody held.
+
+The newest hold loses first, one that nobody confirmed before one that somebody did. Its units are held elsewhere at
+once where its pool has others; else that part of it is broken.
+"""
+
+import msgspec
+
+from hub.domain.buckets import Change
+from hub.domain.command import Line
+from hub.domain.draft import Draft, Order
+from hub.domain.holding import reserving
+from hub.domain.holding.hold import LIVE, Hold, Part, State, detach, hold_from, over
+from hub.domain.holding.keeping import keep_hold, taken
+from hub.domain.holding.placing import Wish, demands_of, find, room_for
+
+
+def settle_holds(draft: Draft, house: Order) -> None:
+    """Bring the holds into line with what the command left on the shelves."""
+    for (sku, location), units in draft.lost.items():
+        left = units
+        for state in (State.held, State.confirmed):
+            for name in _holders(draft, sku):
+                if left:
+                    left -= _break(draft, house, name, (sku, location), left, state)
+
+
+def _holders(draft: Draft, sku: str) -> list[str]:
+    """The holds that keep units of a SKU, the newest first."""
+    holds = {name: hold_from(value) for name, value in draft.records_of(LIVE).items()}
+    names = [name for name, hold in holds.items() if any(part.sku == sku and part.allocations for part in hold.parts)]
+    return sorted(names, key=lambda name: (-holds[name].number, name))
+
+
+def _break(draft: Draft, house: Order, name: str, place: tuple[str, str], units: int, state: State) -> int:
+    """Take up to so many units of the place out of a hold; how many it had."""
+    sku, location = place
+    hold = hold_from(draft.record(LIVE, name))
+    there = sum(
+        each.quantity
+        for part in hold.parts
+        if (part.sku, part.state) == (sku, state)
+        for each in part.allocations
+        if each.location == location
+    )
+    if not there:
+        return 0
+    broken, rest = detach(hold.parts, sku, min(units, there), (state,), at=location)
+    for part in broken:
+        fenced = sum(each.fenced for each in part.allocations)
+        position = reserving.forget(draft.position(sku, location), fenced, hold.pool).position
+        draft.keep_held(Line(sku, location, part.quantity), Change(position))
+        rest += _replaced(draft, house, hold, part, location)
+    keep_hold(draft, name, msgspec.structs.replace(hold, parts=tuple(rest)))
+    return min(units, there)
+
+
+def _replaced(draft: Draft, house: Order, hold: Hold, part: Part, location: str) -> list[Part]:
+    """The part, held elsewhere as far as its pool has units there."""
+    kept: list[Part] = []
+    if hold.pool in house.pool_index:
+        wish = Wish(hold.pool, hold.only, hold.prefer, never=(location,), is_split=True)
+        units = min(part.quantity, room_for(draft, house, wish, part.sku))
+        found = find(draft, house, wish, demands_of([(part.sku, "", units)] if units else []))
+        kept = taken(draft, hold.pool, found.places, State(part.state), part.expires_at_ms)
+    left = part.quantity - sum(each.quantity for each in kept)
+    if left:
+        draft.alert("reservation_broken", draft.sku_number(part.sku), location, left)
+        kept.append(over(msgspec.structs.replace(part, quantity=left), State.broken))
+    return kept

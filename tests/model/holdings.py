@@ -5,15 +5,31 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from hub.domain.catalogue import HouseSettings, PoolSettings
 from hub.domain.command import Asking, Fact, Line, Selling, Verb
 from hub.domain.draft import Draft
 from hub.domain.entry import Seq
 from hub.domain.holding.hold import KEPT, LIVE, Hold, hold_from, reservation_name
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.model import Model
-from tests.model.worlds import BUSY_PLACES, BUSY_SKUS, PLACES, POOLS, Telling, offsets, tellings
+from tests.model.worlds import (
+    BUSY_PLACES,
+    BUSY_SKUS,
+    LOCATIONS,
+    PLACES,
+    POOLS,
+    SKUS,
+    Repeat,
+    Step,
+    Telling,
+    offsets,
+    seldom,
+    small,
+    stories,
+    tellings,
+)
 
-NAMES = tuple(reservation_name(f"r{number}") for number in range(5))
+NAMES = tuple(reservation_name(f"r{number}") for number in range(4))
 HOUR_MS = 3_600_000
 
 names = st.sampled_from(NAMES)
@@ -27,9 +43,9 @@ def asked(draw: st.DrawFn, least: int) -> tuple[tuple[str, str, int], ...]:
         (
             draw(st.sampled_from(BUSY_SKUS)),
             draw(st.sampled_from(("", "", "", *BUSY_PLACES))),
-            draw(st.sampled_from((1, 1, 2, 3))),
+            draw(st.sampled_from((1, 1, 1, 2, 3))),
         )
-        for _ in range(draw(st.integers(least, 3)))
+        for _ in range(draw(st.sampled_from((least, 1, 1, 2))) or least)
     )
 
 
@@ -64,7 +80,9 @@ def reserves(draw: st.DrawFn, id: str) -> Telling:
         prefer=draw(st.one_of(nowhere, few_places)),
         is_named=draw(st.integers(0, 1)),
     )
-    return _request(id, "reserve", asking, draw(st.sampled_from(POOLS)), draw(st.sampled_from(("content-1", "b"))))
+    return _request(
+        id, "reserve", asking, draw(st.sampled_from(POOLS)), draw(st.sampled_from(("content-1",) * 9 + ("b",)))
+    )
 
 
 @st.composite
@@ -97,6 +115,57 @@ def named_sales(draw: st.DrawFn, id: str) -> Telling:
         detail=Selling(draw(names)),
     )
     return Telling(fact, time_ms, time_ms)
+
+
+def _receipt(sku: str, location: str, quantity: int) -> Telling:
+    fact = Fact(
+        verb="receipt",
+        type="receipt",
+        source="till",
+        id=f"{sku}-{location}",
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload="{}",
+        lines=(Line(sku, location, quantity),),
+    )
+    return Telling(fact)
+
+
+def _fence(pool: str, quantity: int, standing: int) -> Telling:
+    fact = Fact(
+        verb="ring_fence",
+        type="ring_fence",
+        source="till",
+        id=f"fence-{pool}",
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload="{}",
+        pool=pool,
+        standing=standing,
+        lines=(Line("BAG", "LON", quantity),),
+    )
+    return Telling(fact)
+
+
+@st.composite
+def stocked(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+    """A story that begins with something to hold, mostly in a house that holds nothing back."""
+    house, steps = draw(stories(holdings))
+    if draw(st.integers(0, 3)):
+        pools = tuple(PoolSettings(id, locations=PLACES, cap=draw(seldom)) for id in POOLS)
+        house = msgspec.structs.replace(house, locations=LOCATIONS, pools=pools, rules=())
+    first: list[Telling | Repeat] = [
+        _receipt(sku, location, draw(st.integers(1, 4)))
+        for sku in SKUS
+        for location in PLACES
+        if draw(st.integers(0, 3)) or sku == "BAG"
+    ]
+    fences: list[Telling | Repeat] = [_fence(pool, draw(small), draw(st.integers(0, 1))) for pool in ("vip", "store")]
+    return house, [first, fences, *steps]
 
 
 def holdings(id: str) -> st.SearchStrategy[Telling]:

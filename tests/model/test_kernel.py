@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
-from tests.model.holdings import holdings
+from tests.model.holdings import stocked
 from tests.model.pair import Pair
 from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
 
@@ -24,7 +24,7 @@ async def test_the_kernel_does_what_the_model_says(
 
 
 @at_leisure
-@given(story=stories(holdings))
+@given(story=stocked())
 async def test_the_kernel_keeps_units_for_whom_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:

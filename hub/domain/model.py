@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from hub.domain.answer import answer_of
-from hub.domain.command import Asking, Closing, Fact, Voiding
+from hub.domain.command import ORDER_VERBS, Asking, Closing, Fact, Voiding
 from hub.domain.draft import NO_SKU, Books, Denial, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -173,7 +173,9 @@ class Model:
         stale = [sku for sku in dict.fromkeys(line.sku for line in fact.lines) if self._is_stale(sku)]
         # Nothing happens later than it arrives, or one wrong clock would lock a fence for years.
         seq, time_ms = Seq(self.epoch, len(self.journal) + len(stale)), min(fact.time_ms, now)
-        draft = Draft(self.books, (line.sku for line in fact.lines), seq=seq, time_ms=time_ms, now_ms=now)
+        # The lines of a fact about an order are what it may touch.
+        touched = () if fact.verb in ORDER_VERBS else fact.lines
+        draft = Draft(self.books, (line.sku for line in touched), seq=seq, time_ms=time_ms, now_ms=now)
         draft.alert("clock_skew", NO_SKU, "", _skew_seconds(fact, now))
         book_fact(draft, fact, self.house)
         if draft.is_outdated:

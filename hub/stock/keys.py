@@ -14,11 +14,14 @@
     hub:{0}:voids             hash   source:id of a sale not heard of yet → msgpack, what of it was voided
     hub:{0}:counts            hash   number of the opening entry → msgpack, a count that is not closed yet
     hub:{0}:serials           hash   sku NUL serial → msgpack, where that piece was last
-    hub:{0}:holds             hash   reservation:<id> → msgpack hub.domain.holding.hold.Hold; once
+    hub:{0}:holds             hash   reservation:<id> or order:<id> → msgpack hub.domain.holding.hold.Hold; once
                                      nothing is kept for it it lies among the dedupe records, as ended_holds NUL name
     hub:{0}:owners            hash   owner NUL pool → msgpack [[kind, name]…], the holds that the owner's next replaces
     hub:{0}:held              zset   sku NUL number of the entry NUL name, all 0: who keeps units, oldest first
     hub:{0}:expiry            zset   name of a hold, by when its first units are given back, UTC milliseconds
+    hub:{0}:orders            hash   order → msgpack hub.domain.holding.orders.Order; once nothing of it is
+                                     to come it lies among the dedupe records, as ended_orders NUL order
+    hub:{0}:shortfalls        hash   sku → msgpack, the names of the orders to which units are owed, oldest first
     hub:{0}:catalogue         hash   sku → msgpack [revision, category, brand, attributes, aliases]
     hub:{0}:aliases           hash   alias → msgpack sku
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · p:<pool> → msgpack View · r → their rules version
@@ -43,10 +46,28 @@ HOLDS = PREFIX + "holds"
 OWNERS = PREFIX + "owners"
 HELD = PREFIX + "held"
 EXPIRY = PREFIX + "expiry"
+ORDERS = PREFIX + "orders"
+SHORTFALLS = PREFIX + "shortfalls"
 CATALOGUE = PREFIX + "catalogue"
 ALIASES = PREFIX + "aliases"
 # What every call of the kernel has, in this order.
-ALWAYS = (META, JOURNAL, AHEAD, TRANSFERS, VOIDS, COUNTS, SERIALS, CATALOGUE, ALIASES, HOLDS, OWNERS, HELD, EXPIRY)
+ALWAYS = (
+    META,
+    JOURNAL,
+    AHEAD,
+    TRANSFERS,
+    VOIDS,
+    COUNTS,
+    SERIALS,
+    CATALOGUE,
+    ALIASES,
+    HOLDS,
+    OWNERS,
+    HELD,
+    EXPIRY,
+    ORDERS,
+    SHORTFALLS,
+)
 
 RULES_FIELD = b"r"
 REVISION_FIELD = b"c"

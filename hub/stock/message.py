@@ -3,7 +3,7 @@
 import msgspec
 
 from hub.domain.articles import Article
-from hub.domain.command import REQUESTS, Fact, Line, Selling
+from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Line, Selling
 from hub.domain.rules import House, Profile
 from hub.stock import keys
 
@@ -68,12 +68,10 @@ class Message:
         )
 
     def _lines(self, fact: Fact, *, is_whole: bool) -> list[tuple[object, ...]]:
-        if is_whole or isinstance(fact.detail, Selling) or fact.verb in REQUESTS:
+        if is_whole or isinstance(fact.detail, Selling) or fact.verb in REQUESTS | ORDER_VERBS:
             for line in fact.lines:
                 self._give_whole(self._house.profile(line.sku))
-        if fact.verb in REQUESTS:
-            return [self._about_sku(line.sku) for line in fact.lines]
-        return [self._line(line) for line in fact.lines]
+        return [self._line(line) if line.location else self._about_sku(line.sku) for line in fact.lines]
 
     def _give_whole(self, profile: Profile) -> None:
         index = self._profile(profile) - 1

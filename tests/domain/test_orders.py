@@ -8,6 +8,8 @@ import pytest
 from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings
 from hub.domain.command import ORDER_VERBS, REQUESTS, Asking, Fact, Line, Ordering, Selling, Verb
 from hub.domain.holding.hold import KEPT, hold_from
+from hub.domain.holding.ordering import leaves_from
+from hub.domain.holding.orders import Order, order_from
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome
 from hub.domain.rules import House
@@ -63,7 +65,9 @@ class World:
 
     def order(self, verb: Verb, *units: int, **changes: object) -> Outcome:
         ordering = Ordering(ORDER, tuple(("BAG", "", each) for each in units), **changes)  # type: ignore[arg-type]
-        return self.tell(verb, Line("BAG", ordering.location, 0), detail=ordering)
+        known = self.model.books.records.get("orders", {}).get(ORDER)
+        where = leaves_from(ordering, order_from(known) if known else Order())
+        return self.tell(verb, Line("BAG", where, 0), detail=ordering)
 
     def sell(self, quantity: int = 1, *, name: str = "", order: str = "", location: str = "LON") -> Outcome:
         detail = Selling(name, order) if name or order else None

@@ -6,11 +6,13 @@ import msgspec
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import HouseSettings, PoolSettings
-from hub.domain.command import Asking, Fact, Line, Selling, Verb
+from hub.domain.command import Asking, Fact, Line, Ordering, Selling, Verb
 from hub.domain.draft import Draft
 from hub.domain.entry import Seq
-from hub.domain.holding.hold import KEPT, LIVE, Hold, hold_from, reservation_name
+from hub.domain.holding.account import known_order
+from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_field, reservation_name
 from hub.domain.holding.keeping import known_hold, replaceable
+from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
 from tests.model.worlds import (
     BUSY_PLACES,
@@ -33,6 +35,7 @@ NAMES = tuple(reservation_name(f"r{number}") for number in range(4))
 HOUR_MS = 3_600_000
 
 names = st.sampled_from(NAMES)
+orders = st.sampled_from(("o1", "o2"))
 few_places = st.lists(st.sampled_from(PLACES), unique=True, max_size=3).map(tuple)
 nowhere: st.SearchStrategy[tuple[str, ...]] = st.just(())
 
@@ -97,6 +100,40 @@ def verbs(draw: st.DrawFn, id: str) -> Telling:
 
 
 @st.composite
+def orderings(draw: st.DrawFn, id: str) -> Telling:
+    """A fact about one of two orders."""
+    verb: Verb = draw(
+        st.sampled_from(("order_place", "order_place", "order_change", "order_cancel", "order_fulfil", "order_fulfil"))
+    )
+    location = draw(st.sampled_from(("", "", *BUSY_PLACES))) if verb == "order_fulfil" else ""
+    least = 0 if verb in ("order_cancel", "order_fulfil") else 1
+    ordering = Ordering(draw(orders), draw(asked(least)), location)
+    if verb == "order_place":
+        ordering = msgspec.structs.replace(
+            ordering,
+            reservation=draw(st.sampled_from(("", *NAMES))),
+            owner=draw(st.sampled_from(("", "ada", "bob"))),
+            only=draw(st.one_of(nowhere, nowhere, few_places)),
+            prefer=draw(st.one_of(nowhere, few_places)),
+        )
+    time_ms = draw(offsets)
+    fact = Fact(
+        verb=verb,
+        type=verb,
+        source="shop",
+        id=id,
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload="{}",
+        pool=draw(st.sampled_from(POOLS)) if verb == "order_place" else "",
+        detail=ordering,
+    )
+    return Telling(fact, time_ms, time_ms)
+
+
+@st.composite
 def named_sales(draw: st.DrawFn, id: str) -> Telling:
     time_ms = draw(offsets)
     line = Line(draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES)), draw(st.integers(1, 3)))
@@ -112,7 +149,7 @@ def named_sales(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}","pool":"store"}}',
         pool="store",
         lines=(line,),
-        detail=Selling(draw(names)),
+        detail=draw(st.builds(Selling, st.one_of(st.just(""), names), st.one_of(st.just(""), orders))),
     )
     return Telling(fact, time_ms, time_ms)
 
@@ -170,14 +207,33 @@ def stocked(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
 
 def holdings(id: str) -> st.SearchStrategy[Telling]:
     """Mostly requests, and what else happens to the stock meanwhile."""
-    return st.one_of(reserves(id), reserves(id), verbs(id), verbs(id), named_sales(id), tellings(id), tellings(id))
+    return st.one_of(
+        reserves(id),
+        reserves(id),
+        verbs(id),
+        verbs(id),
+        orderings(id),
+        orderings(id),
+        named_sales(id),
+        tellings(id),
+        tellings(id),
+    )
 
 
 def with_skus(fact: Fact, model: Model) -> Fact:
-    """Do what whoever asks does: name every SKU that the request may touch."""
+    """Do what whoever asks does: name every SKU that the request, or the fact about an order, may touch."""
     asking = fact.detail
-    assert isinstance(asking, Asking)
     draft = Draft(model.books, (), seq=Seq(1, 0), time_ms=0, now_ms=0)
+    if isinstance(asking, Ordering):
+        order = known_order(draft, asking.order)
+        skus = [sku for sku, _, _ in asking.asked] + [line.sku for line in order.lines]
+        entries = draft.record(OWNERS, owners_field(asking.owner, fact.pool)) or ()
+        for name in (asking.reservation, *(name for _, name in entries)):
+            hold = known_hold(draft, name)
+            skus += hold.skus if hold is not None else []
+        lines = tuple(Line(sku, leaves_from(asking, order), 0) for sku in dict.fromkeys(skus))
+        return msgspec.structs.replace(fact, lines=lines)
+    assert isinstance(asking, Asking)
     skus = [sku for sku, _, _ in asking.asked]
     old = replaceable(draft, asking.owner, fact.pool, asking.kind) if asking.is_named else ""
     for name in (asking.name, old):
@@ -197,6 +253,8 @@ def kept_at(holds: dict[str, Hold]) -> dict[tuple[str, str], int]:
     for hold in holds.values():
         for part in hold.parts:
             for each in part.allocations if part.state in KEPT else ():
+                if not each.is_placed:
+                    continue
                 place = (part.sku, each.location)
                 units[place] = units.get(place, 0) + each.quantity
     return units

@@ -16,6 +16,7 @@ def sell_held(draft: Draft, selling: Selling, line: Line, house: HouseOrder) -> 
     What a fulfilment of the same order has seen leave already leaves no second time. What is held elsewhere is given
     back there, for the customer got it here.
     """
+    draft.touch(line)
     hold = known_hold(draft, selling.name) if selling.name else None
     id = selling.order or (hold.order if hold is not None and hold.is_taken_over else "")
     if not id:

@@ -22,7 +22,8 @@ def book_order(draft: Draft, fact: Fact, house: HouseOrder) -> None:
     account = Account(draft, house, ordering.order)
     reservations = _taken_over(draft, fact, ordering)
     touched = _touched(ordering, account.order, reservations)
-    if not {line.sku for line in fact.lines} >= touched:
+    where = leaves_from(ordering, account.order)
+    if not {line.sku for line in fact.lines if line.location == where} >= touched:
         draft.look_again()
         return
     if len(touched) > SKUS_MAX:
@@ -93,8 +94,11 @@ def _joined(draft: Draft, house: HouseOrder, order: Order, reserved: Hold) -> Or
         twice = old.out + part.quantity - new.out
         if twice and old.left_from:
             line = Line(part.sku, old.left_from, twice)
-            position = draft.position(part.sku, old.left_from)
-            draft.keep(line, buckets.arrive(position, twice, source=buckets.CUSTOMER, pools=list(house.pool_index)))
+            if draft.has_counted(line):
+                draft.pass_by(line, twice, buckets.CUSTOMER)
+            else:
+                position = draft.position(part.sku, old.left_from)
+                draft.keep(line, buckets.arrive(position, twice, source=buckets.CUSTOMER, pools=list(house.pool_index)))
         order = order.with_line(new)
     return order
 
@@ -149,6 +153,11 @@ def _taken_over(draft: Draft, fact: Fact, ordering: Ordering) -> dict[str, Hold]
         names = [name for _, name in entries or ()]
     holds = {name: known_hold(draft, name) for name in names}
     return {name: hold for name, hold in holds.items() if hold is not None and hold.is_open_for_an_order}
+
+
+def leaves_from(ordering: Ordering, order: Order) -> str:
+    """Where units leave by the fact: what it says, or what a fulfilment said that came before the order."""
+    return ordering.location or order.fulfilled_from
 
 
 def _touched(ordering: Ordering, order: Order, reservations: dict[str, Hold]) -> set[str]:

@@ -53,8 +53,9 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
 
     # Empty while it was not placed: then it keeps nothing.
     pool: str = ""
-    # The time of the fact that set what is ordered, UTC milliseconds; None: none did.
-    set_at_ms: int | None = None
+    # 1 once any fact set what is ordered, and that fact's time, UTC milliseconds.
+    is_set: int = 0
+    set_at_ms: int = 0
     # 1: it was cancelled as a whole.
     is_cancelled: int = 0
     # 1: it was fulfilled as a whole before it was placed; then where, or nowhere named.
@@ -113,13 +114,13 @@ def stored_order(order: Order) -> Any:
 
 def with_ordered(order: Order, wanted: Mapping[str, int], time_ms: int) -> Order:
     """The order with the whole set of what is ordered, unless something newer set it."""
-    if order.set_at_ms is not None and order.set_at_ms > time_ms:
+    if order.is_set and order.set_at_ms > time_ms:
         return order
     for line in order.lines:
         order = order.with_line(msgspec.structs.replace(line, ordered=wanted.get(line.sku, 0)))
     for sku, units in wanted.items():
         order = order.with_line(msgspec.structs.replace(order.line(sku), ordered=units))
-    return msgspec.structs.replace(order, set_at_ms=time_ms)
+    return msgspec.structs.replace(order, is_set=1, set_at_ms=time_ms)
 
 
 def summed(units: Iterable[tuple[str, int]]) -> dict[str, int]:

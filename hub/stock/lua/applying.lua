@@ -37,13 +37,19 @@ local function apply_lines(change, call, command, apply)
   move_units(change, 0, nil)
 end
 
-local function apply_fact(call, command)
-  local fact = facts[command[VERB]]
-  if type(fact) ~= 'table' then refuse('unknown verb') end
+-- A fact about SKUs at all their locations checks its lines itself; of the others each line is about one position.
+local function check_lines(call, command, fact)
+  if fact.is_whole then return end
   local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
   if count < (fact.lines_min or 1) or count > (fact.lines_max or LINES_MAX) then refuse('a fact has 1 to 100 lines') end
   for i = 1, count do check_line(call, command[LINES][i], fact) end
   pieces.recall(command[LINES])
+end
+
+local function apply_fact(call, command)
+  local fact = facts[command[VERB]]
+  if type(fact) ~= 'table' then refuse('unknown verb') end
+  check_lines(call, command, fact)
   local change = new_change()
   note_skew(call, change, command)
   command[TIME] = math.min(command[TIME], call.now)

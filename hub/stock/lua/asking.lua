@@ -18,14 +18,14 @@ local NAMES_MAX = 100
 function asking.deny(problem, shortages) error({ denied = problem, shortages = shortages or {} }, 0) end
 function asking.as_it_is(hold) error({ as_it_is = hold }, 0) end
 
-local function check_names(names)
+function asking.check_names(names)
   if not is_list(names, NAMES_MAX) then refuse('locations are no list of at most ' .. NAMES_MAX) end
   for _, name in ipairs(names) do
     if not is_text(name, 64) then refuse('a name is missing') end
   end
 end
 
-local function check_asked(asked)
+function asking.check_asked(asked)
   if not is_list(asked, LINES_MAX) then refuse('units are no list of at most 100') end
   for _, each in ipairs(asked) do
     if not (is_list(each, 3) and is_text(each[1], 512) and (each[2] == '' or is_text(each[2], 64))
@@ -38,7 +38,7 @@ end
 function asking.checked(command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[asking.NAME], 1100) then refuse('the reservation is not named') end
-  check_asked(detail[asking.ASKED])
+  asking.check_asked(detail[asking.ASKED])
   if not (is_whole(detail[asking.TTL], 0, INSTANT_MAX) and is_whole(detail[asking.SPLIT], 0, 1)
     and is_whole(detail[asking.NAMED], 0, 1)) then
     refuse('time, split or named is no whole number in bounds')
@@ -46,8 +46,8 @@ function asking.checked(command)
   for _, place in ipairs({ asking.STEP, asking.OWNER, asking.KIND, asking.ORDER }) do
     if type(detail[place]) ~= 'string' or #detail[place] > 1100 then refuse('a text is missing') end
   end
-  check_names(detail[asking.ONLY])
-  check_names(detail[asking.PREFER])
+  asking.check_names(detail[asking.ONLY])
+  asking.check_names(detail[asking.PREFER])
   return detail
 end
 

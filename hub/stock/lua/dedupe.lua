@@ -18,6 +18,8 @@ local REQUESTS = {
   reserve = true, extend = true, confirm = true, release = true, fulfil = true, reallocate = true, expire = true,
 }
 
+local ABOUT_ORDERS = { order_place = true, order_change = true, order_cancel = true, order_fulfil = true }
+
 local seen = {}
 local asked_for = {}  -- fields that were looked up for the whole call
 local fresh_ahead = {}
@@ -35,14 +37,20 @@ end
 local function recall(call)
   local fields = {}
   for _, command in ipairs(call.commands) do
-    local name = type(command[DETAIL]) == 'table' and command[DETAIL][1]
-    if REQUESTS[command[VERB]] and type(name) == 'string' then
+    local detail = type(command[DETAIL]) == 'table' and command[DETAIL] or NONE
+    local name = type(detail[1]) == 'string' and detail[1] or ''
+    if REQUESTS[command[VERB]] then
       -- What is remembered of a reservation, not of an event.
       command[FIELD] = 'denied\0' .. name
       fields[#fields + 1] = 'ended_holds\0' .. name
       if command[VERB] == 'reserve' then fields[#fields + 1] = command[FIELD] end
     elseif type(command[SOURCE]) == 'string' and type(command[ID]) == 'string' then
       fields[#fields + 1] = field_of(command)
+      local order = ABOUT_ORDERS[command[VERB]] and name or command[VERB] == 'sale' and detail[2]
+      if type(order) == 'string' and order ~= '' then
+        fields[#fields + 1] = 'ended_orders\0' .. order
+        fields[#fields + 1] = 'ended_holds\0order:' .. order
+      end
     end
   end
   if #fields == 0 then return end

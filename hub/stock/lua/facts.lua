@@ -68,21 +68,25 @@ facts['return'] = {
   end,
 }
 
+-- Takes what a pool sold, wherever the shelf has it; what it has not is owed.
+function facts.take_sold(change, place, quantity, pool)
+  local left = take_own_fence(change, place, quantity, pool, 'customer')
+  left = take_free(change, place, left, 'customer')
+  left = break_fences(change, place, left, pool, 'customer')
+  left = take_reserved(change, place, left, 'customer')
+  owe(change, place, left, 'customer')
+end
+
 facts.sale = {
   low = 1,
   line = function(change, place, line, command, call, time)
     pieces.sold(change, call, place, line, time)
-    local left, detail = line[AMOUNT], command[DETAIL]
-    if detail ~= nil then
-      if type(detail) ~= 'table' or not is_text(detail[1], 1100) then refuse('what was held is not named') end
-      left = holding.take_named(change, call, place, line, detail[1], time)
+    local out, left = line[AMOUNT], line[AMOUNT]
+    if command[DETAIL] ~= nil then
+      out, left = holding.sell_held(change, call, place, line, command[DETAIL], time)
     end
-    if has_counted(place, time) then return pass_by(change, place, -line[AMOUNT], 'customer') end
-    left = take_own_fence(change, place, left, command[OF_POOL], 'customer')
-    left = take_free(change, place, left, 'customer')
-    left = break_fences(change, place, left, command[OF_POOL], 'customer')
-    left = take_reserved(change, place, left, 'customer')
-    owe(change, place, left, 'customer')
+    if has_counted(place, time) then return pass_by(change, place, -out, 'customer') end
+    facts.take_sold(change, place, left, command[OF_POOL])
   end,
 }
 

@@ -90,29 +90,7 @@ function holding.give_back(change, call, lines, pool, part)
   end
 end
 
--- Take what a line sold out of the hold that the sale names; returns how many units the shelf still owes.
-function holding.take_named(change, call, place, line, name, time)
-  local hold, quantity = holding.known(change, call, name), line[AMOUNT]
-  if not hold then return quantity end
-  local sold, rest = holding.detach(hold[holding.PARTS], line[SKU], quantity, holding.KEPT, line[LOCATION])
-  if #sold == 0 then return quantity end
-  holding.need_whole(call, line)
-  local left, is_counted = quantity, has_counted(place, time)
-  for _, part in ipairs(sold) do
-    for _, each in ipairs(part[5]) do
-      if each[LOCATED] == line[LOCATION] and not is_counted then
-        holding.leave(change, place, hold[holding.POOL], each)
-        left = left - each[UNITS]
-      elseif each[LOCATED] ~= '' then
-        move_units(change, 0, nil)
-        holding.let_go(change, holding.place_at(change, call, line, each[LOCATED]), hold[holding.POOL], each)
-        move_units(change, quantity, line[SERIALS])
-      end
-    end
-    rest[#rest + 1] = holding.over(part, holding.FULFILLED)
-  end
-  holding.keep(change, call, name, holding.with_parts(hold, rest))
-  return left
-end
+-- Units of an allocation are held no more, because something else took them.
+function holding.forget(place, pool, allocation) hold_fenced(place, pool, -allocation[FENCED]) end
 
 end

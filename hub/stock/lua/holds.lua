@@ -7,9 +7,9 @@
 -- LAW  A hold that is read is never changed in place. What is kept of a SKU, and what is due, follow from the holds.
 
 local holding = {
-  NUMBER = 1, POOL = 2, OWNER = 3, KIND = 4, CONTENT = 5, SPLIT = 7, ONLY = 8, PREFER = 9, IS_NAMED = 11, PARTS = 12,
+  NUMBER = 1, POOL = 2, OWNER = 3, KIND = 4, CONTENT = 5, SPLIT = 7, ONLY = 8, PREFER = 9, ORDER = 10, IS_NAMED = 11, PARTS = 12,
   STEPS = 13,
-  HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5,
+  HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5, ORDERED = 6,
   KEPT = { [0] = true, [1] = true },
   indexed = {},  -- what will be written of the indexes, as calls
   fresh = {},    -- SKU → names of holds that this call changed
@@ -19,10 +19,10 @@ do
 
 local OF_SKU, UNITS, STATE, EXPIRES_AT, PLACES = 1, 2, 3, 4, 5
 local LOCATED, FENCED = 1, 3
-local STRONGEST_FIRST = { 0, 1, 2, 5, 4, 3 }
+local STRONGEST_FIRST = { 0, 1, 6, 2, 5, 4, 3 }
 
 -- So many units of an allocation: those that came out of the fence go last.
-local function of_allocation(allocation, units)
+function holding.of_allocation(allocation, units)
   return { allocation[LOCATED], units, math.max(0, units - (allocation[UNITS] - allocation[FENCED])) }
 end
 
@@ -64,7 +64,7 @@ function holding.detach(parts, sku, quantity, states, at)
     local own, sum, mine, others = takes[i] or {}, 0, {}, {}
     for _, units in pairs(own) do sum = sum + units end
     for j, allocation in ipairs(part[PLACES]) do
-      local some = of_allocation(allocation, own[j] or 0)
+      local some = holding.of_allocation(allocation, own[j] or 0)
       if some[UNITS] > 0 then mine[#mine + 1] = some end
       if some[UNITS] < allocation[UNITS] then
         others[#others + 1] = { allocation[LOCATED], allocation[UNITS] - some[UNITS], allocation[FENCED] - some[FENCED] }

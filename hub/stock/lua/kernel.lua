@@ -1,7 +1,8 @@
 -- One call: a batch of commands, each booked whole or not at all, with everything that it set.
 --
 -- KEYS   1 meta · 2 journal · 3 ahead · 4 transfers · 5 voids · 6 counts · 7 serials · 8 catalogue · 9 aliases
---        · 10 holds · 11 owners · 12 held · 13 expiry · 14… the seen days, first to last · then SKU hashes and location sets, by index
+--        · 10 holds · 11 owners · 12 held · 13 expiry · 14 orders · 15 shortfalls
+--        · 16… the seen days, first to last · then SKU hashes and location sets, by index
 -- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, wholes, commands}
 --          floor: the number after the highest one that any caller was answered
 --          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines,

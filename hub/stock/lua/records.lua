@@ -7,10 +7,10 @@
 local TRANSFERS, VOIDS, COUNTS, SERIAL_PLACES, CATALOGUE, ALIASES = 4, 5, 6, 7, 8, 9
 local TABLES = {
   transfers = TRANSFERS, voids = VOIDS, counts = COUNTS, serials = SERIAL_PLACES, catalogue = CATALOGUE, aliases = ALIASES,
-  holds = 10, owners = 11,
+  holds = 10, owners = 11, orders = 14, shortfalls = 15,
 }
 -- These are forgotten with the day they were booked on, like the dedupe records among which they lie.
-local OF_THE_DAY = { voided = true, closed_transfers = true, ended_holds = true }
+local OF_THE_DAY = { voided = true, closed_transfers = true, ended_holds = true, ended_orders = true }
 
 -- table → what else follows from a record in place of another; it may not fail.
 local follows = {}

@@ -74,6 +74,7 @@ end
 local function break_hold(change, call, place, name, hold, units, states)
   local there = held_there(hold, place.name, states, place.location)
   if there == 0 then return 0 end
+  if string.sub(name, 1, 6) == 'order:' then return accounts.lose(change, call, place, name, there, units) end
   local lost = math.min(units, there)
   local broken, rest = holding.detach(hold[holding.PARTS], place.name, lost, states, place.location)
   for _, part in ipairs(broken) do
@@ -111,6 +112,7 @@ function holding.settle(change, call)
       place.lost = 0
     end
   end
+  accounts.serve_all(change, call)
 end
 
 end

@@ -1,0 +1,118 @@
+-- What is known of one order and what is kept for it, as a command changes them.
+--
+-- An order is {pool, is set 0/1, set at, is cancelled 0/1, is fulfilled 0/1, fulfilled from, lines}; a line of it is
+-- {SKU, ordered, cancelled, sold, fulfilled, waiting, left from}.
+--
+-- LAW  out = max(sold, fulfilled) units left; max(0, ordered - cancelled - out) are kept, as far as there are any, and the
+--      rest is owed: an allocation to nowhere. To whom units of a SKU are owed is listed, the first order first.
+
+local accounts = {
+  POOL = 1, IS_SET = 2, SET_AT = 3, IS_CANCELLED = 4, IS_FULFILLED = 5, FULFILLED_FROM = 6, LINES = 7,
+  ORDERED = 2, CANCELLED = 3, SOLD = 4, FULFILLED = 5, WAITING = 6, LEFT_FROM = 7,
+}
+
+do
+
+local UNITS, LOCATED = 2, 1
+
+-- What was told of a SKU of an order; a new line when nothing was.
+function accounts.line_of(order, sku)
+  for _, line in ipairs(order[accounts.LINES]) do
+    if line[1] == sku then return line end
+  end
+  return { sku, 0, 0, 0, 0, 0, '' }
+end
+
+-- Put a line in place of the SKU's, or at the end.
+function accounts.set_line(order, new)
+  for i, line in ipairs(order[accounts.LINES]) do
+    if line[1] == new[1] then
+      order[accounts.LINES][i] = new
+      return
+    end
+  end
+  table.insert(order[accounts.LINES], new)
+end
+
+function accounts.out_of(line) return math.max(line[accounts.SOLD], line[accounts.FULFILLED]) end
+
+function accounts.due(order, sku)
+  if order[accounts.IS_CANCELLED] == 1 or order[accounts.POOL] == '' then return 0 end
+  local line = accounts.line_of(order, sku)
+  return math.max(0, line[accounts.ORDERED] - line[accounts.CANCELLED] - accounts.out_of(line))
+end
+
+local function copy_of_order(order)
+  local copied = { unpack(order, 1, 7) }
+  copied[accounts.LINES] = {}
+  for i, line in ipairs(order[accounts.LINES]) do copied[accounts.LINES][i] = { unpack(line, 1, 7) } end
+  return copied
+end
+
+-- `lines` has the line of each SKU, by name.
+function accounts.open(change, call, lines, id)
+  local found = record_of(change, call, 'orders', id) or record_of(change, call, 'ended_orders', id)
+  local name = 'order:' .. id
+  return {
+    id = id, name = name, lines = lines, order = found and copy_of_order(found) or { '', 0, 0, 0, 0, '', {} },
+    hold = holding.known(change, call, name),
+  }
+end
+
+function accounts.is_over(order)
+  if order[accounts.POOL] == '' then return false end
+  for _, line in ipairs(order[accounts.LINES]) do
+    if accounts.due(order, line[1]) > 0 or line[accounts.WAITING] > 0 then return false end
+  end
+  return true
+end
+
+local function is_kept(part, sku) return part[1] == sku and holding.KEPT[part[3]] end
+
+function accounts.kept_units(account, sku, is_placed)
+  local units = 0
+  for _, part in ipairs(account.hold and account.hold[holding.PARTS] or NONE) do
+    for _, each in ipairs(is_kept(part, sku) and part[5] or NONE) do
+      if (each[LOCATED] ~= '') == is_placed then units = units + each[UNITS] end
+    end
+  end
+  return units
+end
+
+-- The parts with nothing of the SKU that is nowhere, and how many units that was.
+function accounts.without_shortfall(parts, sku)
+  local placed, owed = {}, 0
+  for _, part in ipairs(parts) do
+    local nowhere, others = 0, {}
+    for _, each in ipairs(part[5]) do
+      if part[1] == sku and each[LOCATED] == '' then nowhere = nowhere + each[UNITS] else others[#others + 1] = each end
+    end
+    owed = owed + nowhere
+    if nowhere < part[2] then placed[#placed + 1] = { part[1], part[2] - nowhere, part[3], part[4], others } end
+  end
+  return placed, owed
+end
+
+function accounts.keep_parts(account, parts, sku, owed)
+  if owed > 0 then parts[#parts + 1] = { sku, owed, holding.CONFIRMED, 0, { { '', owed, 0 } } } end
+  account.hold = holding.with_parts(account.hold, parts)
+end
+
+-- Units found by force, as many as there are, added to the parts; returns how many.
+function accounts.force(change, call, account, parts, sku, units, only)
+  if units == 0 then return 0 end
+  local hold = account.hold
+  local wish = {
+    pool = hold[holding.POOL], only = only or hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true,
+    is_forced = true,
+  }
+  local found = placing.find(change, call, account.lines, wish, { { sku = sku, quantity = units, location = '' } })
+  local more, sum = holding.taken(change, call, account.lines, wish.pool, found.places, holding.CONFIRMED, 0), 0
+  for _, part in ipairs(more) do
+    parts[#parts + 1] = part
+    sum = sum + part[2]
+  end
+  return sum
+end
+
+end

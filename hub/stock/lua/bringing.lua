@@ -1,0 +1,112 @@
+-- Bring what is kept for an order to what is due: units leave, go back, or are found; what nobody has is owed to it.
+--
+-- LAW  A till sale and a fulfilment of the same units let them leave once.
+
+do
+
+local UNITS, LOCATED = 2, 1
+
+local function pass_out(change, place, units) pass_by(change, place, -units, 'customer') end
+
+-- Units go to the customer from the location, or where they are; those kept elsewhere go back there. Returns how many left.
+local function leave(change, call, account, sku, location, gone, sold)
+  local pool, left = account.hold[holding.POOL], 0
+  for _, part in ipairs(gone) do
+    for _, each in ipairs(part[5]) do
+      local place = holding.place_at(change, call, account.lines[sku], each[LOCATED])
+      local is_elsewhere = location ~= '' and location ~= each[LOCATED]
+      if is_elsewhere or has_counted(place, change.time) then
+        move_units(change, 0, nil)
+        holding.let_go(change, place, pool, each)
+        if location == '' then
+          pass_out(change, place, each[UNITS])
+          left = left + each[UNITS]
+        end
+        if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
+      else
+        holding.leave(change, place, pool, each)
+        left = left + each[UNITS]
+      end
+    end
+  end
+  return left
+end
+
+-- Keep what is due of a SKU, `out` units of it leaving from the location, or where they are when it is ''; returns how
+-- many of them were not kept there. `sold` is the line of a sale.
+function accounts.bring(change, call, account, sku, location, out, sold)
+  if not account.hold then return out end
+  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], sku)
+  local kept, gone = accounts.kept_units(account, sku, true), nil
+  gone, parts = holding.detach(parts, sku, math.min(out, kept), holding.KEPT, location)
+  local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone, sold)
+  local surplus = kept - units + owed - accounts.due(account.order, sku)
+  local ended = {}
+  if units > 0 then ended[1] = { sku, units, holding.FULFILLED, 0, {} } end
+  if surplus > 0 then
+    ended[#ended + 1] = { sku, surplus, holding.RELEASED, 0, {} }
+    owed, surplus = math.max(0, owed - surplus), math.max(0, surplus - owed)
+    local back
+    back, parts = holding.detach(parts, sku, surplus, holding.KEPT, '')
+    move_units(change, 0, nil)
+    for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
+    if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
+  elseif surplus < 0 then
+    move_units(change, 0, nil)
+    local lacking = -surplus - accounts.force(change, call, account, parts, sku, -surplus)
+    if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
+    owed = owed + lacking
+    alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '')
+  end
+  for _, part in ipairs(ended) do parts[#parts + 1] = part end
+  accounts.keep_parts(account, parts, sku, owed)
+  return left
+end
+
+-- The line of the order as it is now; returns how many units leave by it.
+local function tell(account, old, new, location)
+  local out = accounts.out_of(new) - accounts.out_of(old)
+  if out > 0 and location ~= '' then new[accounts.LEFT_FROM] = location end
+  accounts.set_line(account.order, new)
+  return out
+end
+
+-- A till sold units for the order; returns how many left, less those that a fulfilment has seen leave already.
+function accounts.sell(account, sku, quantity, location)
+  local old = accounts.line_of(account.order, sku)
+  local new = { unpack(old, 1, 7) }
+  new[accounts.SOLD] = new[accounts.SOLD] + quantity
+  return tell(account, old, new, location)
+end
+
+-- Units left: from the location, or from where they are kept; or they wait to be anywhere.
+function accounts.fulfil(change, call, account, sku, location, quantity)
+  local old = accounts.line_of(account.order, sku)
+  local new = { unpack(old, 1, 7) }
+  new[accounts.FULFILLED] = new[accounts.FULFILLED] + quantity
+  if location == '' then
+    local out = accounts.out_of(new) - accounts.out_of(old)
+    local waiting = math.max(0, out - accounts.kept_units(account, sku, true))
+    new[accounts.FULFILLED] = new[accounts.FULFILLED] - waiting
+    new[accounts.WAITING] = new[accounts.WAITING] + waiting
+  end
+  local out = tell(account, old, new, location)
+  local left = accounts.bring(change, call, account, sku, location, out)
+  if left == 0 or location == '' then return end
+  local place = place_of(change, call, account.lines[sku])
+  if has_counted(place, change.time) then return pass_out(change, place, left) end
+  facts.take_sold(change, place, left, account.order[accounts.POOL])
+end
+
+-- Units that were fulfilled before they were anywhere leave from where they are by now.
+function accounts.fulfil_what_waited(change, call, account, sku)
+  local line = accounts.line_of(account.order, sku)
+  local waiting = line[accounts.WAITING]
+  if waiting == 0 then return end
+  local new = { unpack(line, 1, 7) }
+  new[accounts.WAITING] = 0
+  accounts.set_line(account.order, new)
+  accounts.fulfil(change, call, account, sku, '', waiting)
+end
+
+end

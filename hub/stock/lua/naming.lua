@@ -1,0 +1,65 @@
+-- A till sale that names what its units were held as: they leave from there, and are held no more.
+--
+-- LAW  What a fulfilment of the same order has seen leave already leaves no second time.
+
+do
+
+local LOCATED, UNITS = 1, 2
+
+-- Take the line's units out of a reservation, `out` of them leaving; returns how many of these the shelf still owes.
+local function out_of_reservation(change, call, place, line, name, hold, out, order_id, time)
+  if not hold then return out end
+  local gone, rest = holding.detach(hold[holding.PARTS], line[SKU], line[AMOUNT], holding.KEPT, line[LOCATION])
+  if #gone == 0 then return out end
+  local left, is_counted, pool = out, has_counted(place, time), hold[holding.POOL]
+  for _, part in ipairs(gone) do
+    for _, each in ipairs(part[5]) do
+      local is_here = each[LOCATED] == line[LOCATION] and not is_counted
+      local leaving = holding.of_allocation(each, is_here and math.min(left, each[UNITS]) or 0)
+      if leaving[UNITS] > 0 then
+        holding.leave(change, place, pool, leaving)
+        left = left - leaving[UNITS]
+      end
+      if leaving[UNITS] < each[UNITS] then
+        local back = { each[LOCATED], each[UNITS] - leaving[UNITS], each[3] - leaving[3] }
+        move_units(change, 0, nil)
+        holding.let_go(change, holding.place_at(change, call, line, each[LOCATED]), pool, back)
+        move_units(change, line[AMOUNT], line[SERIALS])
+      end
+    end
+    rest[#rest + 1] = holding.over(part, order_id ~= '' and holding.ORDERED or holding.FULFILLED)
+  end
+  local new = holding.with_parts(hold, rest)
+  if order_id ~= '' then new[holding.ORDER] = order_id end
+  holding.keep(change, call, name, new)
+  return left
+end
+
+local TAKEN_OVER = { [holding.ORDERED] = true }
+
+-- Take what a line sold out of what was held for it: units that leave, those of them that the shelf still owes.
+function holding.sell_held(change, call, place, line, detail, time)
+  if type(detail) ~= 'table' or type(detail[1]) ~= 'string' or type(detail[2]) ~= 'string' then
+    refuse('what was held is not named')
+  end
+  holding.need_whole(call, line)
+  local name, id, quantity = detail[1], detail[2], line[AMOUNT]
+  local hold = name ~= '' and holding.known(change, call, name) or nil
+  if id == '' and hold and holding.has(hold, TAKEN_OVER) then id = hold[holding.ORDER] end
+  if id == '' then
+    return quantity, out_of_reservation(change, call, place, line, name, hold, quantity, '', time)
+  end
+  local account = accounts.open(change, call, { [line[SKU]] = line }, id)
+  local out = accounts.sell(account, line[SKU], quantity, line[LOCATION])
+  local left
+  if account.hold then
+    left = accounts.bring(change, call, account, line[SKU], line[LOCATION], out, line)
+  else
+    -- The order is still to come, and then takes over what is left of the reservation.
+    left = out_of_reservation(change, call, place, line, name, hold, out, id, time)
+  end
+  accounts.keep(change, call, account)
+  return out, left
+end
+
+end

@@ -1,0 +1,208 @@
+-- Orders taken elsewhere: they cannot be refused, and their facts come in any order.
+--
+-- detail: {order, asked, location, reservation, owner, only, prefer}; asked is a list of {SKU, location or '', units}; a line
+-- for each SKU that may be touched, at the location where units leave, or about the SKU as a whole when that is ''.
+--
+-- LAW  The facts of an order add up, so the same facts leave the same units, in whatever order they came.
+
+do
+
+local ID, ASKED, FROM, RESERVATION, OF_OWNER, ONLY, PREFER = 1, 2, 3, 4, 5, 6, 7
+local SKUS_MAX = 200
+local REDEEMABLE = { [holding.HELD] = true, [holding.CONFIRMED] = true, [holding.FULFILLED] = true }
+
+local function checked(command)
+  local detail = command[DETAIL]
+  if type(detail) ~= 'table' or not is_text(detail[ID], 1024) then refuse('the order is not named') end
+  asking.check_asked(detail[ASKED])
+  for _, place in ipairs({ FROM, RESERVATION, OF_OWNER }) do
+    if type(detail[place]) ~= 'string' or #detail[place] > 1100 then refuse('a text is missing') end
+  end
+  asking.check_names(detail[ONLY])
+  asking.check_names(detail[PREFER])
+  return detail
+end
+
+-- The reservations that become the order's, as a list of {name, hold}: the one it names, or those of its owner in the pool.
+local function taken_over(change, call, command, detail)
+  local names, found = { detail[RESERVATION] }, {}
+  if command[VERB] ~= 'order_place' then return found end
+  if detail[RESERVATION] == '' then
+    names = {}
+    local field = detail[OF_OWNER] .. '\0' .. command[OF_POOL]
+    local entries = detail[OF_OWNER] ~= '' and record_of(change, call, 'owners', field) or NONE
+    for i, entry in ipairs(entries) do names[i] = entry[2] end
+  end
+  for _, name in ipairs(names) do
+    local hold = holding.known(change, call, name)
+    if hold and holding.has(hold, REDEEMABLE) then found[#found + 1] = { name, hold } end
+  end
+  return found
+end
+
+local function check_touched(lines, detail, account, reservations)
+  local touched, count = {}, 0
+  local from = detail[FROM] ~= '' and detail[FROM] or account.order[accounts.FULFILLED_FROM]
+  local function touch(sku)
+    if not touched[sku] then count = count + 1 end
+    touched[sku] = true
+    if not lines[sku] or lines[sku][LOCATION] ~= from then look_again() end
+  end
+  for _, each in ipairs(detail[ASKED]) do touch(each[1]) end
+  for _, line in ipairs(account.order[accounts.LINES]) do touch(line[1]) end
+  for _, reserved in ipairs(reservations) do
+    for _, part in ipairs(reserved[2][holding.PARTS]) do touch(part[1]) end
+  end
+  if count > SKUS_MAX then refuse('an order has at most ' .. SKUS_MAX .. ' SKUs') end
+end
+
+-- Units by SKU, in the order of the first of each: a list of {SKU, units}.
+local function summed(asked)
+  local sums, at = {}, {}
+  for _, each in ipairs(asked) do
+    if not at[each[1]] then
+      at[each[1]] = { each[1], 0 }
+      sums[#sums + 1] = at[each[1]]
+    end
+    at[each[1]][2] = at[each[1]][2] + each[3]
+  end
+  return sums
+end
+
+-- Set the whole of what is ordered, unless something newer did.
+local function set_ordered(order, sums, time)
+  if order[accounts.IS_SET] == 1 and order[accounts.SET_AT] > time then return end
+  for _, line in ipairs(order[accounts.LINES]) do line[accounts.ORDERED] = 0 end
+  for _, each in ipairs(sums) do
+    local line = accounts.line_of(order, each[1])
+    line[accounts.ORDERED] = each[2]
+    accounts.set_line(order, line)
+  end
+  order[accounts.IS_SET], order[accounts.SET_AT] = 1, time
+end
+
+-- Keep what is due of every SKU, and let leave what waited for a place.
+local function bring_all(change, call, account)
+  local order, skus_of = account.order, {}
+  for i, line in ipairs(order[accounts.LINES]) do skus_of[i] = line[1] end
+  for _, sku in ipairs(skus_of) do accounts.bring(change, call, account, sku, '', 0) end
+  if not account.hold then return end
+  if order[accounts.IS_FULFILLED] == 1 then
+    local location = order[accounts.FULFILLED_FROM]
+    order[accounts.IS_FULFILLED], order[accounts.FULFILLED_FROM] = 0, ''
+    for _, sku in ipairs(skus_of) do
+      accounts.fulfil(change, call, account, sku, location, accounts.due(order, sku))
+    end
+  end
+  for _, sku in ipairs(skus_of) do accounts.fulfil_what_waited(change, call, account, sku) end
+end
+
+-- Count units that left for the reservation as sold; what a fulfilment counted before comes back where it left.
+local function join(change, call, command, account, hold)
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if part[3] == holding.FULFILLED then
+      local old = accounts.line_of(account.order, part[1])
+      local new = { unpack(old, 1, 7) }
+      new[accounts.SOLD] = new[accounts.SOLD] + part[2]
+      local twice = accounts.out_of(old) + part[2] - accounts.out_of(new)
+      if twice > 0 and old[accounts.LEFT_FROM] ~= '' then
+        local place = holding.place_at(change, call, account.lines[part[1]], old[accounts.LEFT_FROM])
+        if has_counted(place, command[TIME]) then
+          pass_by(change, place, twice, 'customer')
+        else
+          arrive(change, place, twice, 'customer')
+        end
+      end
+      accounts.set_line(account.order, new)
+    end
+  end
+end
+
+-- Make what was reserved the order's; what another pool held goes back first.
+local function take_over(change, call, account, name, hold)
+  local parts, others, ended = { unpack(account.hold[holding.PARTS]) }, {}, {}
+  local is_other_pool = hold[holding.POOL] ~= account.hold[holding.POOL]
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if not REDEEMABLE[part[3]] then others[#others + 1] = part else ended[#ended + 1] = holding.over(part, holding.ORDERED) end
+    if holding.KEPT[part[3]] and is_other_pool then
+      holding.give_back(change, call, account.lines, hold[holding.POOL], part)
+    elseif holding.KEPT[part[3]] then
+      parts[#parts + 1] = { part[1], part[2], holding.CONFIRMED, 0, part[5] }
+    end
+  end
+  account.hold = holding.with_parts(account.hold, parts)
+  for _, part in ipairs(ended) do others[#others + 1] = part end
+  local reserved = holding.with_parts(hold, others)
+  reserved[holding.ORDER] = account.id
+  holding.keep(change, call, name, reserved)
+end
+
+local function prefer_of(detail)
+  local prefer, known_place = {}, {}
+  local function add(location)
+    if location ~= '' and not known_place[location] then prefer[#prefer + 1] = location end
+    known_place[location] = true
+  end
+  for _, each in ipairs(detail[ASKED]) do add(each[2]) end
+  for _, location in ipairs(detail[PREFER]) do add(location) end
+  return prefer
+end
+
+local verbs = {}
+
+function verbs.order_place(change, call, command, detail, account, reservations)
+  local order = account.order
+  set_ordered(order, summed(detail[ASKED]), command[TIME])
+  if order[accounts.POOL] == '' then order[accounts.POOL] = command[OF_POOL] end
+  account.hold = account.hold or {
+    call.next, order[accounts.POOL], detail[OF_OWNER], '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
+    account.id, 0, {}, {},
+  }
+  for _, reserved in ipairs(reservations) do
+    join(change, call, command, account, reserved[2])
+    take_over(change, call, account, reserved[1], reserved[2])
+  end
+  bring_all(change, call, account)
+end
+
+function verbs.order_change(change, call, command, detail, account)
+  set_ordered(account.order, summed(detail[ASKED]), command[TIME])
+  bring_all(change, call, account)
+end
+
+function verbs.order_cancel(change, call, _, detail, account)
+  if #detail[ASKED] == 0 then account.order[accounts.IS_CANCELLED] = 1 end
+  for _, each in ipairs(summed(detail[ASKED])) do
+    local line = accounts.line_of(account.order, each[1])
+    line[accounts.CANCELLED] = line[accounts.CANCELLED] + each[2]
+    accounts.set_line(account.order, line)
+  end
+  bring_all(change, call, account)
+end
+
+function verbs.order_fulfil(change, call, _, detail, account)
+  local order, sums = account.order, summed(detail[ASKED])
+  if #sums == 0 and not account.hold then
+    order[accounts.IS_FULFILLED], order[accounts.FULFILLED_FROM] = 1, detail[FROM]
+  elseif #sums == 0 then
+    for i, line in ipairs(order[accounts.LINES]) do sums[i] = { line[1], accounts.due(order, line[1]) } end
+  end
+  for _, each in ipairs(sums) do accounts.fulfil(change, call, account, each[1], detail[FROM], each[2]) end
+end
+
+local function apply_order(change, call, command)
+  local detail, lines = checked(command), asking.lines_of(call, command)
+  change.about = 'order:' .. detail[ID]
+  local account = accounts.open(change, call, lines, detail[ID])
+  local reservations = taken_over(change, call, command, detail)
+  check_touched(lines, detail, account, reservations)
+  for _, each in ipairs(detail[ASKED]) do
+    change.lines[#change.lines + 1] = { sku_number(change, each[1]), each[3] }
+  end
+  verbs[command[VERB]](change, call, command, detail, account, reservations)
+  accounts.keep(change, call, account)
+end
+
+for verb in pairs(ABOUT_ORDERS) do facts[verb] = { is_whole = true, apply = apply_order } end
+
+end

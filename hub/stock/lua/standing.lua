@@ -1,0 +1,96 @@
+-- Orders to which units are owed stand in line, and whatever becomes free where one's pool sees it is for the first.
+--
+-- LAW  An order stands in line for a SKU while units of it are owed to it, by when it came.
+
+do
+
+local function is_in(list, name)
+  for _, each in ipairs(list) do
+    if each == name then return true end
+  end
+  return false
+end
+
+local function line_up(change, call, account, sku)
+  local old = record_of(change, call, 'shortfalls', sku) or NONE
+  local is_owed = accounts.kept_units(account, sku, false) > 0
+  if is_owed == is_in(old, account.name) then return end
+  local new, numbers = {}, { [account.name] = account.hold[holding.NUMBER] }
+  for _, name in ipairs(old) do
+    if name ~= account.name then
+      new[#new + 1] = name
+      if is_owed then numbers[name] = record_of(change, call, 'holds', name)[holding.NUMBER] end
+    end
+  end
+  if is_owed then
+    new[#new + 1] = account.name
+    table.sort(new, function(a, b) return numbers[a] < numbers[b] or numbers[a] == numbers[b] and a < b end)
+    call.has_shortfalls = true
+  end
+  set_record(change, 'shortfalls', sku, #new > 0 and new or nil)
+end
+
+-- Remember the order and its hold, and whether it stands in line for anything.
+function accounts.keep(change, call, account)
+  local order, hold = account.order, account.hold
+  if hold then
+    local told = {}
+    for _, list in ipairs({ hold[holding.PARTS], order[accounts.LINES] }) do
+      for _, each in ipairs(list) do
+        if not told[each[1]] then line_up(change, call, account, each[1]) end
+        told[each[1]] = true
+      end
+    end
+    if #hold[holding.PARTS] > 0 then account.hold = holding.keep(change, call, account.name, hold) end
+  end
+  if not accounts.is_over(order) then
+    set_record(change, 'orders', account.id, order)
+  else
+    if record_of(change, call, 'orders', account.id) then set_record(change, 'orders', account.id, nil) end
+    set_record(change, 'ended_orders', account.id, order)
+  end
+end
+
+local function serve(change, call, place, name)
+  local account = accounts.open(change, call, { [place.name] = place.line }, string.sub(name, 7))
+  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], place.name)
+  local only = account.hold[holding.ONLY]
+  if #only > 0 and not is_in(only, place.location) then return end
+  local found = accounts.force(change, call, account, parts, place.name, owed, { place.location })
+  if found == 0 then return end
+  accounts.keep_parts(account, parts, place.name, owed - found)
+  accounts.fulfil_what_waited(change, call, account, place.name)
+  accounts.keep(change, call, account)
+end
+
+-- Give what is free at the places that the command touched to those to whom units are owed.
+function accounts.serve_all(change, call)
+  if call.has_shortfalls == nil then call.has_shortfalls = expect_type(KEYS[SHORTFALLS], 'hash') end
+  if not call.has_shortfalls then return end
+  for i = 1, #change.places do
+    local place = change.places[i]
+    local names = record_of(change, call, 'shortfalls', place.name)
+    if names then holding.need_whole(call, place.line) end
+    for _, name in ipairs(names or NONE) do serve(change, call, place, name) end
+  end
+end
+
+-- Something else took units that were kept at a place: others are kept, or they are owed. Returns how many.
+function accounts.lose(change, call, place, name, there, units)
+  local sku = place.name
+  local account = accounts.open(change, call, { [sku] = place.line }, string.sub(name, 7))
+  local lost = math.min(units, there)
+  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], sku)
+  local gone
+  gone, parts = holding.detach(parts, sku, lost, holding.KEPT, place.location)
+  for _, part in ipairs(gone) do
+    for _, each in ipairs(part[5]) do holding.forget(place, account.hold[holding.POOL], each) end
+  end
+  local lacking = lost - accounts.force(change, call, account, parts, sku, lost)
+  alert(change, place, 'reservation_broken', lacking, '')
+  accounts.keep_parts(account, parts, sku, owed + lacking)
+  accounts.keep(change, call, account)
+  return lost
+end
+
+end

@@ -19,6 +19,8 @@ from hub.intake.reads import (
     get_positions,
     query_availability,
 )
+from hub.intake.reservation_list import get_reservations
+from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
 from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
@@ -54,6 +56,10 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/imports", guarded(post_imports))
     app.router.add_get("/v1/imports", guarded(get_imports))
     app.router.add_get("/v1/imports/{id}", guarded(get_import))
+    app.router.add_post("/v1/reservations", guarded(post_reservations))
+    app.router.add_get("/v1/reservations", guarded(get_reservations))
+    app.router.add_get("/v1/reservations/{id}", guarded(get_reservation))
+    app.router.add_post("/v1/reservations/{id}/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

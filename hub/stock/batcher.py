@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hub.domain.command import Fact
+from hub.domain.command import REQUESTS, Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
@@ -145,6 +145,9 @@ class Batcher:
         pools = max(1, len(house.pools))
         if isinstance(command, Refresh | Describe):
             return max(1, len(house.locations)) * pools
+        if command.verb in REQUESTS:
+            # It looks at all locations of each of its SKUs.
+            return max(1, len(command.lines)) * max(1, len(house.locations)) * pools
         return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:

@@ -81,8 +81,9 @@ class Draft:
         self.denial: Denial | None = None
         # True when what the command was made from is not what is there any more.
         self.is_outdated = False
-        # True when a request finds what it asks for done already.
+        # Of a request: what was asked for is so already, and what the hold is then.
         self.is_needless = False
+        self.hold: Any = None
         # (SKU, location) → units that something else took out of what is held there.
         self.lost: dict[tuple[str, str], int] = {}
         self._positions: dict[tuple[int, str], Position] = {}
@@ -186,6 +187,10 @@ class Draft:
     def refuse(self, reason: str) -> None:
         """The command cannot be booked; the first reason counts."""
         self.refusal = self.refusal or reason
+
+    def as_it_is(self, hold: Any) -> None:
+        """What the request asks for is so already."""
+        self.is_needless, self.hold = True, hold
 
     def look_again(self) -> None:
         """The command was made from what is not there any more; whoever sent it looks again."""

@@ -212,14 +212,15 @@ class Model:
         if draft.refusal:
             return Outcome("refused", why=draft.refusal)
         if draft.is_needless:
-            return Outcome("unchanged")
+            return Outcome("unchanged", hold=draft.hold)
         if draft.denial is not None:
             if draft.denial.problem == "insufficient" and fact.verb == "reserve":
                 self.denied[asking.name] = (fact.hash, draft.denial)
             return Outcome("denied", denial=draft.denial)
         for sku in stale:
             self.refresh(sku, now)
-        return self._enter(draft, msgspec.structs.replace(self._entry(fact, "request", now), time_ms=now))
+        granted = self._enter(draft, msgspec.structs.replace(self._entry(fact, "request", now), time_ms=now))
+        return msgspec.structs.replace(granted, hold=draft.hold)
 
     def _enter(self, draft: Draft, entry: Entry) -> Outcome:
         """Make the draft the books, and write down everything that was set."""

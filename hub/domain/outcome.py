@@ -7,6 +7,7 @@ import msgspec
 from hub.domain.answer import AnsweredAlert
 from hub.domain.draft import Denial
 from hub.domain.entry import Seq
+from hub.domain.holding.hold import Hold
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -27,6 +28,8 @@ class Outcome(msgspec.Struct, frozen=True):
     alerts: tuple[AnsweredAlert, ...] = ()
     # Why it was refused.
     why: str = ""
+    # Of a request that was granted, or asks for what is so already.
+    hold: Hold | None = None
     # Why a request was denied.
     denial: Denial | None = None
 

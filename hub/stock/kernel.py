@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.entry import Entry, Seq
+from hub.domain.holding.hold import hold_from
 from hub.domain.pools import View
 from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
@@ -19,12 +20,16 @@ from hub.stock.message import Command, Message
 from hub.stock.opening import give_house
 from hub.stock.outcome import (
     Applied,
+    AsItIs,
     AskLedger,
     Broken,
     Busy,
     Conflict,
+    Denied,
     Duplicate,
+    Granted,
     LookAgain,
+    NeedsWhole,
     Outcome,
     Parked,
     Refused,
@@ -111,8 +116,11 @@ class Kernel:
         self.booked_at_ms = max(self.booked_at_ms, opened.now_ms)
         return True
 
-    async def call(self, commands: Sequence[Command], house: House) -> list[Outcome]:
+    async def call(self, commands: Sequence[Command], house: House, *, is_whole: bool = False) -> list[Outcome]:
         """Book a batch; each command whole or not at all, in order, each seeing the ones before.
+
+        What takes units that somebody holds is booked after the others, unless the call is whole: sent with all
+        locations of its SKUs.
 
         Raises:
             Unavailable: the outcome is unknown, or the partition is closed; send the same commands again.
@@ -120,11 +128,11 @@ class Kernel:
         """
         # The house may be exchanged while the call is under way; its version must not be taken for this one's.
         version = self.rules_version
-        reply = await self._call_once(commands, house, version)
+        reply = await self._call_once(commands, house, version, is_whole=is_whole)
         if reply.word == "stale_days":
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
-            reply = await self._call_once(commands, house, version)
+            reply = await self._call_once(commands, house, version, is_whole=is_whole)
         self._note_closed(CLOSED.get(reply.word))
         if reply.word == "stale_rules":
             raise RulesChanged(CLOSED[reply.word])
@@ -132,7 +140,17 @@ class Kernel:
             raise Unavailable(CLOSED.get(reply.word, reply.word) + (f": {reply.why}" if reply.why else ""), 5)
         self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
         self.floor = max(self.floor, reply.next)
-        return [_outcome(answer, reply.epoch) for answer in reply.answers]
+        outcomes = [_outcome(answer, reply.epoch) for answer in reply.answers]
+        return await self._with_wholes(commands, outcomes, house)
+
+    async def _with_wholes(self, commands: Sequence[Command], outcomes: list[Outcome], house: House) -> list[Outcome]:
+        """Send what took units that somebody holds once more, with all locations where others may be held instead."""
+        indexes = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, NeedsWhole)]
+        if indexes:
+            again = await self.call([commands[index] for index in indexes], house, is_whole=True)
+            for index, outcome in zip(indexes, again, strict=True):
+                outcomes[index] = outcome
+        return outcomes
 
     def _note_closed(self, why: str | None) -> None:
         """Tell people when the partition begins to take nothing, and when it takes events again; not at every call."""
@@ -144,11 +162,11 @@ class Kernel:
             log.info("events are taken again")
         self.closed_because = why
 
-    async def _call_once(self, commands: Sequence[Command], house: House, version: int) -> Reply:
+    async def _call_once(self, commands: Sequence[Command], house: House, version: int, *, is_whole: bool) -> Reply:
         today = self.booked_at_ms // DAY_MS
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
         message = Message(house, [*keys.ALWAYS, *days])
-        listed = [message.command(command) for command in commands]
+        listed = [message.command(command, is_whole=is_whole) for command in commands]
         body = _encode(
             (
                 self.epoch,
@@ -159,6 +177,7 @@ class Kernel:
                 message.profiles,
                 message.sights,
                 house.statuses,
+                message.wholes,
                 listed,
             )
         )
@@ -196,6 +215,18 @@ def _applied(answer: list[Any], epoch: int) -> Applied:
     )
 
 
+def _asked(answer: list[Any], epoch: int) -> Outcome:
+    """The outcome of a request."""
+    match answer[0]:
+        case "granted":
+            return Granted(Seq(epoch, answer[1]), hold_from(answer[2]))
+        case "as_it_is":
+            return AsItIs(hold_from(answer[1]))
+        case "denied":
+            return Denied(answer[1], tuple((sku, asked, shown) for sku, asked, shown in answer[2]))
+    raise AssertionError(f"the kernel answered {answer[0]!r}")
+
+
 def _outcome(answer: list[Any], epoch: int) -> Outcome:
     match answer[0]:
         case "applied":
@@ -219,6 +250,8 @@ def _outcome(answer: list[Any], epoch: int) -> Outcome:
             return Busy(answer[1])
         case "broken":
             return Broken(answer[1])
+        case "needs_whole":
+            return NeedsWhole()
         case "unchanged":
             return Unchanged()
-    raise AssertionError(f"the kernel answered {answer[0]!r}")
+    return _asked(answer, epoch)

@@ -3,7 +3,7 @@
 import msgspec
 
 from hub.domain.articles import Article
-from hub.domain.command import Fact, Line
+from hub.domain.command import REQUESTS, Fact, Line, Selling
 from hub.domain.rules import House, Profile
 from hub.stock import keys
 
@@ -38,12 +38,14 @@ class Message:
         self.keys = key_list
         self.profiles: list[object] = []
         self.sights: list[list[int]] = []
+        # For each profile (location, sight) of all the house's locations; False where no command needs it.
+        self.wholes: list[list[tuple[str, int]] | bool] = []
         self._key_at: dict[str, int] = {}
         self._profile_at: dict[int, int] = {}
         self._sight_at: dict[tuple[int, str], int] = {}
 
-    def command(self, command: Command) -> tuple[object, ...]:
-        """The command as the script reads it."""
+    def command(self, command: Command, *, is_whole: bool = False) -> tuple[object, ...]:
+        """The command as the script reads it; a whole one comes with all locations of its SKUs."""
         if isinstance(command, Refresh):
             line = self._whole_line(command.sku, self._house.profile(command.sku), self._house.revision(command.sku))
             return ("refresh", *_OF_NO_SOURCE, [line], None)
@@ -61,9 +63,27 @@ class Message:
             command.payload,
             command.pool,
             int(command.standing),
-            [self._line(line) for line in command.lines],
+            self._lines(command, is_whole=is_whole),
             command.detail,
         )
+
+    def _lines(self, fact: Fact, *, is_whole: bool) -> list[tuple[object, ...]]:
+        if is_whole or isinstance(fact.detail, Selling) or fact.verb in REQUESTS:
+            for line in fact.lines:
+                self._give_whole(self._house.profile(line.sku))
+        if fact.verb in REQUESTS:
+            return [self._about_sku(line.sku) for line in fact.lines]
+        return [self._line(line) for line in fact.lines]
+
+    def _give_whole(self, profile: Profile) -> None:
+        index = self._profile(profile) - 1
+        if not self.wholes[index]:
+            self.wholes[index] = [(each, self._sight(profile, each)) for each in self._house.locations]
+
+    def _about_sku(self, sku: str) -> tuple[object, ...]:
+        """A line of a request, about a SKU at all its locations."""
+        profile = self._profile(self._house.profile(sku))
+        return (self._key(keys.sku(sku)), sku, 0, "", 0, profile, 0, "free", self._house.revision(sku))
 
     def _line(self, line: Line) -> tuple[object, ...]:
         sku, location = line.sku, line.location
@@ -107,6 +127,7 @@ class Message:
         index = self._profile_at.get(id(profile))
         if index is None:
             self.profiles.append(profile.terms)
+            self.wholes.append(False)
             index = self._profile_at[id(profile)] = len(self.profiles)
         return index
 

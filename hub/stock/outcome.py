@@ -86,6 +86,10 @@ class AsItIs(msgspec.Struct, frozen=True):
     hold: Hold
 
 
+class NeedsWhole(msgspec.Struct, frozen=True):
+    """The command takes units that somebody holds, so it must come with all locations; nothing was written."""
+
+
 class Denied(msgspec.Struct, frozen=True):
     """A request cannot be granted; no stock was changed."""
 
@@ -122,6 +126,10 @@ Outcome = (
     | Refused
     | Forbidden
     | Busy
+    | Granted
+    | AsItIs
+    | Denied
+    | NeedsWhole
     | Broken
     | Unchanged
 )

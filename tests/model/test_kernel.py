@@ -5,19 +5,33 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
+from tests.model.holdings import stocked
 from tests.model.pair import Pair
 from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
 
-
-@settings(
+at_leisure = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@at_leisure
 @given(story=stories(happenings))
 async def test_the_kernel_does_what_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:
-    house, steps = story
+    await tell(redis_client, *story)
+
+
+@at_leisure
+@given(story=stocked())
+async def test_the_kernel_keeps_units_for_whom_the_model_says(
+    redis_client: Redis, story: tuple[HouseSettings, list[Step]]
+) -> None:
+    await tell(redis_client, *story)
+
+
+async def tell(redis_client: Redis, house: HouseSettings, steps: list[Step]) -> None:
     await redis_client.flushall()
     pair = Pair(redis_client, house)
     await pair.open()

@@ -22,7 +22,7 @@ HUB = UUID(int=7)
 EPOCH = 1
 DAY_MS = 86_400_000
 # The parts of the message before the commands.
-HEAD = ("epoch", "floor", "rules", "first_day", "days", "profiles", "sights", "statuses")
+HEAD = ("epoch", "floor", "rules", "first_day", "days", "profiles", "sights", "statuses", "wholes")
 
 POOLS = (PoolSettings("online", locations=("LON", "PAR"), low=2), PoolSettings("vip"))
 HOUSE = HouseSettings(

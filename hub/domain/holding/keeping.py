@@ -41,6 +41,7 @@ def keep_hold(draft: Draft, name: str, hold: Hold) -> None:
         draft.set_record(ENDED, name, stored(hold))
     if hold.is_named:
         _note_owner(draft, name, hold)
+    draft.hold = hold
 
 
 def replaceable(draft: Draft, owner: str, pool: str, kind: str) -> str:

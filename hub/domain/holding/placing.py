@@ -77,6 +77,9 @@ def demands_of(asked: Iterable[tuple[str, str, int]]) -> list[Demand]:
 
 def find(draft: Draft, house: Order, wish: Wish, demands: Sequence[Demand]) -> Found:
     """Find places for all demands, or say what is short; by force, as much as there is."""
+    if wish.pool not in house.pool_index:
+        # The house was changed since; a pool that is no more has nothing.
+        return Found([], [(demand.sku, demand.quantity, 0) for demand in demands])
     offers = {sku: Offer(draft, house, wish, sku) for sku in dict.fromkeys(demand.sku for demand in demands)}
     found = Found([], [])
     for sku, offer in offers.items():

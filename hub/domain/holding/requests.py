@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hub.domain.buckets import RESERVED, Change, Move, aside_bucket, move
+from hub.domain.buckets import CUSTOMER, RESERVED, Change, Move, aside_bucket, move
 from hub.domain.command import Asking, Fact, Line
 from hub.domain.draft import Denial, Draft, Order
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
-from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, replaceable, taken
+from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
 from hub.domain.holding.placing import Wish, demands_of, find
 from hub.domain.serials import INSPECTION
 
@@ -34,7 +34,7 @@ def book_request(draft: Draft, fact: Fact, house: Order) -> None:
         draft.denial = Denial("unknown_reservation")
         return
     if asking.step and asking.step in hold.steps:
-        draft.is_needless = True
+        draft.as_it_is(hold)
         return
     if not _covers(fact, hold):
         draft.look_again()
@@ -43,9 +43,11 @@ def book_request(draft: Draft, fact: Fact, house: Order) -> None:
         draft.refuse(f"parts of a reservation are changed at most {STEPS_MAX} times")
         return
     still = msgspec.structs.replace(hold, parts=tuple(_without_due(draft, hold)))
-    result = _VERBS[fact.verb](draft, house, still, asking)
-    if result is None or result == list(hold.parts):
-        draft.is_needless = True
+    result: Result = None if still.parts == hold.parts else list(still.parts)
+    if fact.verb != "expire":
+        result = _VERBS[fact.verb](draft, house, still, asking)
+    if result is None:
+        draft.as_it_is(still)
     elif isinstance(result, Denial):
         draft.denial = result
     else:
@@ -57,12 +59,9 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: Order) -> None:
     known = known_hold(draft, asking.name)
     if known is not None:
         if known.hash == fact.hash:
-            draft.is_needless = True
+            draft.as_it_is(known)
         else:
             draft.denial = Denial("conflict")
-        return
-    if fact.pool not in house.pool_index:
-        draft.refuse(f"the house has no pool {fact.pool}")
         return
     old_name = replaceable(draft, asking.owner, fact.pool, asking.kind) if asking.is_named else ""
     old = known_hold(draft, old_name) if old_name else None
@@ -109,10 +108,6 @@ def _without_due(draft: Draft, hold: Hold) -> list[Part]:
         is_due = part.state == State.held and 0 < part.expires_at_ms <= draft.now_ms
         parts += given_back(draft, hold.pool, [part], State.expired) if is_due else [part]
     return parts
-
-
-def _expire(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
-    return list(hold.parts)
 
 
 def _extend(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
@@ -169,7 +164,13 @@ def _fulfil(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
         return None if hold.state == State.fulfilled else _ended(hold)
     for part in gone:
         for each in part.allocations:
-            leave(draft, hold.pool, Line(part.sku, each.location, each.quantity), each)
+            line = Line(part.sku, each.location, each.quantity)
+            if draft.has_counted(line):
+                # Counted in the same moment: the count has seen the units gone.
+                let_go(draft, hold.pool, part.sku, each)
+                draft.pass_by(line, -each.quantity, CUSTOMER)
+            else:
+                leave(draft, hold.pool, line, each)
     return [*rest, *(over(part, State.fulfilled) for part in gone)]
 
 
@@ -235,7 +236,6 @@ def _ended(hold: Hold) -> Denial:
 
 
 _VERBS: dict[str, Callable[[Draft, Order, Hold, Asking], Result]] = {
-    "expire": _expire,
     "extend": _extend,
     "confirm": _confirm,
     "release": _release,

@@ -17,8 +17,8 @@ from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
 def settle_holds(draft: Draft, house: Order) -> None:
     """Bring the holds into line with what the command left on the shelves."""
-    for (sku, location), units in draft.lost.items():
-        left = units
+    for sku, location in draft.touched():
+        left = draft.lost.get((sku, location), 0)
         for state in (State.held, State.confirmed):
             for name in _holders(draft, sku):
                 if left:
@@ -59,7 +59,7 @@ def _replaced(draft: Draft, house: Order, hold: Hold, part: Part, location: str)
     """The part, held elsewhere as far as its pool has units there."""
     kept: list[Part] = []
     if hold.pool in house.pool_index:
-        wish = Wish(hold.pool, hold.only, hold.prefer, never=(location,), is_split=True)
+        wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True)
         units = min(part.quantity, room_for(draft, house, wish, part.sku))
         found = find(draft, house, wish, demands_of([(part.sku, "", units)] if units else []))
         kept = taken(draft, hold.pool, found.places, State(part.state), part.expires_at_ms)

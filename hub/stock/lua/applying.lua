@@ -54,6 +54,7 @@ local function apply_fact(call, command)
     apply_lines(change, call, command, fact.line)
   end
   if fact.after then fact.after(change, call, command) end
+  holding.settle(change, call)
   for _, place in ipairs(change.places) do note_parts(change, place) end
   return change
 end

@@ -13,7 +13,13 @@ local KIND, HASH, EPOCH, NUMBER = 1, 2, 3, 4
 local DAY_MS = 86400000
 local AHEAD_MS = 300000
 
+-- Verbs that ask, and can be denied.
+local REQUESTS = {
+  reserve = true, extend = true, confirm = true, release = true, fulfil = true, reallocate = true, expire = true,
+}
+
 local seen = {}
+local asked_for = {}  -- fields that were looked up for the whole call
 local fresh_ahead = {}
 
 local function field_of(command)
@@ -29,11 +35,18 @@ end
 local function recall(call)
   local fields = {}
   for _, command in ipairs(call.commands) do
-    if type(command[SOURCE]) == 'string' and type(command[ID]) == 'string' then
+    local name = type(command[DETAIL]) == 'table' and command[DETAIL][1]
+    if REQUESTS[command[VERB]] and type(name) == 'string' then
+      -- What is remembered of a reservation, not of an event.
+      command[FIELD] = 'denied\0' .. name
+      fields[#fields + 1] = 'ended_holds\0' .. name
+      if command[VERB] == 'reserve' then fields[#fields + 1] = command[FIELD] end
+    elseif type(command[SOURCE]) == 'string' and type(command[ID]) == 'string' then
       fields[#fields + 1] = field_of(command)
     end
   end
   if #fields == 0 then return end
+  for _, field in ipairs(fields) do asked_for[field] = true end
   for day = 1, call.days do
     local found = redis.call('HMGET', KEYS[FIRST_DAY - 1 + day], unpack(fields))
     for i, field in ipairs(fields) do
@@ -45,6 +58,7 @@ end
 -- The newest of a field, for a record may be kept again on a later day.
 local function recall_one(call, field)
   if fresh_seen[field] then return fresh_seen[field] end
+  if asked_for[field] then return seen[field] end
   for day = call.days, 1, -1 do
     local found = redis.call('HGET', KEYS[FIRST_DAY - 1 + day], field)
     if found then return cmsgpack.unpack(found) end
@@ -55,6 +69,10 @@ local function remember(field, record)
   if not fresh_seen[field] then fresh_fields[#fresh_fields + 1] = field end
   fresh_seen[field] = record
 end
+
+local remember_booked, known
+
+do
 
 -- The first answer's entry; false when the journal no longer has it and the ledger must be asked.
 local function first_entry(call, record)
@@ -78,7 +96,7 @@ local function may_be_forgotten(call, command)
 end
 
 -- Remember a booked command; one stated far ahead outlives its record in `ahead`.
-local function remember_booked(call, command, kind, number)
+function remember_booked(call, command, kind, number)
   remember(field_of(command), { kind, command[CONTENT], call.epoch, number })
   if command[STATED_AT] >= (call.today + 1) * DAY_MS + AHEAD_MS then
     fresh_ahead[#fresh_ahead + 1] = ahead_member(command)
@@ -86,7 +104,7 @@ local function remember_booked(call, command, kind, number)
 end
 
 -- nil when the command is new and may go on; else its answer, a list led by a word.
-local function known(call, command)
+function known(call, command)
   local field = field_of(command)
   local record = fresh_seen[field] or seen[field]
   if not record then
@@ -99,4 +117,6 @@ local function known(call, command)
     return { 'parked', record[EPOCH], record[NUMBER] }
   end
   return { 'duplicate', record[EPOCH], record[NUMBER], first_entry(call, record) }
+end
+
 end

@@ -6,6 +6,10 @@
 --
 -- LAW  A name stands for one SKU. A description made by what is not the newest any more changes nothing.
 
+local OWN
+
+do
+
 local AN_ALIAS = -1
 
 local function is_list_of_text(list, bytes_max)
@@ -80,7 +84,9 @@ local function apply_describe(call, command)
 end
 
 -- What the hub does by itself, for no event: verb → how, and the kind of its entry.
-local OWN = {
+OWN = {
   refresh = { apply = apply_refresh, kind = 'refresh' },
   describe = { apply = apply_describe, kind = 'sku' },
 }
+
+end

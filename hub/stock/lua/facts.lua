@@ -72,8 +72,13 @@ facts.sale = {
   low = 1,
   line = function(change, place, line, command, call, time)
     pieces.sold(change, call, place, line, time)
+    local left, detail = line[AMOUNT], command[DETAIL]
+    if detail ~= nil then
+      if type(detail) ~= 'table' or not is_text(detail[1], 1100) then refuse('what was held is not named') end
+      left = holding.take_named(change, call, place, line, detail[1], time)
+    end
     if has_counted(place, time) then return pass_by(change, place, -line[AMOUNT], 'customer') end
-    local left = take_own_fence(change, place, line[AMOUNT], command[OF_POOL], 'customer')
+    left = take_own_fence(change, place, left, command[OF_POOL], 'customer')
     left = take_free(change, place, left, 'customer')
     left = break_fences(change, place, left, command[OF_POOL], 'customer')
     left = take_reserved(change, place, left, 'customer')
@@ -132,12 +137,12 @@ facts.ring_fence = {
     local fence = fence_of(place.after, command[OF_POOL])
     if fence and fence[SET_AT] > command[TIME] then return end
     if not fence then
-      fence = { command[OF_POOL], 0, 0, 0, 0 }
+      fence = { command[OF_POOL], 0, 0, 0, 0, 0 }
       add_to(place.after, FENCES, fence)
     end
     fence[TARGET], fence[STANDING], fence[SET_AT] = line[AMOUNT], command[IS_STANDING], command[TIME]
-    local lacking = math.max(0, math.min(fence[TARGET] - fence[QUANTITY], place.after[FREE]))
-    local surplus = math.max(0, fence[QUANTITY] - fence[TARGET])
+    local lacking = math.max(0, math.min(lacking_in(fence), place.after[FREE]))
+    local surplus = math.min(fence[QUANTITY], math.max(0, -lacking_in(fence)))
     fence[QUANTITY] = fence[QUANTITY] + lacking - surplus
     place.after[FREE] = place.after[FREE] - lacking + surplus
     record(change, place, 'free', 'ring_fenced:' .. command[OF_POOL], lacking)

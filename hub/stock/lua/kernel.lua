@@ -1,11 +1,12 @@
 -- One call: a batch of commands, each booked whole or not at all, with everything that it set.
 --
 -- KEYS   1 meta · 2 journal · 3 ahead · 4 transfers · 5 voids · 6 counts · 7 serials · 8 catalogue · 9 aliases
---        · 10… the seen days, first to last · then SKU hashes and location sets, by index
--- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, commands}
+--        · 10 holds · 11 owners · 12 held · 13 expiry · 14… the seen days, first to last · then SKU hashes and location sets, by index
+-- ARGV   1 msgpack {epoch, floor, rules, first day, days, profiles, sights, statuses, wholes, commands}
 --          floor: the number after the highest one that any caller was answered
 --          command: {verb, type, source, id, hash, time ms, stated ms, ledger checked 0/1, payload, pool, standing 0/1, lines,
 --                    detail as the verb wants it}
+--          wholes: for each profile a list of {location, sight}, or false where no command needs it
 --          line: {SKU key, SKU, location set key, location, quantity, profile, sight, bucket, revision, to, serials, time ms},
 --                keys by index into KEYS, the last three only where there is something to say
 -- REPLY  msgpack {word, epoch, next number, booked at ms, first live day, answers, why}
@@ -13,6 +14,7 @@
 --          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
 --                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
 --                  · {busy, why} · {broken, why} · {unchanged}
+--          · {granted, number, hold} · {as_it_is, hold} · {denied, problem, shortages} · {needs_whole}
 -- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
 --        after it the partition is halted.
 
@@ -25,7 +27,7 @@ local function read_call()
   end
   return {
     epoch = sent[1], floor = sent[2], rules = sent[3], first_day = sent[4], days = sent[5], profiles = sent[6],
-    sights = sent[7], statuses = sent[8], commands = sent[9],
+    sights = sent[7], statuses = sent[8], wholes = sent[9], commands = sent[10],
   }
 end
 
@@ -141,6 +143,10 @@ local function answer(call, command)
     return change and book(call, command, change, own.kind) or { 'unchanged' }
   end
   check_command(command)
+  if REQUESTS[command[VERB]] then
+    local change, hold = requests.apply(call, command)
+    return { 'granted', book(call, command, change, 'request')[2], hold }
+  end
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
   if command[VERB] == 'close' then return book(call, command, apply_fact(call, command), 'closed') end
   local known_answer, is_conflict = known(call, command)
@@ -155,11 +161,13 @@ local function protected(call, command)
   local fine, result = pcall(answer, call, command)
   if fine then return result end
   if type(result) ~= 'table' then return { 'broken', tostring(result) } end
-  if result.refused then return { 'refused', result.refused } end
-  if result.stale then return { 'stale', result.stale } end
-  if result.look_again then return { 'look_again' } end
-  if result.busy then return { 'busy', result.busy } end
-  if result.unchanged then return { 'unchanged' } end
+  if result.denied then return { 'denied', result.denied, result.shortages } end
+  for _, word in ipairs({ 'refused', 'stale', 'busy', 'as_it_is' }) do
+    if result[word] then return { word, result[word] } end
+  end
+  for _, word in ipairs({ 'look_again', 'unchanged', 'needs_whole' }) do
+    if result[word] then return { word } end
+  end
   return { 'broken', result.err or 'unknown' }
 end
 
@@ -171,6 +179,7 @@ local function write(call, ready)
     if set[3] then redis.call('HSET', set[1], set[2], set[3]) else redis.call('HDEL', set[1], set[2]) end
   end
   if #ready.seen > 0 then redis.call('HSET', KEYS[FIRST_DAY + call.today - call.first_day], unpack(ready.seen)) end
+  for _, indexed in ipairs(holding.indexed) do redis.call(unpack(indexed)) end
   for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[AHEAD], member) end
   redis.call('HSET', KEYS[META], 'next', call.next, 'booked_at', call.now)
 end
@@ -187,7 +196,7 @@ local function run()
   local answers = {}
   for i, command in ipairs(call.commands) do answers[i] = protected(call, command) end
   local reply = reply_of(call, 'ok', answers)
-  if #entries == 0 then return reply end
+  if #entries == 0 and #fresh_fields == 0 then return reply end
   local ready = prepared()
   -- Writes begin.
   local written, why = pcall(write, call, ready)

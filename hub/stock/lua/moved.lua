@@ -31,12 +31,11 @@ end
 
 do
 
--- Fences and reservations that lost units, and what the book did not have.
+-- Fences that lost units, and what the book did not have.
 local function alert_losses(change, place, joined, taken)
   for _, move in ipairs(joined) do
     local pool = string.match(move[1], '^ring_fenced:(.*)$')
     if pool then alert(change, place, 'fence_broken', move[3], pool) end
-    if move[1] == 'reserved' then alert(change, place, 'reservation_broken', move[3], '') end
   end
   for _, raised in ipairs(taken.alerts) do
     if raised[1] == 'discrepancy' then alert(change, place, 'discrepancy', raised[4], '') end

@@ -12,7 +12,7 @@ local VERB, TYPE, SOURCE, ID, CONTENT, TIME, STATED_AT, LEDGER_CHECKED, PAYLOAD,
   DETAIL, FIELD = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 
 -- Where the keys stand that every call has; the seen days come after them, first to last.
-local META, JOURNAL, AHEAD, FIRST_DAY = 1, 2, 3, 10
+local META, JOURNAL, AHEAD, HELD_INDEX, EXPIRY, FIRST_DAY = 1, 2, 3, 12, 13, 14
 
 local function is_whole(value, low, high)
   return type(value) == 'number' and value == math.floor(value) and value >= low and value <= high

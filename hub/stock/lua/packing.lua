@@ -2,6 +2,10 @@
 --
 -- LAW  All packing is done before the first write, so that only Redis itself can fail after it.
 
+local prepared
+
+do
+
 local PLAIN = { r = true, c = true }  -- numbers that are stored as they are
 
 local function packed_sku(key)
@@ -31,8 +35,10 @@ local function packed_records()
 end
 
 -- Everything that is to be written, packed.
-local function prepared()
+function prepared()
   local hashes = {}
   for i, key in ipairs(dirty_keys) do hashes[i] = packed_sku(key) end
   return { hashes = hashes, seen = packed_seen(), records = packed_records() }
+end
+
 end

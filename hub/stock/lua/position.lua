@@ -1,12 +1,12 @@
 -- Buckets of a position and how units move between them.
 --
 -- A position is {free, reserved, deficit, fences, aside, counted_at, counted_by}, the last two only where it was counted;
--- a fence is {pool, quantity, target, standing, set_at}; aside is a list of {status, quantity}.
+-- a fence is {pool, quantity, target, standing, set_at, held}; aside is a list of {status, quantity}.
 --
 -- LAW  No bucket is ever negative, and every change of a bucket is a movement in `change.movements`.
 
 local FREE, RESERVED, DEFICIT, FENCES, ASIDE, COUNTED_AT, COUNTED_BY = 1, 2, 3, 4, 5, 6, 7
-local POOL, QUANTITY, TARGET, STANDING, SET_AT = 1, 2, 3, 4, 5
+local POOL, QUANTITY, TARGET, STANDING, SET_AT, FENCE_HELD = 1, 2, 3, 4, 5, 6
 
 local NONE = {}  -- most positions have no fence and nothing aside; whoever adds one makes a list of its own
 
@@ -17,9 +17,18 @@ local function copies(list, width)
   return copied
 end
 
+-- A fence that was stored before units were held out of fences does not say how many.
+local function copies_of_fences(fences)
+  local copied = copies(fences, FENCE_HELD)
+  for _, fence in ipairs(copied) do fence[FENCE_HELD] = fence[FENCE_HELD] or 0 end
+  return copied
+end
+
+local function lacking_in(fence) return fence[TARGET] - fence[QUANTITY] - fence[FENCE_HELD] end
+
 local function copy_of(position)
   return {
-    position[FREE], position[RESERVED], position[DEFICIT], copies(position[FENCES], 5), copies(position[ASIDE], 2),
+    position[FREE], position[RESERVED], position[DEFICIT], copies_of_fences(position[FENCES]), copies(position[ASIDE], 2),
     position[COUNTED_AT], position[COUNTED_BY],
   }
 end
@@ -103,7 +112,7 @@ local function arrive(change, place, quantity, from)
   record(change, place, from, 'deficit', repaid)
   quantity = quantity - repaid
   for _, fence in ipairs(fences_in_order(position, place.terms)) do
-    local lacking = math.max(0, math.min(quantity, fence[TARGET] - fence[QUANTITY]))
+    local lacking = math.max(0, math.min(quantity, lacking_in(fence)))
     fence[QUANTITY] = fence[QUANTITY] + lacking
     record(change, place, from, 'ring_fenced:' .. fence[POOL], lacking)
     quantity = quantity - lacking
@@ -174,7 +183,7 @@ local function take_reserved(change, place, quantity, to)
   local taken = math.min(quantity, place.after[RESERVED])
   place.after[RESERVED] = place.after[RESERVED] - taken
   record(change, place, 'reserved', to, taken)
-  alert(change, place, 'reservation_broken', taken, '')
+  place.lost = place.lost + taken
   return quantity - taken
 end
 

@@ -7,9 +7,13 @@
 local TRANSFERS, VOIDS, COUNTS, SERIAL_PLACES, CATALOGUE, ALIASES = 4, 5, 6, 7, 8, 9
 local TABLES = {
   transfers = TRANSFERS, voids = VOIDS, counts = COUNTS, serials = SERIAL_PLACES, catalogue = CATALOGUE, aliases = ALIASES,
+  holds = 10, owners = 11,
 }
 -- These are forgotten with the day they were booked on, like the dedupe records among which they lie.
-local OF_THE_DAY = { voided = true, closed_transfers = true }
+local OF_THE_DAY = { voided = true, closed_transfers = true, ended_holds = true }
+
+-- table → what else follows from a record in place of another; it may not fail.
+local follows = {}
 
 local known_records = {} -- table, NUL, field → value of this call; false: it is known not to be there
 local dirty_records = {} -- {key, field, value}, in the order of keeping
@@ -51,6 +55,7 @@ local function keep_records(change, call, number)
   for _, set in ipairs(change.records) do
     local table_name, field, value = set[1], set[2], set[3]
     local name = table_name .. '\0' .. field
+    if follows[table_name] then follows[table_name](field, known_records[name], value) end
     known_records[name] = value or false
     if table_name == 'expected' then
       local state = change.expected[field]

@@ -2,35 +2,6 @@
 --
 -- LAW  After a refresh the parts are the plain sums over all positions of the SKU, and no bucket has moved.
 
--- Everything that is stored of a SKU; what this call has read or changed already stays.
-local function load_whole(key)
-  local state = skus[key] or { key = key, views = {}, positions = {} }
-  local found = redis.call('HGETALL', key)
-  for i = 1, #found, 2 do
-    local kind, name, value = string.sub(found[i], 1, 2), string.sub(found[i], 3), found[i + 1]
-    if kind == 'r' then
-      state.rules = state.rules or tonumber(value)
-    elseif kind == 'c' then
-      state.revision = state.revision or tonumber(value)
-    elseif kind == 'l:' then
-      state.positions[name] = state.positions[name] or stored(value)
-    elseif kind == 'p:' then
-      state.views[name] = state.views[name] or stored(value)
-    end
-  end
-  state.revision = state.revision or 0
-  skus[key] = state
-  return state
-end
-
-local NOWHERE = { 0, 0, 0, NONE, NONE }
-
-local function unseen(terms)
-  local sight = {}
-  for i = 1, 2 * #terms do sight[i] = 0 end
-  return sight
-end
-
 -- Note the parts of all pools anew, from all positions; the line is a refresh's.
 local function recompute(change, call, line, state)
   local terms, sights = call.profiles[line[PROFILE]], line[SIGHT]

@@ -107,7 +107,7 @@ local function place_of(change, call, line)
   place = {
     state = state, sku = sku_number(change, line[SKU]), name = line[SKU], location = location,
     before = before, after = copy_of(before), is_new = is_new, place_key = KEYS[line[PLACE_KEY]],
-    terms = terms, sight = call.sights[line[SIGHT]],
+    terms = terms, sight = call.sights[line[SIGHT]], line = line, lost = 0,
   }
   by_location[location] = place
   change.places[#change.places + 1] = place

@@ -59,7 +59,7 @@ local function put_back(change, place, bucket, quantity, pool, time)
     local repaid = math.min(quantity, position[DEFICIT])
     position[DEFICIT] = position[DEFICIT] - repaid
     record(change, place, 'customer', 'deficit', repaid)
-    local filled = math.max(0, math.min(quantity - repaid, fence[TARGET] - fence[QUANTITY]))
+    local filled = math.max(0, math.min(quantity - repaid, lacking_in(fence)))
     fence[QUANTITY] = fence[QUANTITY] + filled
     record(change, place, 'customer', bucket, filled)
     quantity = quantity - repaid - filled

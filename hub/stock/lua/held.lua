@@ -1,0 +1,118 @@
+-- How units of a position become reserved, and what becomes of them: given back, gone to the customer, or lost.
+--
+-- A fence counts the units that its own pool holds out of it as filled; only when they leave does its target fall, unless
+-- it is standing.
+--
+-- LAW  Whatever changes `reserved` here is told in the hold's allocations by the same command.
+
+do
+
+local LOCATED, UNITS, FENCED = 1, 2, 3
+
+-- The working copy of a SKU's position anywhere; the line is about the SKU as a whole, or of another location.
+function holding.place_at(change, call, line, location)
+  local sight
+  for _, named in ipairs(call.wholes[line[PROFILE]]) do
+    if named[1] == location then sight = named[2] end
+  end
+  local there = { unpack(line, 1, REVISION) }
+  there[LOCATION], there[SIGHT], there[AMOUNT] = location, sight or 0, 0
+  local place = place_of(change, call, there)
+  place.sight = place.sight or unseen(call.profiles[line[PROFILE]])
+  return place
+end
+
+-- Stops a command that was not sent with all locations of its SKUs; it is sent again with them.
+function holding.need_whole(call, line)
+  if not call.wholes[line[PROFILE]] then error({ needs_whole = true }, 0) end
+end
+
+local function hold_fenced(place, pool, units)
+  local fence = fence_of(place.after, pool)
+  if fence then fence[FENCE_HELD] = fence[FENCE_HELD] + units end
+  return fence
+end
+
+-- Reserve the places that were found; returns the parts.
+function holding.taken(change, call, lines, pool, places, state, expires_at)
+  local parts = {}
+  for i, found in ipairs(places) do
+    local place = holding.place_at(change, call, lines[found.sku], found.location)
+    local fence = fence_of(place.after, pool)
+    local fenced = fence and math.min(found.quantity, fence[QUANTITY]) or 0
+    if fence then
+      fence[QUANTITY] = fence[QUANTITY] - fenced
+      fence[FENCE_HELD] = fence[FENCE_HELD] + fenced
+    end
+    place.after[FREE] = place.after[FREE] - (found.quantity - fenced)
+    place.after[RESERVED] = place.after[RESERVED] + found.quantity
+    record(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
+    record(change, place, 'free', 'reserved', found.quantity - fenced)
+    parts[i] = { found.sku, found.quantity, state, expires_at, { { found.location, found.quantity, fenced } } }
+  end
+  return parts
+end
+
+-- Give the units of an allocation back: first to the own fence as far as it lacks any of its target, then to `free`.
+function holding.let_go(change, place, pool, allocation)
+  local position, units = place.after, allocation[UNITS]
+  local fence = hold_fenced(place, pool, -allocation[FENCED])
+  local filled = fence and math.max(0, math.min(units, lacking_in(fence))) or 0
+  if fence then fence[QUANTITY] = fence[QUANTITY] + filled end
+  position[RESERVED] = position[RESERVED] - units
+  position[FREE] = position[FREE] + units - filled
+  record(change, place, 'reserved', 'ring_fenced:' .. pool, filled)
+  record(change, place, 'reserved', 'free', units - filled)
+end
+
+-- The units of an allocation went to the customer.
+function holding.leave(change, place, pool, allocation)
+  place.after[RESERVED] = place.after[RESERVED] - allocation[UNITS]
+  record(change, place, 'reserved', 'customer', allocation[UNITS])
+  local fence = hold_fenced(place, pool, -allocation[FENCED])
+  if fence and fence[STANDING] == 0 then fence[TARGET] = math.max(0, fence[TARGET] - allocation[FENCED]) end
+end
+
+-- Put units aside that a shop cannot find, so that nobody else is promised them.
+function holding.look_for(change, place, pool, allocation)
+  hold_fenced(place, pool, -allocation[FENCED])
+  place.after[RESERVED] = place.after[RESERVED] - allocation[UNITS]
+  put_aside(change, place, 'inspection', allocation[UNITS], 'reserved')
+  alert(change, place, 'not_found', allocation[UNITS], '')
+end
+
+-- Give all units of a part back.
+function holding.give_back(change, call, lines, pool, part)
+  for _, each in ipairs(part[5]) do
+    if each[LOCATED] ~= '' then
+      holding.let_go(change, holding.place_at(change, call, lines[part[1]], each[LOCATED]), pool, each)
+    end
+  end
+end
+
+-- Take what a line sold out of the hold that the sale names; returns how many units the shelf still owes.
+function holding.take_named(change, call, place, line, name, time)
+  local hold, quantity = holding.known(change, call, name), line[AMOUNT]
+  if not hold then return quantity end
+  local sold, rest = holding.detach(hold[holding.PARTS], line[SKU], quantity, holding.KEPT, line[LOCATION])
+  if #sold == 0 then return quantity end
+  holding.need_whole(call, line)
+  local left, is_counted = quantity, has_counted(place, time)
+  for _, part in ipairs(sold) do
+    for _, each in ipairs(part[5]) do
+      if each[LOCATED] == line[LOCATION] and not is_counted then
+        holding.leave(change, place, hold[holding.POOL], each)
+        left = left - each[UNITS]
+      elseif each[LOCATED] ~= '' then
+        move_units(change, 0, nil)
+        holding.let_go(change, holding.place_at(change, call, line, each[LOCATED]), hold[holding.POOL], each)
+        move_units(change, quantity, line[SERIALS])
+      end
+    end
+    rest[#rest + 1] = holding.over(part, holding.FULFILLED)
+  end
+  holding.keep(change, call, name, holding.with_parts(hold, rest))
+  return left
+end
+
+end

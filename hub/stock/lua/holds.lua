@@ -1,0 +1,195 @@
+-- Holds: units kept for somebody, in parts that each have a state and places of their own.
+--
+-- A hold is {number, pool, owner, kind, hash, made at, split 0/1, only, prefer, order, named 0/1, parts, steps}; a part is
+-- {SKU, quantity, state, expires at, allocations}; an allocation is {location, quantity, fenced}, without a location where
+-- the units are nowhere yet.
+--
+-- LAW  A hold that is read is never changed in place. What is kept of a SKU, and what is due, follow from the holds.
+
+local holding = {
+  NUMBER = 1, POOL = 2, OWNER = 3, KIND = 4, CONTENT = 5, SPLIT = 7, ONLY = 8, PREFER = 9, IS_NAMED = 11, PARTS = 12,
+  STEPS = 13,
+  HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5,
+  KEPT = { [0] = true, [1] = true },
+  indexed = {},  -- what will be written of the indexes, as calls
+  fresh = {},    -- SKU → names of holds that this call changed
+}
+
+do
+
+local OF_SKU, UNITS, STATE, EXPIRES_AT, PLACES = 1, 2, 3, 4, 5
+local LOCATED, FENCED = 1, 3
+local STRONGEST_FIRST = { 0, 1, 2, 5, 4, 3 }
+
+-- So many units of an allocation: those that came out of the fence go last.
+local function of_allocation(allocation, units)
+  return { allocation[LOCATED], units, math.max(0, units - (allocation[UNITS] - allocation[FENCED])) }
+end
+
+local function part_of(part, units, allocations)
+  return { part[OF_SKU], units, part[STATE], part[EXPIRES_AT], allocations }
+end
+
+-- A part when its units are kept no more.
+function holding.over(part, state) return { part[OF_SKU], part[UNITS], state, 0, {} } end
+
+-- Where units may be taken from: {part, allocation or 0}, those at the location first.
+local function sources(parts, sku, states, at)
+  local there, elsewhere = {}, {}
+  for i, part in ipairs(parts) do
+    if part[OF_SKU] == sku and states[part[STATE]] then
+      if #part[PLACES] == 0 then elsewhere[#elsewhere + 1] = { i, 0 } end
+      for j, allocation in ipairs(part[PLACES]) do
+        local list = at ~= '' and allocation[LOCATED] == at and there or elsewhere
+        list[#list + 1] = { i, j }
+      end
+    end
+  end
+  for _, source in ipairs(elsewhere) do there[#there + 1] = source end
+  return there
+end
+
+-- Takes units of a SKU out of the parts in these states; returns what was taken and what is left, both in order.
+function holding.detach(parts, sku, quantity, states, at)
+  local takes, left = {}, quantity
+  for _, source in ipairs(sources(parts, sku, states, at)) do
+    local part = parts[source[1]]
+    local units = math.min(left, source[2] == 0 and part[UNITS] or part[PLACES][source[2]][UNITS])
+    takes[source[1]] = takes[source[1]] or {}
+    takes[source[1]][source[2]] = units
+    left = left - units
+  end
+  local taken, rest = {}, {}
+  for i, part in ipairs(parts) do
+    local own, sum, mine, others = takes[i] or {}, 0, {}, {}
+    for _, units in pairs(own) do sum = sum + units end
+    for j, allocation in ipairs(part[PLACES]) do
+      local some = of_allocation(allocation, own[j] or 0)
+      if some[UNITS] > 0 then mine[#mine + 1] = some end
+      if some[UNITS] < allocation[UNITS] then
+        others[#others + 1] = { allocation[LOCATED], allocation[UNITS] - some[UNITS], allocation[FENCED] - some[FENCED] }
+      end
+    end
+    if sum > 0 then taken[#taken + 1] = part_of(part, sum, mine) end
+    if sum < part[UNITS] then rest[#rest + 1] = part_of(part, part[UNITS] - sum, others) end
+  end
+  return taken, rest
+end
+
+local function join(places, at, allocations)
+  for _, each in ipairs(allocations) do
+    local old = at[each[LOCATED]]
+    if old then
+      old[UNITS], old[FENCED] = old[UNITS] + each[UNITS], old[FENCED] + each[FENCED]
+    else
+      at[each[LOCATED]] = { each[LOCATED], each[UNITS], each[FENCED] }
+      places[#places + 1] = at[each[LOCATED]]
+    end
+  end
+end
+
+-- The parts, those that differ in nothing but units and places being one.
+local function merged(parts)
+  local kept, by_key = {}, {}
+  for _, part in ipairs(parts) do
+    local key = part[OF_SKU] .. '\0' .. part[STATE] .. '\0' .. string.format('%d', part[EXPIRES_AT])
+    local old = by_key[key]
+    if not old then
+      old = { part = part_of(part, 0, {}), at = {} }
+      by_key[key] = old
+      kept[#kept + 1] = old.part
+    end
+    old.part[UNITS] = old.part[UNITS] + part[UNITS]
+    join(old.part[PLACES], old.at, part[PLACES])
+  end
+  return kept
+end
+
+-- The state of the whole.
+function holding.state_of(hold)
+  local states = {}
+  for _, part in ipairs(hold[holding.PARTS]) do states[part[STATE]] = true end
+  for _, state in ipairs(STRONGEST_FIRST) do
+    if states[state] then return state end
+  end
+end
+
+-- Whether any part is in one of these states.
+function holding.has(hold, states)
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if states[part[STATE]] then return true end
+  end
+  return false
+end
+
+-- The hold with other parts.
+function holding.with_parts(hold, parts)
+  local new = { unpack(hold, 1, 13) }
+  new[holding.PARTS] = parts
+  return new
+end
+
+function holding.known(change, call, name)
+  return record_of(change, call, 'holds', name) or record_of(change, call, 'ended_holds', name)
+end
+
+local UNCONFIRMED = { [holding.HELD] = true }
+
+local function note_owner(change, call, name, hold)
+  local field = hold[holding.OWNER] .. '\0' .. hold[holding.POOL]
+  local old = record_of(change, call, 'owners', field) or {}
+  local new, was = {}, false
+  for _, entry in ipairs(old) do
+    if entry[2] == name then was = true else new[#new + 1] = entry end
+  end
+  local is = holding.has(hold, UNCONFIRMED)
+  if is then new[#new + 1] = { hold[holding.KIND], name } end
+  -- One that stays the last of the list changes nothing.
+  if is and was and old[#old][2] == name or not is and not was then return end
+  set_record(change, 'owners', field, #new > 0 and new or nil)
+end
+
+-- Remember a hold, in another table once nothing is kept for it.
+function holding.keep(change, call, name, hold)
+  hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
+  if holding.has(hold, holding.KEPT) then
+    set_record(change, 'holds', name, hold)
+  else
+    if record_of(change, call, 'holds', name) then set_record(change, 'holds', name, nil) end
+    set_record(change, 'ended_holds', name, hold)
+  end
+  if hold[holding.IS_NAMED] == 1 then note_owner(change, call, name, hold) end
+  return hold
+end
+
+-- What follows from a hold in place of another: SKU → 1 for each SKU kept, and when the first is due.
+local function kept_of(hold)
+  local kept, due = {}, nil
+  for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
+    if holding.KEPT[part[STATE]] then kept[part[OF_SKU]] = 1 end
+    if part[STATE] == holding.HELD and part[EXPIRES_AT] > 0 then due = math.min(due or INSTANT_MAX, part[EXPIRES_AT]) end
+  end
+  return kept, due
+end
+
+-- Bring the indexes up to a hold that took the place of another; either may be false. Nothing here may fail.
+function follows.holds(name, old, new)
+  local indexed = holding.indexed
+  local before, was_due = kept_of(old)
+  local after, due = kept_of(new)
+  local number = string.format('%016d', (new or old)[holding.NUMBER])
+  for sku in pairs(before) do
+    local member = sku .. '\0' .. number .. '\0' .. name
+    if not after[sku] then indexed[#indexed + 1] = { 'ZREM', KEYS[HELD_INDEX], member } end
+  end
+  for sku in pairs(after) do
+    holding.fresh[sku] = holding.fresh[sku] or {}
+    table.insert(holding.fresh[sku], name)
+    local member = sku .. '\0' .. number .. '\0' .. name
+    if not before[sku] then indexed[#indexed + 1] = { 'ZADD', KEYS[HELD_INDEX], 0, member } end
+  end
+  if due and due ~= was_due then indexed[#indexed + 1] = { 'ZADD', KEYS[EXPIRY], string.format('%d', due), name } end
+  if was_due and not due then indexed[#indexed + 1] = { 'ZREM', KEYS[EXPIRY], name } end
+end
+
+end

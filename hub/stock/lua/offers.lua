@@ -1,0 +1,122 @@
+-- What a pool may give of a SKU at each location, and in all.
+--
+-- LAW  Nothing here changes anything. A group and the pool bound what their locations give.
+
+local offers = {}
+
+do
+
+function offers.rank_of(list, location)
+  for i, name in ipairs(list) do
+    if name == location then return i - 1 end
+  end
+  return #list
+end
+
+local function is_in(list, location) return offers.rank_of(list, location) < #list end
+
+local function allows(wish, location)
+  return not is_in(wish.never or NONE, location) and (#wish.only == 0 or is_in(wish.only, location))
+end
+
+-- All positions of the SKU as this command left them, by location.
+local function positions_of(change, state)
+  local positions = {}
+  for location, position in pairs(state.positions) do positions[location] = position or nil end
+  for location, place in pairs(change.by_place[state.key] or NONE) do positions[location] = place.after end
+  return positions
+end
+
+local function terms_of(call, line, pool)
+  for i, terms in ipairs(call.profiles[line[PROFILE]]) do
+    if terms[1] == pool then return terms, i end
+  end
+end
+
+-- Whether the house has the pool, still; all profiles have the same.
+function offers.has_pool(call, pool) return terms_of(call, { [PROFILE] = 1 }, pool) ~= nil end
+
+local function above(units, threshold, safety) return units < threshold and 0 or math.max(0, units - safety) end
+
+-- How a pool sees each location of the house: location → {group, buffer}.
+local function sights_of(call, line, number)
+  local sights = {}
+  for i, named in ipairs(call.wholes[line[PROFILE]]) do
+    local sight = call.sights[named[2]]
+    sights[named[1]] = { sight[2 * number - 1], sight[2 * number], i }
+  end
+  return sights
+end
+
+local UNSEEN = { 0, 0 }
+
+-- What a pool may give of one SKU, less what was taken already.
+function offers.offer_of(change, call, line, wish)
+  local terms, number = terms_of(call, line, wish.pool)
+  local offer = { wish = wish, terms = terms, positions = positions_of(change, offers.state_of(call, line)), taken = {}, rooms = {} }
+  offer.sights = sights_of(call, line, number)
+  for group = 1, #terms[8] do offer.rooms[group] = 0 end
+  for location, position in pairs(offer.positions) do
+    local sight = offer.sights[location] or UNSEEN
+    local group = math.max(1, sight[1])
+    offer.rooms[group] = offer.rooms[group] + contribution(position, wish.pool, sight[1], sight[2])
+  end
+  local supply = 0
+  for group, group_terms in ipairs(terms[8]) do
+    offer.rooms[group] = above(offer.rooms[group], group_terms[1], group_terms[2])
+    supply = supply + offer.rooms[group]
+  end
+  offer.room_in_all = terms[2] == 1 and above(supply, terms[3], terms[4]) or 0
+  if wish.is_forced then
+    offer.room_in_all = 0
+    for location in pairs(offer.positions) do offer.room_in_all = offer.room_in_all + offers.lying(offer, location) end
+  end
+  return offer
+end
+
+function offers.fenced_in(offer, location)
+  local position = offer.positions[location]
+  local fence = position and fence_of(position, offer.wish.pool)
+  return fence and fence[QUANTITY] or 0
+end
+
+function offers.lying(offer, location)
+  local sight, position = offer.sights[location], offer.positions[location]
+  if not sight then return 0 end
+  local buffer = offer.wish.is_forced and 0 or sight[2]
+  return (sight[1] > 0 and math.max(0, position[FREE] - buffer) or 0) + offers.fenced_in(offer, location)
+end
+
+function offers.room(offer, location)
+  if not offer.positions[location] or not offer.sights[location] or not allows(offer.wish, location) then return 0 end
+  local here = offers.lying(offer, location) - (offer.taken[location] or 0)
+  if offer.wish.is_forced then return math.max(0, here) end
+  return math.max(0, math.min(here, offer.rooms[math.max(1, offer.sights[location][1])], offer.room_in_all))
+end
+
+function offers.take(offer, location, units)
+  local group = math.max(1, offer.sights[location][1])
+  offer.taken[location] = (offer.taken[location] or 0) + units
+  offer.rooms[group] = offer.rooms[group] - units
+  offer.room_in_all = offer.room_in_all - units
+end
+
+-- A number of units as the pool shows it.
+function offers.shown(offer, units)
+  if offer.terms[7] == 1 then return NUMBER_HIDDEN end
+  return offer.terms[6] < 0 and units or math.min(units, offer.terms[6])
+end
+
+-- What is stored of the SKU of a line that is about it at all its locations, with views by the rules of now.
+function offers.state_of(call, line)
+  local key = KEYS[line[SKU_KEY]]
+  local state = skus[key]
+  if not (state and state.is_whole) then
+    state = load_whole(key)
+    state.is_whole = true
+  end
+  if state.rules and state.rules ~= call.rules or state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+  return state
+end
+
+end

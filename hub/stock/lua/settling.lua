@@ -1,0 +1,116 @@
+-- What follows for holds when a command took units that somebody held.
+--
+-- LAW  The newest hold loses first, one that nobody confirmed before one that somebody did; `reserved` at a place is the
+--      sum of what its holds keep there.
+
+do
+
+local LOCATED, UNITS, FENCED = 1, 2, 3
+local PAGE = 1000
+
+-- The next holds that keep units of a SKU, the newest first, and where the page after them begins; nil at the end.
+local function page_of(call, sku, from)
+  local found = redis.call('ZREVRANGEBYLEX', KEYS[HELD_INDEX], from, '[' .. sku .. '\0', 'LIMIT', 0, PAGE)
+  local names = {}
+  for i, member in ipairs(found) do names[i] = string.sub(member, #sku + 19) end
+  return names, #found == PAGE and '(' .. found[PAGE] or nil
+end
+
+-- The names of a page and, in the first one, those that this call made or changed.
+local function in_order(change, call, sku, names, is_first)
+  local unique, holds = {}, {}
+  for _, list in ipairs({ names, is_first and holding.fresh[sku] or NONE }) do
+    for _, name in ipairs(list) do
+      local hold = not holds[name] and record_of(change, call, 'holds', name)
+      if hold then
+        holds[name] = hold
+        unique[#unique + 1] = name
+      end
+    end
+  end
+  table.sort(unique, function(a, b)
+    local first, second = holds[a][holding.NUMBER], holds[b][holding.NUMBER]
+    return first > second or first == second and a < b
+  end)
+  return unique, holds
+end
+
+local function held_there(hold, sku, states, location)
+  local units = 0
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if part[1] == sku and states[part[3]] then
+      for _, each in ipairs(part[5]) do
+        if each[LOCATED] == location then units = units + each[UNITS] end
+      end
+    end
+  end
+  return units
+end
+
+-- The part, held elsewhere as far as its pool has units there.
+local function replaced(change, call, place, hold, part, rest)
+  local line, pool = place.line, hold[holding.POOL]
+  local kept, left = {}, part[2]
+  if offers.has_pool(call, pool) then
+    local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true }
+    local lines = { [part[1]] = line }
+    local units = math.min(part[2], placing.room_for(change, call, line, wish))
+    if units > 0 then
+      local found = placing.find(change, call, lines, wish, { { sku = part[1], quantity = units, location = '' } })
+      kept = holding.taken(change, call, lines, pool, found.places, part[3], part[4])
+    end
+  end
+  for _, each in ipairs(kept) do
+    left = left - each[2]
+    rest[#rest + 1] = each
+  end
+  if left > 0 then
+    alert(change, place, 'reservation_broken', left, '')
+    rest[#rest + 1] = { part[1], left, holding.BROKEN, 0, {} }
+  end
+end
+
+-- Take up to so many units of the place out of a hold; returns how many it had.
+local function break_hold(change, call, place, name, hold, units, states)
+  local there = held_there(hold, place.name, states, place.location)
+  if there == 0 then return 0 end
+  local lost = math.min(units, there)
+  local broken, rest = holding.detach(hold[holding.PARTS], place.name, lost, states, place.location)
+  for _, part in ipairs(broken) do
+    for _, each in ipairs(part[5]) do
+      local fence = fence_of(place.after, hold[holding.POOL])
+      if fence then fence[FENCE_HELD] = fence[FENCE_HELD] - each[FENCED] end
+    end
+    replaced(change, call, place, hold, part, rest)
+  end
+  holding.keep(change, call, name, holding.with_parts(hold, rest))
+  return lost
+end
+
+local function break_at(change, call, place, state)
+  local from, is_first = '[' .. place.name .. '\0\255', true
+  while from and place.lost > 0 do
+    local names
+    names, from = page_of(call, place.name, from)
+    local ordered, holds = in_order(change, call, place.name, names, is_first)
+    is_first = false
+    for _, name in ipairs(ordered) do
+      if place.lost == 0 then return end
+      local lost = break_hold(change, call, place, name, holds[name], place.lost, { [state] = true })
+      place.lost = place.lost - lost
+    end
+  end
+end
+
+function holding.settle(change, call)
+  for i = 1, #change.places do
+    local place = change.places[i]
+    if place.lost > 0 then
+      holding.need_whole(call, place.line)
+      for state = holding.HELD, holding.CONFIRMED do break_at(change, call, place, state) end
+      place.lost = 0
+    end
+  end
+end
+
+end

@@ -1,0 +1,224 @@
+"""Requests about a few reservations, and sales that name them."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from hub.domain.catalogue import HouseSettings, PoolSettings
+from hub.domain.command import Asking, Fact, Line, Selling, Verb
+from hub.domain.draft import Draft
+from hub.domain.entry import Seq
+from hub.domain.holding.hold import KEPT, LIVE, Hold, hold_from, reservation_name
+from hub.domain.holding.keeping import known_hold, replaceable
+from hub.domain.model import Model
+from tests.model.worlds import (
+    BUSY_PLACES,
+    BUSY_SKUS,
+    LOCATIONS,
+    PLACES,
+    POOLS,
+    SKUS,
+    Repeat,
+    Step,
+    Telling,
+    offsets,
+    seldom,
+    small,
+    stories,
+    tellings,
+)
+
+NAMES = tuple(reservation_name(f"r{number}") for number in range(4))
+HOUR_MS = 3_600_000
+
+names = st.sampled_from(NAMES)
+few_places = st.lists(st.sampled_from(PLACES), unique=True, max_size=3).map(tuple)
+nowhere: st.SearchStrategy[tuple[str, ...]] = st.just(())
+
+
+@st.composite
+def asked(draw: st.DrawFn, least: int) -> tuple[tuple[str, str, int], ...]:
+    return tuple(
+        (
+            draw(st.sampled_from(BUSY_SKUS)),
+            draw(st.sampled_from(("", "", "", *BUSY_PLACES))),
+            draw(st.sampled_from((1, 1, 1, 2, 3))),
+        )
+        for _ in range(draw(st.sampled_from((least, 1, 1, 2))) or least)
+    )
+
+
+def _request(id: str, verb: Verb, asking: Asking, pool: str = "", hash: str = "content-1") -> Telling:
+    return Telling(
+        Fact(
+            verb=verb,
+            type=f"reservation.{verb}",
+            source="shop",
+            id=id,
+            hash=hash,
+            time_ms=0,
+            stated_ms=0,
+            ledger_checked=True,
+            payload="{}",
+            pool=pool,
+            detail=asking,
+        )
+    )
+
+
+@st.composite
+def reserves(draw: st.DrawFn, id: str) -> Telling:
+    asking = Asking(
+        draw(names),
+        draw(asked(1)),
+        ttl_ms=draw(st.sampled_from((0, HOUR_MS, HOUR_MS, HOUR_MS))),
+        owner=draw(st.sampled_from(("ada", "ada", "bob"))),
+        kind=draw(st.sampled_from(("cart", "cart", "checkout"))),
+        split=draw(st.integers(0, 1)),
+        only=draw(st.one_of(nowhere, nowhere, few_places)),
+        prefer=draw(st.one_of(nowhere, few_places)),
+        is_named=draw(st.integers(0, 1)),
+    )
+    return _request(
+        id, "reserve", asking, draw(st.sampled_from(POOLS)), draw(st.sampled_from(("content-1",) * 9 + ("b",)))
+    )
+
+
+@st.composite
+def verbs(draw: st.DrawFn, id: str) -> Telling:
+    verb: Verb = draw(
+        st.sampled_from(("extend", "confirm", "confirm", "release", "fulfil", "reallocate", "expire", "expire"))
+    )
+    some = () if verb == "expire" else draw(st.one_of(st.just(()), st.just(()), asked(1)))
+    step = draw(st.sampled_from(("one", "two"))) if some else ""
+    ttl_ms = draw(st.sampled_from((0, HOUR_MS))) if verb == "extend" else 0
+    return _request(id, verb, Asking(draw(names), some, ttl_ms=ttl_ms, step=step))
+
+
+@st.composite
+def named_sales(draw: st.DrawFn, id: str) -> Telling:
+    time_ms = draw(offsets)
+    line = Line(draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES)), draw(st.integers(1, 3)))
+    fact = Fact(
+        verb="sale",
+        type="sale",
+        source="till",
+        id=id,
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload=f'{{"id":"{id}","pool":"store"}}',
+        pool="store",
+        lines=(line,),
+        detail=Selling(draw(names)),
+    )
+    return Telling(fact, time_ms, time_ms)
+
+
+def _receipt(sku: str, location: str, quantity: int) -> Telling:
+    fact = Fact(
+        verb="receipt",
+        type="receipt",
+        source="till",
+        id=f"{sku}-{location}",
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload="{}",
+        lines=(Line(sku, location, quantity),),
+    )
+    return Telling(fact)
+
+
+def _fence(pool: str, quantity: int, standing: int) -> Telling:
+    fact = Fact(
+        verb="ring_fence",
+        type="ring_fence",
+        source="till",
+        id=f"fence-{pool}",
+        hash="content-1",
+        time_ms=0,
+        stated_ms=0,
+        ledger_checked=True,
+        payload="{}",
+        pool=pool,
+        standing=standing,
+        lines=(Line("BAG", "LON", quantity),),
+    )
+    return Telling(fact)
+
+
+@st.composite
+def stocked(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+    """A story that begins with something to hold, mostly in a house that holds nothing back."""
+    house, steps = draw(stories(holdings))
+    if draw(st.integers(0, 3)):
+        pools = tuple(PoolSettings(id, locations=PLACES, cap=draw(seldom)) for id in POOLS)
+        house = msgspec.structs.replace(house, locations=LOCATIONS, pools=pools, rules=())
+    first: list[Telling | Repeat] = [
+        _receipt(sku, location, draw(st.integers(1, 4)))
+        for sku in SKUS
+        for location in PLACES
+        if draw(st.integers(0, 3)) or sku == "BAG"
+    ]
+    fences: list[Telling | Repeat] = [_fence(pool, draw(small), draw(st.integers(0, 1))) for pool in ("vip", "store")]
+    return house, [first, fences, *steps]
+
+
+def holdings(id: str) -> st.SearchStrategy[Telling]:
+    """Mostly requests, and what else happens to the stock meanwhile."""
+    return st.one_of(reserves(id), reserves(id), verbs(id), verbs(id), named_sales(id), tellings(id), tellings(id))
+
+
+def with_skus(fact: Fact, model: Model) -> Fact:
+    """Do what whoever asks does: name every SKU that the request may touch."""
+    asking = fact.detail
+    assert isinstance(asking, Asking)
+    draft = Draft(model.books, (), seq=Seq(1, 0), time_ms=0, now_ms=0)
+    skus = [sku for sku, _, _ in asking.asked]
+    old = replaceable(draft, asking.owner, fact.pool, asking.kind) if asking.is_named else ""
+    for name in (asking.name, old):
+        hold = known_hold(draft, name)
+        skus += hold.skus if hold is not None else []
+    lines = tuple(Line(sku, "", 0) for sku in dict.fromkeys(skus))
+    return msgspec.structs.replace(fact, lines=lines)
+
+
+def holds_of(records: dict[str, dict[str, Any]]) -> dict[str, Hold]:
+    return {name: hold_from(value) for name, value in records[LIVE].items()}
+
+
+def kept_at(holds: dict[str, Hold]) -> dict[tuple[str, str], int]:
+    """The units that are kept of each SKU at each location."""
+    units: dict[tuple[str, str], int] = {}
+    for hold in holds.values():
+        for part in hold.parts:
+            for each in part.allocations if part.state in KEPT else ():
+                place = (part.sku, each.location)
+                units[place] = units.get(place, 0) + each.quantity
+    return units
+
+
+def fenced_at(holds: dict[str, Hold]) -> dict[tuple[str, str, str], int]:
+    """How many of them came out of each pool's fence."""
+    units: dict[tuple[str, str, str], int] = {}
+    for hold in holds.values():
+        for part in hold.parts:
+            for each in part.allocations:
+                place = (part.sku, each.location, hold.pool)
+                units[place] = units.get(place, 0) + each.fenced
+    return {place: number for place, number in units.items() if number}
+
+
+def indexed(holds: dict[str, Hold]) -> tuple[dict[bytes, float], dict[bytes, float]]:
+    """What follows from the holds: who keeps what, and when it is due."""
+    kept = {
+        f"{part.sku}\0{hold.number:016d}\0{name}".encode(): 0.0
+        for name, hold in holds.items()
+        for part in hold.parts
+        if part.state in KEPT
+    }
+    return kept, {name.encode(): float(hold.due_at_ms) for name, hold in holds.items() if hold.due_at_ms}

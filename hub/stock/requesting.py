@@ -75,14 +75,14 @@ class Requests:
         """
         clock = asyncio.get_running_loop().time
         holds = await self._held.find(names)
-        given_back, stuck = 0, len(set(names) - set(holds))
+        given_back, stuck = 0, [f"{name} is not known" for name in names if name not in holds]
         for some in _groups(holds, self._batcher.refreshes_per_call()):
             began = clock()
             outcomes = await self._ask([_expiry(name, int(time() * 1000)) for name in some])
             given_back += sum(isinstance(outcome, Granted) for outcome in outcomes)
-            stuck += sum(not isinstance(outcome, Granted | AsItIs) for outcome in outcomes)
+            stuck += [str(outcome) for outcome in outcomes if not isinstance(outcome, Granted | AsItIs)]
             await asyncio.sleep((clock() - began) * (1 / share - 1))
-        return GivenBack(given_back, stuck)
+        return GivenBack(given_back, len(stuck), stuck[0] if stuck else "")
 
     async def _complete(self, requests: Sequence[Fact]) -> list[Fact]:
         """The requests with a line for each SKU that they may touch, by the house's names of now."""
@@ -135,7 +135,8 @@ def _expiry(name: str, now_ms: int) -> Fact:
         type="reservation.expired",
         source=OWN_SOURCE,
         id=name,
-        hash="",
+        # There is but one way to be over.
+        hash="expired",
         time_ms=now_ms,
         stated_ms=now_ms,
         ledger_checked=True,

@@ -53,21 +53,21 @@ class ExpiryWatch:
     async def look(self) -> float:
         """Give back all that is due now; returns for how long nothing will be, in seconds, as far as anybody knows."""
         # What cannot be given back stays in front; it must not hide the others.
-        stuck = 0
+        stuck, why = 0, ""
         while True:
             due = await self._due(stuck, HOLDS_PER_LOOK_MAX)
             self.live = due.live
             if not due.names:
-                self._note_stuck(stuck)
+                self._note_stuck(stuck, why)
                 return LOOK_SECONDS if due.next_in_ms is None else min(LOOK_SECONDS, due.next_in_ms / 1000)
             given_back = await self._expire(due.names, SHARE)
             self._on_expired(given_back.holds)
-            stuck += given_back.stuck
+            stuck, why = stuck + given_back.stuck, why or given_back.why
             if not given_back.holds + given_back.stuck:
                 # Another process is at it.
                 return LOOK_SECONDS
 
-    def _note_stuck(self, stuck: int) -> None:
-        if stuck != self._stuck:
-            log.warning("what is over cannot be given back", holds=stuck)
+    def _note_stuck(self, stuck: int, why: str) -> None:
+        if stuck > self._stuck:
+            log.warning("what is over cannot be given back", holds=stuck, reason=why)
         self._stuck = stuck

@@ -21,3 +21,5 @@ class GivenBack(msgspec.Struct, frozen=True):
     holds: int
     # So many cannot be given back; the others were already.
     stuck: int
+    # Why the first of these cannot; empty when there is none.
+    why: str = ""

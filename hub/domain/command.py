@@ -23,6 +23,10 @@ Verb = Literal[
     "expected",
     "count",
     "close",
+    "order_place",
+    "order_change",
+    "order_cancel",
+    "order_fulfil",
     "reserve",
     "extend",
     "confirm",
@@ -154,10 +158,33 @@ class Raising(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Selling(msgspec.Struct, frozen=True, array_like=True):
-    """What a `sale` was held as."""
+    """What a `sale` was held as: a reservation, an order, or both."""
 
-    # The name of the reservation's record.
-    name: str
+    # The name of the reservation's record; empty when it names none.
+    name: str = ""
+    # The order's id; empty when it names none.
+    order: str = ""
+
+
+class Ordering(msgspec.Struct, frozen=True, array_like=True):
+    """What a fact about an order says.
+
+    The lines of the fact are the SKUs that it may touch, at the location where units leave, if any is named; they have
+    no units.
+    """
+
+    order: str
+    # (SKU, location, units); the location may be empty, and is where the units had better come from. None at all: what
+    # is cancelled or fulfilled is everything.
+    asked: tuple[tuple[str, str, int], ...] = ()
+    # Of a fulfilment: where the units leave; empty: from where they are kept.
+    location: str = ""
+    # Of a placed order: the name of the record of the reservation that it takes over.
+    reservation: str = ""
+    # Of a placed order: whose reservations in the pool it takes over unless it names one.
+    owner: str = ""
+    only: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
 
 
 class Asking(msgspec.Struct, frozen=True, array_like=True):
@@ -189,7 +216,10 @@ class Asking(msgspec.Struct, frozen=True, array_like=True):
 # Verbs that ask, and can be denied.
 REQUESTS = frozenset({"reserve", "extend", "confirm", "release", "fulfil", "reallocate", "expire"})
 
-Detail = Selling | Asking | Voiding | Transfer | Supply | Counting | Closing | Raising
+# Verbs of facts about orders.
+ORDER_VERBS = frozenset({"order_place", "order_change", "order_cancel", "order_fulfil"})
+
+Detail = Selling | Ordering | Asking | Voiding | Transfer | Supply | Counting | Closing | Raising
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ import msgspec
 
 from hub.domain import buckets, serials
 from hub.domain.buckets import FREE
-from hub.domain.command import Fact, Line, Raising, Selling, Supply
+from hub.domain.command import ORDER_VERBS, Fact, Line, Raising, Selling, Supply
 from hub.domain.counts import close_count, open_count
 from hub.domain.draft import NO_SKU, Draft, Order
 from hub.domain.expected import expect, note_received
-from hub.domain.holding.naming import take_named
+from hub.domain.holding.naming import sell_held
+from hub.domain.holding.ordering import book_order
 from hub.domain.holding.settling import settle_holds
 from hub.domain.shifting import shift
 from hub.domain.transfers import book_dispatch, book_receive
@@ -33,11 +34,11 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
 
 def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     serials.sold(draft, line)
-    left = line.quantity
+    out = left = line.quantity
     if isinstance(fact.detail, Selling):
-        left = take_named(draft, fact.detail.name, line)
+        out, left = sell_held(draft, fact.detail, line, house)
     if draft.has_counted(line):
-        draft.pass_by(line, -line.quantity, buckets.CUSTOMER)
+        draft.pass_by(line, -out, buckets.CUSTOMER)
     elif left:
         rest = msgspec.structs.replace(line, quantity=left, serials=line.serials if left == line.quantity else ())
         position = draft.position(line.sku, line.location)
@@ -119,6 +120,7 @@ _WHOLE = {
     "alert": _alert,
     "expected": expect,
 }
+_WHOLE |= dict.fromkeys(ORDER_VERBS, book_order)
 _BY_LINE = {
     "sale": _sale,
     "receipt": _receipt,

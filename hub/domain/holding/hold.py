@@ -28,6 +28,8 @@ class State(IntEnum):
     released = 3
     expired = 4
     broken = 5
+    # An order took it over; what becomes of it is told there.
+    ordered = 6
 
 
 KEPT = (State.held, State.confirmed)
@@ -98,6 +100,16 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
         return any(part.state in KEPT for part in self.parts)
 
     @property
+    def is_taken_over(self) -> bool:
+        """Whether an order took over what was reserved."""
+        return any(part.state == State.ordered for part in self.parts)
+
+    @property
+    def is_open_for_an_order(self) -> bool:
+        """Whether an order may still take over any of it."""
+        return any(part.state in (*KEPT, State.fulfilled) for part in self.parts)
+
+    @property
     def due_at_ms(self) -> int:
         """When the first of its units are given back, UTC milliseconds; 0 is never."""
         times = [part.expires_at_ms for part in self.parts if part.state == State.held and part.expires_at_ms]
@@ -112,6 +124,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 _STRONGEST_FIRST = (
     State.held,
     State.confirmed,
+    State.ordered,
     State.fulfilled,
     State.broken,
     State.expired,

@@ -1,40 +1,56 @@
-"""A till sale that names a reservation: what was held leaves, and is held no more."""
+"""A till sale that names what its units were held as: they leave from there, and are held no more."""
 
 import msgspec
 
-from hub.domain.command import Line
+from hub.domain.command import Line, Selling
 from hub.domain.draft import Draft
-from hub.domain.holding.hold import KEPT, Allocation, State, detach, over
+from hub.domain.draft import Order as HouseOrder
+from hub.domain.holding.account import Account
+from hub.domain.holding.hold import KEPT, Hold, State, detach, of_allocation, over, without
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go
 
 
-def take_named(draft: Draft, name: str, line: Line) -> int:
-    """Take what the line sold out of the hold; how many units are still to be taken from the shelf.
+def sell_held(draft: Draft, selling: Selling, line: Line, house: HouseOrder) -> tuple[int, int]:
+    """Take what a line sold out of what was held for it: (units that leave, those of them that the shelf still owes).
 
-    What is held elsewhere is given back there, for the customer got it here.
+    What a fulfilment of the same order has seen leave already leaves no second time. What is held elsewhere is given
+    back there, for the customer got it here.
     """
-    hold = known_hold(draft, name)
+    hold = known_hold(draft, selling.name) if selling.name else None
+    id = selling.order or (hold.order if hold is not None and hold.is_taken_over else "")
+    if not id:
+        return line.quantity, _of_reservation(draft, selling.name, hold, line, line.quantity, "")
+    account = Account(draft, house, id)
+    out = account.sell(line)
+    if account.hold is not None:
+        left = account.bring(line, out)
+    else:
+        # The order is still to come, and then takes over what is left of the reservation.
+        left = _of_reservation(draft, selling.name, hold, line, out, id)
+    account.keep()
+    return out, left
+
+
+def _of_reservation(draft: Draft, name: str, hold: Hold | None, line: Line, out: int, order_id: str) -> int:
+    """Take the line's units out of a reservation, `out` of them leaving; how many of these the shelf still owes."""
     if hold is None:
-        return line.quantity
-    sold, rest = detach(hold.parts, line.sku, line.quantity, KEPT, at=line.location)
-    if not sold:
-        return line.quantity
-    left = line.quantity
+        return out
+    gone, rest = detach(hold.parts, line.sku, line.quantity, KEPT, at=line.location)
     # A count that has seen the sale has seen the piece gone: what it was held for is all that ends.
-    is_counted = draft.has_counted(line)
-    for each in (each for part in sold for each in part.allocations if each.is_placed):
-        if each.location == line.location and not is_counted:
-            leave(draft, hold.pool, _of(line, each), each)
-            left -= each.quantity
-        else:
-            let_go(draft, hold.pool, line.sku, each)
-    parts = (*rest, *(over(part, State.fulfilled) for part in sold))
-    keep_hold(draft, name, msgspec.structs.replace(hold, parts=parts))
+    is_counted = bool(gone) and draft.has_counted(line)
+    left = out
+    for each in (each for part in gone for each in part.allocations):
+        is_here = each.location == line.location and not is_counted
+        leaving = of_allocation(each, min(left, each.quantity) if is_here else 0)
+        if leaving.quantity:
+            serials = line.serials if leaving.quantity == line.quantity else ()
+            here = msgspec.structs.replace(line, quantity=leaving.quantity, serials=serials)
+            leave(draft, hold.pool, here, leaving)
+            left -= leaving.quantity
+        if leaving.quantity < each.quantity:
+            let_go(draft, hold.pool, line.sku, without(each, leaving))
+    if gone:
+        state = State.ordered if order_id else State.fulfilled
+        parts = (*rest, *(over(part, state) for part in gone))
+        keep_hold(draft, name, msgspec.structs.replace(hold, parts=parts, order=order_id or hold.order))
     return left
-
-
-def _of(line: Line, allocation: Allocation) -> Line:
-    """So much of the line as the allocation has; which pieces they were is known where they are all."""
-    if allocation.quantity == line.quantity:
-        return line
-    return msgspec.structs.replace(line, quantity=allocation.quantity, serials=())

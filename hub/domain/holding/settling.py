@@ -1,4 +1,4 @@
-"""What follows for holds when a command took units that somebody held.
+"""What follows for holds when a command took units that somebody held, or left units free that are owed to an order.
 
 The newest hold loses first, one that nobody confirmed before one that somebody did. Its units are held elsewhere at
 once where its pool has others; else that part of it is broken.
@@ -10,8 +10,10 @@ from hub.domain.buckets import Change
 from hub.domain.command import Line
 from hub.domain.draft import Draft, Order
 from hub.domain.holding import reserving
+from hub.domain.holding.account import LINE_UP, Account
 from hub.domain.holding.hold import LIVE, Hold, Part, State, detach, hold_from, over
 from hub.domain.holding.keeping import keep_hold, taken
+from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
 
@@ -23,6 +25,9 @@ def settle_holds(draft: Draft, house: Order) -> None:
             for name in _holders(draft, sku):
                 if left:
                     left -= _break(draft, house, name, (sku, location), left, state)
+    for sku, location in draft.touched():
+        for name in draft.record(LINE_UP, sku) or ():
+            Account(draft, house, id_of(name)).serve(sku, location)
 
 
 def _holders(draft: Draft, sku: str) -> list[str]:
@@ -35,6 +40,8 @@ def _holders(draft: Draft, sku: str) -> list[str]:
 def _break(draft: Draft, house: Order, name: str, place: tuple[str, str], units: int, state: State) -> int:
     """Take up to so many units of the place out of a hold; how many it had."""
     sku, location = place
+    if is_order(name):
+        return Account(draft, house, id_of(name)).lose(sku, location, units) if state == State.confirmed else 0
     hold = hold_from(draft.record(LIVE, name))
     there = sum(
         each.quantity

@@ -1,0 +1,226 @@
+"""What is known of one order and what is kept for it, as a command changes them.
+
+Orders to which units of a SKU are owed stand in line, the first that came before the others, and whatever becomes free
+where one's pool sees it is for the first.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from hub.domain import buckets
+from hub.domain.command import Line
+from hub.domain.draft import Draft
+from hub.domain.draft import Order as HouseOrder
+from hub.domain.holding import reserving
+from hub.domain.holding.hold import KEPT, LIVE, Allocation, Hold, Part, State, detach, hold_from
+from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
+from hub.domain.holding.orders import ENDED_ORDERS, ORDERS, Order, OrderLine, order_from, order_name, stored_order
+from hub.domain.holding.placing import Wish, demands_of, find
+
+# The table of records: by SKU, the names of the orders to which units are owed, the first first.
+LINE_UP = "shortfalls"
+
+
+def known_order(draft: Draft, id: str) -> Order:
+    """What is remembered of an order; an empty one when nothing is."""
+    value = draft.record(ORDERS, id) or draft.record(ENDED_ORDERS, id)
+    return order_from(value) if value is not None else Order()
+
+
+class Account:
+    """An order and its hold; `keep` remembers both."""
+
+    def __init__(self, draft: Draft, house: HouseOrder, id: str) -> None:
+        self._draft = draft
+        self._house = house
+        self._id = id
+        self._name = order_name(id)
+        self.order = known_order(draft, id)
+        # None while the order was not placed.
+        self.hold: Hold | None = known_hold(draft, self._name)
+
+    def keep(self) -> None:
+        """Remember the order and its hold, and whether it stands in line for anything."""
+        if self.hold is not None:
+            for sku in dict.fromkeys([*self.hold.skus, *(line.sku for line in self.order.lines)]):
+                self._line_up(sku, self.hold)
+            if self.hold.parts:
+                keep_hold(self._draft, self._name, self.hold)
+        if not self.order.is_over:
+            self._draft.set_record(ORDERS, self._id, stored_order(self.order))
+            return
+        if self._draft.record(ORDERS, self._id) is not None:
+            self._draft.set_record(ORDERS, self._id, None)
+        self._draft.set_record(ENDED_ORDERS, self._id, stored_order(self.order))
+
+    def sell(self, line: Line) -> int:
+        """A till sold units for the order; how many left, less those that a fulfilment has seen leave already."""
+        old = self.order.line(line.sku)
+        new = msgspec.structs.replace(old, sold=old.sold + line.quantity)
+        return self._tell(old, new, line.location)
+
+    def fulfil(self, line: Line) -> None:
+        """Units left: from the line's location, or from where they are kept; or they wait to be anywhere."""
+        old = self.order.line(line.sku)
+        new = msgspec.structs.replace(old, fulfilled=old.fulfilled + line.quantity)
+        if not line.location:
+            waiting = max(0, new.out - old.out - self._placed(line.sku))
+            new = msgspec.structs.replace(new, fulfilled=new.fulfilled - waiting, waiting=old.waiting + waiting)
+        out = self._tell(old, new, line.location)
+        left = self.bring(line, out)
+        if left and line.location:
+            self._take(msgspec.structs.replace(line, quantity=left))
+
+    def fulfil_what_waited(self, sku: str) -> None:
+        """Units that were fulfilled before they were anywhere leave from where they are by now."""
+        line = self.order.line(sku)
+        if line.waiting:
+            self.order = self.order.with_line(msgspec.structs.replace(line, waiting=0))
+            self.fulfil(Line(sku, "", line.waiting))
+
+    def bring(self, line: Line, out: int) -> int:
+        """Keep what is due of a SKU, `out` units of it leaving as the line says.
+
+        They leave from the line's location, or where they are kept when it names none. Answers how many of them were
+        not kept there.
+        """
+        if self.hold is None:
+            return out
+        sku = line.sku
+        parts, owed = _without_shortfall(self.hold.parts, sku)
+        kept = self._placed(sku)
+        gone, parts = detach(parts, sku, min(out, kept), KEPT, at=line.location)
+        left = out - self._leave(line, gone)
+        units = sum(part.quantity for part in gone)
+        surplus = kept - units + owed - self.order.due(sku)
+        ended = [Part(sku, units, State.fulfilled)] if units else []
+        if surplus > 0:
+            ended.append(Part(sku, surplus, State.released))
+            owed, surplus = max(0, owed - surplus), max(0, surplus - owed)
+            back, parts = detach(parts, sku, surplus, KEPT)
+            for each in (each for part in back for each in part.allocations):
+                let_go(self._draft, self.hold.pool, sku, each)
+        elif surplus < 0:
+            more = self._forced(sku, -surplus)
+            lacking = -surplus - sum(part.quantity for part in more)
+            parts, owed = [*parts, *more], owed + lacking
+            self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
+        self._keep_parts([*parts, *ended, *_owed(sku, owed)])
+        return left
+
+    def serve(self, sku: str, location: str) -> None:
+        """Take for what is owed of a SKU what is free at a location, as far as the order may have it."""
+        assert self.hold is not None
+        parts, owed = _without_shortfall(self.hold.parts, sku)
+        if self.hold.only and location not in self.hold.only:
+            return
+        more = self._forced(sku, owed, only=(location,))
+        found = sum(part.quantity for part in more)
+        if found:
+            self._keep_parts([*parts, *more, *_owed(sku, owed - found)])
+            self.fulfil_what_waited(sku)
+            self.keep()
+
+    def lose(self, sku: str, location: str, units: int) -> int:
+        """Something else took units that were kept at a location: others are kept, or they are owed; how many."""
+        assert self.hold is not None
+        there = [each for part in self._kept(sku) for each in part.allocations if each.location == location]
+        lost = min(units, sum(each.quantity for each in there))
+        if not lost:
+            return 0
+        parts, owed = _without_shortfall(self.hold.parts, sku)
+        gone, parts = detach(parts, sku, lost, KEPT, at=location)
+        fenced = sum(each.fenced for part in gone for each in part.allocations)
+        position = self._draft.position(sku, location)
+        self._draft.keep_held(Line(sku, location, lost), reserving.forget(position, fenced, self.hold.pool))
+        more = self._forced(sku, lost)
+        lacking = lost - sum(part.quantity for part in more)
+        self._draft.alert("reservation_broken", self._draft.sku_number(sku), location, lacking)
+        self._keep_parts([*parts, *more, *_owed(sku, owed + lacking)])
+        self.keep()
+        return lost
+
+    def _tell(self, old: OrderLine, new: OrderLine, location: str) -> int:
+        out = new.out - old.out
+        if out and location:
+            new = msgspec.structs.replace(new, left_from=location)
+        self.order = self.order.with_line(new)
+        return out
+
+    def _kept(self, sku: str) -> list[Part]:
+        return [part for part in self.hold.parts if part.sku == sku and part.state in KEPT] if self.hold else []
+
+    def _placed(self, sku: str) -> int:
+        return sum(each.quantity for part in self._kept(sku) for each in part.allocations if each.is_placed)
+
+    def _keep_parts(self, parts: Iterable[Part]) -> None:
+        assert self.hold is not None
+        self.hold = msgspec.structs.replace(self.hold, parts=tuple(parts))
+
+    def _forced(self, sku: str, units: int, *, only: tuple[str, ...] | None = None) -> list[Part]:
+        """Parts with units found by force, as many as there are."""
+        hold = self.hold
+        assert hold is not None
+        wish = Wish(hold.pool, hold.only if only is None else only, hold.prefer, is_split=True, is_forced=True)
+        found = find(self._draft, self._house, wish, demands_of([(sku, "", units)] if units else []))
+        return taken(self._draft, hold.pool, found.places, State.confirmed)
+
+    def _leave(self, line: Line, gone: Iterable[Part]) -> int:
+        """Units go to the customer from where the line says, or where they are; those kept elsewhere go back there."""
+        assert self.hold is not None
+        units = 0
+        for each in (each for part in gone for each in part.allocations):
+            serials = line.serials if each.quantity == line.quantity else ()
+            here = msgspec.structs.replace(line, location=each.location, quantity=each.quantity, serials=serials)
+            if line.location not in ("", each.location):
+                let_go(self._draft, self.hold.pool, line.sku, each)
+            elif self._draft.has_counted(here):
+                # A count that has seen the units leave has seen them gone: what they were kept for is all that ends.
+                let_go(self._draft, self.hold.pool, line.sku, each)
+                if not line.location:
+                    self._draft.pass_by(here, -each.quantity, buckets.CUSTOMER)
+                    units += each.quantity
+            else:
+                leave(self._draft, self.hold.pool, here, each)
+                units += each.quantity
+        return units
+
+    def _take(self, line: Line) -> None:
+        """Units that were not kept there left all the same, as if sold."""
+        if self._draft.has_counted(line):
+            self._draft.pass_by(line, -line.quantity, buckets.CUSTOMER)
+            return
+        position = self._draft.position(line.sku, line.location)
+        pools = list(self._house.pool_index)
+        self._draft.keep(line, buckets.sell(position, line.quantity, self.order.pool, pools=pools))
+
+    def _line_up(self, sku: str, hold: Hold) -> None:
+        old = list(self._draft.record(LINE_UP, sku) or ())
+        is_owed = any(not each.is_placed for part in self._kept(sku) for each in part.allocations)
+        if is_owed == (self._name in old):
+            return
+        new = [each for each in old if each != self._name]
+        if is_owed:
+            numbers = {each: hold_from(self._draft.record(LIVE, each)).number for each in new} | {
+                self._name: hold.number
+            }
+            new = sorted([*new, self._name], key=lambda each: (numbers[each], each))
+        self._draft.set_record(LINE_UP, sku, new or None)
+
+
+def _owed(sku: str, units: int) -> list[Part]:
+    return [Part(sku, units, State.confirmed, 0, (Allocation("", units),))] if units else []
+
+
+def _without_shortfall(parts: Iterable[Part], sku: str) -> tuple[list[Part], int]:
+    """The parts with nothing that is nowhere of this SKU, and how many units that was."""
+    placed: list[Part] = []
+    owed = 0
+    for part in parts:
+        nowhere = sum(each.quantity for each in part.allocations if not each.is_placed) if part.sku == sku else 0
+        owed += nowhere
+        if nowhere < part.quantity:
+            allocations = tuple(each for each in part.allocations if each.is_placed) if nowhere else part.allocations
+            placed.append(msgspec.structs.replace(part, quantity=part.quantity - nowhere, allocations=allocations))
+    return placed, owed

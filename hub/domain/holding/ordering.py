@@ -1,0 +1,163 @@
+"""What each fact about an order does. An order taken elsewhere cannot be refused, and its facts come in any order."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hub.domain import buckets
+from hub.domain.command import Fact, Line, Ordering
+from hub.domain.draft import Draft
+from hub.domain.draft import Order as HouseOrder
+from hub.domain.holding.account import Account
+from hub.domain.holding.hold import KEPT, OWNERS, Hold, State, over, owners_field
+from hub.domain.holding.keeping import given_back, keep_hold, known_hold
+from hub.domain.holding.orders import SKUS_MAX, Order, order_name, summed, with_ordered
+
+
+def book_order(draft: Draft, fact: Fact, house: HouseOrder) -> None:
+    """Add the fact to what is known of its order, and bring about what follows."""
+    ordering = fact.detail
+    assert isinstance(ordering, Ordering)
+    draft.about = order_name(ordering.order)
+    account = Account(draft, house, ordering.order)
+    reservations = _taken_over(draft, fact, ordering)
+    touched = _touched(ordering, account.order, reservations)
+    if not {line.sku for line in fact.lines} >= touched:
+        draft.look_again()
+        return
+    if len(touched) > SKUS_MAX:
+        draft.refuse(f"an order has at most {SKUS_MAX} SKUs")
+        return
+    draft.lines.extend((draft.sku_number(sku), units) for sku, _, units in ordering.asked)
+    if fact.verb == "order_place":
+        _place(draft, house, fact, ordering, account, reservations)
+    else:
+        _VERBS[fact.verb](account, ordering, draft.time_ms)
+    account.keep()
+
+
+def _place(
+    draft: Draft,
+    house: HouseOrder,
+    fact: Fact,
+    ordering: Ordering,
+    account: Account,
+    reservations: dict[str, Hold],
+) -> None:
+    """The order takes over what was reserved for it, less what left of that already, and finds the rest."""
+    wanted = summed((sku, units) for sku, _, units in ordering.asked)
+    account.order = with_ordered(account.order, wanted, draft.time_ms)
+    if not account.order.pool:
+        account.order = msgspec.structs.replace(account.order, pool=fact.pool)
+    hold = account.hold
+    if hold is None:
+        pins = tuple(dict.fromkeys(location for _, location, _ in ordering.asked if location))
+        hold = Hold(
+            number=draft.seq.number,
+            pool=account.order.pool,
+            owner=ordering.owner,
+            kind="",
+            hash=fact.hash,
+            made_at_ms=draft.now_ms,
+            split=1,
+            only=ordering.only,
+            prefer=(*pins, *(each for each in ordering.prefer if each not in pins)),
+            order=ordering.order,
+        )
+    for name, reserved in reservations.items():
+        account.order = _joined(draft, house, account.order, reserved)
+        hold = _with_reserved(draft, hold, name, reserved)
+    account.hold = hold
+    _bring_all(account)
+
+
+def _with_reserved(draft: Draft, hold: Hold, name: str, reserved: Hold) -> Hold:
+    """The order's hold with what was reserved for it; what another pool held goes back first."""
+    kept = [part for part in reserved.parts if part.state in KEPT]
+    others = [part for part in reserved.parts if part.state not in (*KEPT, State.fulfilled)]
+    if reserved.pool != hold.pool:
+        given_back(draft, reserved.pool, kept, State.released)
+    else:
+        parts = [msgspec.structs.replace(part, state=State.confirmed, expires_at_ms=0) for part in kept]
+        hold = msgspec.structs.replace(hold, parts=(*hold.parts, *parts))
+    ended = [over(part, State.ordered) for part in reserved.parts if part.state in (*KEPT, State.fulfilled)]
+    keep_hold(draft, name, msgspec.structs.replace(reserved, parts=(*others, *ended), order=hold.order))
+    return hold
+
+
+def _joined(draft: Draft, house: HouseOrder, order: Order, reserved: Hold) -> Order:
+    """Count units that left for the reservation as sold; what a fulfilment counted before comes back where it left."""
+    for part in (part for part in reserved.parts if part.state == State.fulfilled):
+        old = order.line(part.sku)
+        new = msgspec.structs.replace(old, sold=old.sold + part.quantity)
+        twice = old.out + part.quantity - new.out
+        if twice and old.left_from:
+            line = Line(part.sku, old.left_from, twice)
+            position = draft.position(part.sku, old.left_from)
+            draft.keep(line, buckets.arrive(position, twice, source=buckets.CUSTOMER, pools=list(house.pool_index)))
+        order = order.with_line(new)
+    return order
+
+
+def _bring_all(account: Account) -> None:
+    """Keep what is due of every SKU, and let leave what waited for a place."""
+    for line in account.order.lines:
+        account.bring(Line(line.sku, "", 0), 0)
+    if account.hold is not None and account.order.is_fulfilled:
+        location = account.order.fulfilled_from
+        account.order = msgspec.structs.replace(account.order, is_fulfilled=0, fulfilled_from="")
+        for line in account.order.lines:
+            account.fulfil(Line(line.sku, location, account.order.due(line.sku)))
+    if account.hold is not None:
+        for line in account.order.lines:
+            account.fulfil_what_waited(line.sku)
+
+
+def _change(account: Account, ordering: Ordering, time_ms: int) -> None:
+    wanted = summed((sku, units) for sku, _, units in ordering.asked)
+    account.order = with_ordered(account.order, wanted, time_ms)
+    _bring_all(account)
+
+
+def _cancel(account: Account, ordering: Ordering, time_ms: int) -> None:
+    if not ordering.asked:
+        account.order = msgspec.structs.replace(account.order, is_cancelled=1)
+    for sku, units in summed((sku, units) for sku, _, units in ordering.asked).items():
+        line = account.order.line(sku)
+        account.order = account.order.with_line(msgspec.structs.replace(line, cancelled=line.cancelled + units))
+    _bring_all(account)
+
+
+def _fulfil(account: Account, ordering: Ordering, time_ms: int) -> None:
+    asked = summed((sku, units) for sku, _, units in ordering.asked)
+    if not asked and account.hold is None:
+        replace = msgspec.structs.replace
+        account.order = replace(account.order, is_fulfilled=1, fulfilled_from=ordering.location)
+    elif not asked:
+        asked = {line.sku: account.order.due(line.sku) for line in account.order.lines}
+    for sku, units in asked.items():
+        account.fulfil(Line(sku, ordering.location, units))
+
+
+def _taken_over(draft: Draft, fact: Fact, ordering: Ordering) -> dict[str, Hold]:
+    """The reservations that become the order's: the one it names, or those of its owner in the pool."""
+    if fact.verb != "order_place":
+        return {}
+    names = [ordering.reservation]
+    if not ordering.reservation:
+        entries = draft.record(OWNERS, owners_field(ordering.owner, fact.pool)) if ordering.owner else None
+        names = [name for _, name in entries or ()]
+    holds = {name: known_hold(draft, name) for name in names}
+    return {name: hold for name, hold in holds.items() if hold is not None and hold.is_open_for_an_order}
+
+
+def _touched(ordering: Ordering, order: Order, reservations: dict[str, Hold]) -> set[str]:
+    skus = {sku for sku, _, _ in ordering.asked} | {line.sku for line in order.lines}
+    return skus | {sku for hold in reservations.values() for sku in hold.skus}
+
+
+_VERBS: dict[str, Callable[[Account, Ordering, int], None]] = {
+    "order_change": _change,
+    "order_cancel": _cancel,
+    "order_fulfil": _fulfil,
+}

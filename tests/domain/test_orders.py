@@ -1,0 +1,188 @@
+"""Orders in the plain model: a unit leaves once, whatever is told of it and in whatever order."""
+
+from datetime import UTC, datetime
+from itertools import permutations
+
+import pytest
+
+from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings
+from hub.domain.command import ORDER_VERBS, REQUESTS, Asking, Fact, Line, Ordering, Selling, Verb
+from hub.domain.holding.hold import KEPT, hold_from
+from hub.domain.model import Model
+from hub.domain.outcome import Outcome
+from hub.domain.rules import House
+
+PLACES = ("LON", "PAR")
+HOUSE = House(
+    HouseSettings(
+        locations=tuple(LocationSettings(place, "store", "GB") for place in PLACES),
+        pools=(PoolSettings("vip", locations=PLACES), PoolSettings("online", locations=PLACES)),
+    ),
+    datetime(2026, 11, 22, tzinfo=UTC),
+)
+R, ORDER = "reservation:r", "o"
+NOW_MS = 1_800_000_000_000
+
+
+class World:
+    """A house with nothing in it yet."""
+
+    def __init__(self) -> None:
+        self.model = Model(HOUSE)
+        self.model.configure(HOUSE, booked_at_ms=NOW_MS)
+        self.number = 0
+
+    def tell(self, verb: Verb, *lines: Line, pool: str = "online", detail: object = None) -> Outcome:
+        self.number += 1
+        fact = Fact(
+            verb,
+            verb,
+            "shop",
+            f"e{self.number}",
+            "h",
+            NOW_MS,
+            NOW_MS,
+            True,
+            "{}",
+            pool=pool,
+            lines=lines,
+            detail=detail,
+        )  # type: ignore[arg-type]
+        return self.model.request(fact, NOW_MS) if verb in REQUESTS else self.model.apply(fact, NOW_MS)
+
+    def stock(self, location: str = "LON", quantity: int = 3) -> None:
+        assert self.tell("receipt", Line("BAG", location, quantity), pool="").kind == "applied"
+
+    def reserve(
+        self, quantity: int = 1, *, owner: str = "ada", is_named: int = 1, only: tuple[str, ...] = ()
+    ) -> Outcome:
+        asking = Asking(
+            R, (("BAG", "", quantity),), ttl_ms=1000, owner=owner, kind="cart", is_named=is_named, only=only
+        )
+        return self.tell("reserve", Line("BAG", "", 0), detail=asking)
+
+    def order(self, verb: Verb, *units: int, **changes: object) -> Outcome:
+        ordering = Ordering(ORDER, tuple(("BAG", "", each) for each in units), **changes)  # type: ignore[arg-type]
+        return self.tell(verb, Line("BAG", ordering.location, 0), detail=ordering)
+
+    def sell(self, quantity: int = 1, *, name: str = "", order: str = "", location: str = "LON") -> Outcome:
+        detail = Selling(name, order) if name or order else None
+        return self.tell("sale", Line("BAG", location, quantity), pool="online", detail=detail)
+
+    @property
+    def left(self) -> int:
+        """Units on the shelves, less what is owed."""
+        return sum(each.on_hand - each.deficit for each in self.model.positions["BAG"].values())
+
+    @property
+    def reserved(self) -> dict[str, int]:
+        return {place: each.reserved for place, each in self.model.positions["BAG"].items() if each.reserved}
+
+    @property
+    def owed(self) -> int:
+        holds = map(hold_from, self.model.books.records.get("holds", {}).values())
+        parts = (part for hold in holds for part in hold.parts if part.state in KEPT)
+        return sum(each.quantity for part in parts for each in part.allocations if not each.is_placed)
+
+
+def meeting(world: World, what: str) -> None:
+    """One of the things that happen to one unit."""
+    match what:
+        case "place":
+            world.order("order_place", 1, reservation=R)
+        case "till by reservation":
+            world.sell(name=R)
+        case "till by order":
+            world.sell(order=ORDER)
+        case "till by both":
+            world.sell(name=R, order=ORDER)
+        case "fulfil":
+            world.order("order_fulfil", 1)
+        case "fulfil at":
+            world.order("order_fulfil", 1, location="LON")
+        case "fulfil elsewhere":
+            world.order("order_fulfil", 1, location="PAR")
+        case "fulfil all":
+            world.order("order_fulfil")
+
+
+@pytest.mark.parametrize("fulfil", ["fulfil", "fulfil at", "fulfil elsewhere", "fulfil all"])
+@pytest.mark.parametrize("till", ["till by reservation", "till by order", "till by both"])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_hold_an_order_and_a_till_meet_on_one_unit_and_it_leaves_once(
+    fulfil: str, till: str, order: tuple[int, ...]
+) -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.stock("PAR", 2)
+    assert world.reserve().kind == "applied"
+    happened = ["place", till, fulfil]
+
+    for index in order:
+        meeting(world, happened[index])
+
+    assert (world.left, world.reserved, world.owed) == (4, {}, 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(["place", "cancel 1", "cancel 1", "fulfil 1", "till"])))
+def test_facts_of_an_order_leave_the_same_stock_in_any_order(order: tuple[str, ...]) -> None:
+    world = World()
+    world.stock("LON", 3)
+
+    for what in order:
+        match what:
+            case "place":
+                world.order("order_place", 4)
+            case "cancel 1":
+                world.order("order_cancel", 1)
+            case "fulfil 1":
+                world.order("order_fulfil", 1)
+            case "till":
+                world.sell(order=ORDER)
+
+    assert (world.left, world.reserved, world.owed) == (2, {"LON": 1}, 0)
+
+
+def test_an_order_takes_the_fence_then_what_is_free_and_the_rest_is_owed_to_it() -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.tell("ring_fence", Line("BAG", "LON", 1), pool="online")
+
+    outcome = world.order("order_place", 5)
+
+    assert [(alert.type, alert.quantity) for alert in outcome.alerts if alert.type == "oversold"] == [("oversold", 2)]
+    assert (world.reserved, world.owed) == ({"LON": 3}, 2)
+    world.stock("PAR", 1)
+    assert (world.reserved, world.owed) == ({"LON": 3, "PAR": 1}, 1)
+    world.order("order_cancel")
+    assert (world.reserved, world.owed, world.left) == ({}, 0, 4)
+
+
+def test_an_order_takes_over_the_holds_of_its_owner() -> None:
+    world = World()
+    world.stock("LON", 1)
+    world.reserve()
+
+    world.order("order_place", 1, owner="ada")
+
+    assert (world.reserved, world.owed) == ({"LON": 1}, 0)
+    assert world.sell(name=R).kind == "applied"
+    assert (world.reserved, world.left) == ({}, 0)
+
+
+def test_a_till_that_takes_a_held_unit_has_another_held_where_the_pool_has_one() -> None:
+    world = World()
+    world.stock("LON", 1)
+    world.stock("PAR", 1)
+    world.order("order_place", 1, prefer=("LON",))
+
+    first = world.sell()
+    assert (world.reserved, {alert.type for alert in first.alerts}) == ({"PAR": 1}, {"sold_out"})
+    second = world.sell(location="PAR")
+
+    assert [alert.type for alert in second.alerts] == ["reservation_broken"]
+    assert (world.reserved, world.owed) == ({}, 1)
+
+
+def test_verbs_of_orders_are_facts() -> None:
+    assert not ORDER_VERBS & REQUESTS

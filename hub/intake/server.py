@@ -32,6 +32,8 @@ log = structlog.get_logger()
 _ALLOWED = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Hub-Sent-At, Last-Event-ID"
 _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
+# An id may have braces, which aiohttp's own pattern excludes.
+_RESERVATION = "/v1/reservations/{id:[^/]+}"
 
 
 def http_app(parts: Parts) -> web.Application:
@@ -58,8 +60,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/imports/{id}", guarded(get_import))
     app.router.add_post("/v1/reservations", guarded(post_reservations))
     app.router.add_get("/v1/reservations", guarded(get_reservations))
-    app.router.add_get("/v1/reservations/{id}", guarded(get_reservation))
-    app.router.add_post("/v1/reservations/{id}/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
+    app.router.add_get(_RESERVATION, guarded(get_reservation))
+    app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -76,7 +76,7 @@ class Requests:
         clock = asyncio.get_running_loop().time
         holds = await self._held.find(names)
         given_back, stuck = 0, [f"{name} is not known" for name in names if name not in holds]
-        for some in _groups(holds, self._batcher.refreshes_per_call()):
+        for some in _groups(holds, self._batcher.requests_per_call()):
             began = clock()
             outcomes = await self._ask([_expiry(name, int(time() * 1000)) for name in some])
             given_back += sum(isinstance(outcome, Granted) for outcome in outcomes)

@@ -1,17 +1,24 @@
 """Reservations over whole hubs: two at once on one stock, and a hub that was down when a reservation ended."""
 
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from time import time
 
+import aiohttp
 from redis.asyncio import Redis
 
+from hub.commands.token import make_token
 from hub.domain.entry import FIELD, decode_entry
-from hub.settings import Settings
+from hub.settings import Settings, load
 from hub.stock import keys
+from tests.flow.process import HubProcess
 from tests.flow.screen import screen
 from tests.intake.door import line, open_door, settings_in
-from tests.intake.reserving import CLERK_SCOPES, available, basket, stocked
+from tests.intake.reserving import CLERK_SCOPES, SCOPES, available, basket, stocked
 
+TIME = "2026-11-22T10:00:00Z"
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
 
@@ -80,3 +87,47 @@ async def test_what_ended_while_no_hub_ran_is_found_at_the_start(
             return "hub_reservations_expired_total 1.0" in metrics and "hub_reservations_live 1.0" in metrics
 
         await until(is_counted)
+
+
+async def test_what_a_killed_hub_held_is_given_back_by_another(
+    redis_url: str, redis_client: Redis, postgres_dsn: str, tmp_path: Path, until: Until
+) -> None:
+    stores = {**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn}
+    hubs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        hubs.append(HubProcess(tmp_path / name))
+        await hubs[-1].start(env=stores)
+    one, two = hubs
+    receipt = {"id": "in", "type": "receipt", "time": TIME, "location": "LON-KNB", "lines": [line("BAG-NOIR", 2)]}
+    body = {"id": "r-1", "pool": "online", "ttl_seconds": 1, "lines": [line("BAG-NOIR", 2)]}
+    token = make_token(
+        load(one.config, {}),
+        sub="anna",
+        source=None,
+        scope=SCOPES,
+        pool=(),
+        location=(),
+        ttl="1h",
+        now=time(),
+    )
+    try:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+            assert await one.send(session, [receipt])
+            async with session.post(f"{one.url}/v1/reservations", json=body) as response:
+                assert response.status == 201, await response.text()
+        one.signal(signal.SIGKILL)
+        await one.ended()
+
+        async def is_given_back() -> bool:
+            return not await redis_client.exists(keys.EXPIRY)
+
+        await until(is_given_back)
+        async with screen(two.live) as page:
+            [item] = await page.subscribe("online", "BAG-NOIR")
+        assert item["available"] == 2
+    finally:
+        for hub in hubs:
+            if hub.process.returncode is None:
+                hub.signal(signal.SIGTERM)
+                assert await hub.ended() == 0

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -371,3 +372,27 @@ async def test_a_change_takes_only_its_own_fields_and_only_verbs_that_exist(door
     assert (await anna.change("confirm", id, {"lines": []})).problem == "malformed"
     assert (await anna.change("cancel", id)).status == 404
     assert (await anna.get(id)).json()["state"] == "held"
+
+
+async def test_an_id_is_any_text_and_stands_escaped_in_a_path(door: Door) -> None:
+    sku = await stocked(door, "SLASHED", LON_KNB=1)
+    anna = basket(door, "anna-12")
+    await anna.held(line(sku), id="web/7 ü%{x}")
+
+    told = await anna.changed("confirm", quote("web/7 ü%{x}", safe=""))
+
+    assert (told["id"], told["state"]) == ("web/7 ü%{x}", "confirmed")
+    assert (await anna.get("%00")).problem == "unknown_reservation"
+
+
+async def test_a_basket_of_a_hundred_lines_is_held(door: Door) -> None:
+    skus = [f"WIDE-{number}" for number in range(100)]
+    await door.send([door.receipt(line(sku)) for sku in skus])
+    anna = basket(door, "anna-13")
+
+    told = await anna.held(*map(line, skus))
+    too_many = await anna.reserve(*map(line, [*skus, "WIDE-100"]))
+
+    assert [each["sku"] for each in told["lines"]] == skus
+    assert (too_many.problem, too_many.json()["path"]) == ("malformed", "$.lines")
+    assert (await anna.changed("release", told["id"]))["state"] == "released"

@@ -89,7 +89,9 @@ class Requests:
         askings = [_asking(request) for request in requests]
         named = [(each.owner, request.pool, each.kind) for each, request in _naming(askings, requests)]
         replaced = dict(zip(named, await self._held.replaceable(named), strict=True))
-        names = dict.fromkeys((*(each.name for each in askings), *(name for name in replaced.values() if name)))
+        # A reservation that is known already is not made again, so what it has is not touched.
+        changed = [each.name for each, request in zip(askings, requests, strict=True) if request.verb != "reserve"]
+        names = dict.fromkeys((*changed, *(name for name in replaced.values() if name)))
         holds = await self._held.find(list(names))
         return [
             self._completed(request, asking, holds, replaced.get((asking.owner, request.pool, asking.kind), ""))

@@ -89,6 +89,7 @@ class Hub:
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
         self._run("watch over sources", self._stores.sources.run())
+        self._run("watch over holds", self._stores.expiry.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
@@ -168,6 +169,8 @@ class Hub:
             describing=stores.describing,
             described=stores.described,
             reads=stores.reads,
+            held=stores.held,
+            requests=stores.requests,
             imports=stores.imports,
             watermark=stores.watermark,
             past=stores.past,
@@ -210,6 +213,7 @@ class Hub:
         def take_readings() -> None:
             self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
             self._metrics.ledger_following.set(self._stores.writer.state == "following")
+            self._metrics.reservations_live.set(self._stores.expiry.live)
             self._metrics.stale_sources.set(len(self._stores.sources.stale))
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.live_connections.set(live.counters.connections)

@@ -46,12 +46,15 @@ from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
+from hub.stock.held import Held
 from hub.stock.kernel import Kernel
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
+from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
 from hub.telemetry import Metrics
+from hub.watching.expiry import ExpiryWatch
 from hub.watching.sources import SourceWatch
 from protocol.identifiers import nfc
 
@@ -107,6 +110,11 @@ class Stores:
         )
         self.describing = Describing(self.batcher, self.described)
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
+        self.held = Held(reader, self.kernel, self.reads)
+        self.requests = Requests(self.held, self.batcher, self.described)
+        self.expiry = ExpiryWatch(
+            self.held.due, expire=self.requests.expire, on_expired=self._metrics.reservations_expired.inc
+        )
         self.sweep = Sweep(reader, self.kernel, self.reads)
         self.current.listeners.append(self.sweep.begin)
         since = Since(Link(dsn, "counts"))

@@ -62,6 +62,14 @@ class Metrics:
             "Values a slow reader never got, because a newer one replaced them.",
             registry=self.registry,
         )
+        self.reservations_live = Gauge(
+            "hub_reservations_live", "Reservations and orders that units are kept for.", registry=self.registry
+        )
+        self.reservations_expired = Counter(
+            "hub_reservations_expired_total",
+            "Reservations whose units this process gave back because their time was over.",
+            registry=self.registry,
+        )
         self.stale_sources = Gauge(
             "hub_stale_sources", "Sources that are silent for longer than usual.", registry=self.registry
         )

@@ -31,7 +31,7 @@ class DecodedEvent(msgspec.Struct, frozen=True):
     # Its times are in UTC.
     event: Event
     canonical: bytes
-    # The first 96 bits of the SHA-256 of `canonical`, as base64url: it tells other content under the same id.
+    # Of `canonical`: it tells other content under the same id.
     hash: str
 
 
@@ -53,11 +53,15 @@ class Malformed(Exception):
         return problem(self.problem, self.detail, path=self.path)
 
 
-class _Line(Protocol):
+class _Named(Protocol):
     """What all lines have."""
 
     @property
     def sku(self) -> str: ...
+
+
+class _Line(_Named, Protocol):
+    """What all lines of events have."""
 
     @property
     def serials(self) -> tuple[str, ...]: ...
@@ -70,7 +74,8 @@ class _Identified(msgspec.Struct):
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_identified = msgspec.json.Decoder(_Identified).decode
-_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+# What was read → its canonical form.
+encode_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
@@ -83,15 +88,19 @@ def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
     try:
         event = _in_utc(_decode_event(raw))
         _check_lines(event)
-        canonical = _encode_sorted(event)
+        canonical = encode_canonical(event)
         refuse_duplicate_keys(raw, canonical)
     except Malformed as error:
         error.id = _id_of(raw)
         raise
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise malformed(error, id=_id_of(raw)) from error
-    digest = sha256(canonical).digest()[:HASH_BYTES]
-    return DecodedEvent(event, canonical, urlsafe_b64encode(digest).decode("ascii"))
+    return DecodedEvent(event, canonical, content_hash(canonical))
+
+
+def content_hash(canonical: bytes) -> str:
+    """The first 96 bits of the SHA-256 of a canonical form, as base64url."""
+    return urlsafe_b64encode(sha256(canonical).digest()[:HASH_BYTES]).decode("ascii")
 
 
 def split_array(body: bytes) -> list[msgspec.Raw] | None:
@@ -197,14 +206,21 @@ def _check_lines(event: Event) -> None:
     """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
     named once."""
     lines = getattr(event, "lines", None) or ()
-    has_serials = False
+    refuse_long_skus(lines)
+    if any(line.serials for line in lines):
+        _check_serials(lines)
+
+
+def refuse_long_skus(lines: Iterable[_Named]) -> None:
+    """Make sure that each SKU's normal form is no longer than a SKU may be.
+
+    Raises:
+        Malformed: one is.
+    """
     for index, line in enumerate(lines):
         if not line.sku.isascii() and len(nfc(line.sku)) > SKU_CHARS_MAX:
             detail = f"Expected a SKU of at most {SKU_CHARS_MAX} characters in Unicode's normal form C."
             raise Malformed(detail, path=f"$.lines[{index}].sku")
-        has_serials = has_serials or bool(line.serials)
-    if has_serials:
-        _check_serials(lines)
 
 
 def _check_serials(lines: Iterable[_Line]) -> None:

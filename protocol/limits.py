@@ -20,6 +20,9 @@ TAGS_PER_EVENT_MAX = 16
 # Locations an order names in `locations` or `prefer`.
 LOCATIONS_PER_ORDER_MAX = 100
 
+# How long a reservation may be asked for; its kind allows less.
+TTL_SECONDS_MAX = 366 * 86_400
+
 # One import, before and after gunzip, and its lines.
 IMPORT_BYTES_MAX = 256 * 1024 * 1024
 IMPORT_LINES_MAX = 1_000_000

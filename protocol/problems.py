@@ -30,11 +30,17 @@ PROBLEM_TYPES: Final = {
     "unauthenticated": ProblemType(401, "Not authenticated", "Send a valid token or key as a Bearer token."),
     "forbidden": ProblemType(403, "Not allowed", "Use a token whose scope, pools and locations cover what is asked."),
     "not_found": ProblemType(404, "Not found", "Check the name; what may not be seen is not found either."),
+    "unknown_reservation": ProblemType(
+        404, "No such reservation", "Check the id; what has ended is forgotten after a week."
+    ),
     "method_not_allowed": ProblemType(405, "Method not allowed", "Use a method that `Allow` lists."),
     "conflict": ProblemType(
         409, "The id is taken by another content", "Give the new content a new id; the first one stands."
     ),
     "insufficient": ProblemType(409, "Not enough units", "Ask for at most what `shortages` says, under a new id."),
+    "not_held": ProblemType(409, "Fewer units are held", "Name at most what the reservation has, as `GET` tells it."),
+    "expired": ProblemType(409, "The time of the reservation is over", "Reserve again, under a new id."),
+    "ended": ProblemType(409, "The reservation has ended", "Nothing is held any more; reserve again, under a new id."),
     "too_large": ProblemType(413, "The message is too large", "Send less at once, in several messages."),
     "unsupported_media": ProblemType(
         415, "The media type is not supported", "Send JSON, plain or compressed with gzip."
@@ -52,13 +58,13 @@ PROBLEM_TYPES: Final = {
 }
 
 
-class Shortage(Struct, frozen=True):
+class Shortage(Struct, frozen=True, omit_defaults=True):
     """One SKU of a request for which the pool has too few units."""
 
     sku: str
     requested: int
-    # As shown, so capped where the pool caps.
-    available: int
+    # As shown, so capped where the pool caps; left out where it shows no number.
+    available: int | None = None
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hub.domain.command import COMPLETE, LISTED, Counting, Detail, Line, Supply, Transfer, Verb, Voiding
+from hub.domain.command import COMPLETE, LISTED, Counting, Detail, Line, Selling, Supply, Transfer, Verb, Voiding
+from hub.domain.holding.hold import reservation_name
 from hub.domain.rules import House
 from protocol import events
 from protocol.answers import epoch_ms
@@ -47,7 +48,8 @@ def _units(lines: Iterable[events.Line] | None, house: House) -> tuple[tuple[str
 
 
 def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
-    return Asked("sale", _lines(event, house, event.location))
+    held = None if event.reservation is None else Selling(reservation_name(event.reservation))
+    return Asked("sale", _lines(event, house, event.location), held)
 
 
 def _void(event: events.SaleVoided, house: House, clock_error_ms: int) -> Asked:

@@ -18,7 +18,9 @@ from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.describing import Describing
+from hub.stock.held import Held
 from hub.stock.reads import Reads
+from hub.stock.requesting import Requests
 from hub.telemetry import Metrics
 
 
@@ -34,6 +36,8 @@ class Parts(msgspec.Struct, frozen=True):
     describing: Describing
     described: Described
     reads: Reads
+    held: Held
+    requests: Requests
     imports: Imports
     watermark: Watermark
     # What the ledger tells when it is asked: what was shown, what counts found, what is parked.

@@ -19,6 +19,8 @@ from hub.intake.reads import (
     get_positions,
     query_availability,
 )
+from hub.intake.reservation_list import get_reservations
+from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
 from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 _ALLOWED = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Hub-Sent-At, Last-Event-ID"
 _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
+# An id may have braces, which aiohttp's own pattern excludes.
+_RESERVATION = "/v1/reservations/{id:[^/]+}"
 
 
 def http_app(parts: Parts) -> web.Application:
@@ -54,6 +58,10 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/imports", guarded(post_imports))
     app.router.add_get("/v1/imports", guarded(get_imports))
     app.router.add_get("/v1/imports/{id}", guarded(get_import))
+    app.router.add_post("/v1/reservations", guarded(post_reservations))
+    app.router.add_get("/v1/reservations", guarded(get_reservations))
+    app.router.add_get(_RESERVATION, guarded(get_reservation))
+    app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -11,14 +11,13 @@ from hub.domain.catalogue import (
     pool_locations,
 )
 from hub.domain.document import DOCUMENT_BYTES_MAX, document_of, encode_document
+from hub.domain.kinds import BUILT_IN_KINDS, LONGEST_SECONDS_MIN
 from hub.settings.problems import Problems, did_you_mean
 from protocol.identifiers import nfc
 
 # Words that already mean a bucket where an event names a status.
 _TAKEN_STATUSES = frozenset({*BUILT_IN_STATUSES, "free", "reserved", "written_off"})
-_BUILT_IN_KINDS = frozenset({"cart", "checkout", "fraud_hold", "appointment"})
-# What every built-in kind of reservation allows at least.
-_LONGEST_SECONDS_MIN = 600
+_BUILT_IN_KINDS = frozenset(kind.id for kind in BUILT_IN_KINDS)
 
 
 def check_house(house: HouseSettings, problems: Problems) -> None:
@@ -126,5 +125,6 @@ def _check_words(house: HouseSettings, problems: Problems) -> None:
     for place, kind in enumerate(house.kinds):
         if kind.default_seconds > kind.longest_seconds:
             problems.add(f"kind[{place}].default_seconds", "must not be longer than longest_seconds")
-        if kind.id in _BUILT_IN_KINDS and kind.longest_seconds < _LONGEST_SECONDS_MIN:
-            problems.add(f"kind[{place}].longest_seconds", f'"{kind.id}" allows at least 600 seconds')
+        if kind.id in _BUILT_IN_KINDS and kind.longest_seconds < LONGEST_SECONDS_MIN:
+            detail = f'"{kind.id}" allows at least {LONGEST_SECONDS_MIN} seconds'
+            problems.add(f"kind[{place}].longest_seconds", detail)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hub.domain.command import Fact
+from hub.domain.command import REQUESTS, Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
@@ -129,6 +129,10 @@ class Batcher:
         """How many refreshes make one call; whoever has more of them sends them in turn, and lets sales in between."""
         return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._weight(Refresh(""))))
 
+    def requests_per_call(self) -> int:
+        """How many requests about one SKU make one call, in the same way."""
+        return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._request_weight()))
+
     def lines_per_call(self) -> int:
         """How many lines fill one call; bulk work keeps a command to so many, and lets sales in between."""
         return max(1, self._weight_max // max(1, len(self._current.house.pools)))
@@ -140,11 +144,18 @@ class Batcher:
             return 0.0
         return sum(map(self._weight, counting)) / sum(self._weight(command) for command, _, _ in batch)
 
+    def _request_weight(self) -> int:
+        """Of one SKU of a request: it looks at all positions of the SKU, and passes by the house's other locations."""
+        house = self._current.house
+        return 2 * max(1, len(house.pools)) + len(house.locations) // 50
+
     def _weight(self, command: Command) -> int:
         house = self._current.house
         pools = max(1, len(house.pools))
         if isinstance(command, Refresh | Describe):
             return max(1, len(house.locations)) * pools
+        if command.verb in REQUESTS:
+            return max(1, len(command.lines)) * self._request_weight()
         return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:

@@ -6,7 +6,6 @@ goes and what a sale took. What was looked up may have changed by the time the k
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from time import time
 from typing import Any
 
 import msgspec
@@ -14,11 +13,11 @@ from redis.asyncio import Redis
 
 from hub.domain.command import REACH_MAX, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
-from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
 from hub.domain.transfers import CLOSED, Record, record_from, with_record
 from hub.domain.voids import given_back_in, record_field, with_sale
 from hub.stock import keys
+from hub.stock.days import in_days
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import EventId, LongMemory, VoidMemory
 from hub.stock.outcome import Forbidden, Refused
@@ -73,7 +72,7 @@ class Earlier:
     async def _transfers(self, ids: Iterable[str]) -> dict[str, Record]:
         """What is remembered of the transfers among these."""
         wanted = list(ids)
-        closed = await self._in_days([keys.day_field(CLOSED, id) for id in wanted])
+        closed = await in_days(self._client, self._kernel, [keys.day_field(CLOSED, id) for id in wanted])
         with reading():
             under_way: Any = await self._client.hmget(keys.TRANSFERS, wanted) if wanted else []
         found = {id: record_from(closed[field][-1]) for id in wanted if (field := keys.day_field(CLOSED, id)) in closed}
@@ -85,7 +84,7 @@ class Earlier:
         As long as Redis knows the event itself, it knows its voids too, for they came later.
         """
         wanted = list(ids)
-        seen = await self._in_days([keys.event_field(*id) for id in wanted])
+        seen = await in_days(self._client, self._kernel, [keys.event_field(*id) for id in wanted])
         fresh: dict[EventId, Seq] = {}
         for id in wanted:
             kind, _, *place = seen.get(keys.event_field(*id), (None, None))
@@ -102,22 +101,6 @@ class Earlier:
             entry = decode_entry(known.entry)
             about = [entry, *map(decode_entry, voids.get(id, ()))]
             found[id] = (entry, given_back_in(about, record_field(*id)))
-        return found
-
-    async def _in_days(self, fields: Sequence[str]) -> dict[str, Any]:
-        """What the live days have under these fields; a later day's is the newer."""
-        if not fields:
-            return {}
-        # As in booking, the kernel's clock is known only from its last call.
-        now_ms = max(self._kernel.booked_at_ms, int(time() * 1000))
-        with reading():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for day in range(self._kernel.seen_from, now_ms // DAY_MS + 2):
-                    pipeline.hmget(keys.seen(day), list(fields))
-                rows = await pipeline.execute()
-        found: dict[str, Any] = {}
-        for row in rows:
-            found |= {field: _decode(packed) for field, packed in zip(fields, row, strict=True) if packed}
         return found
 
     async def _in_journal(self, seqs: Mapping[EventId, Seq]) -> dict[EventId, Entry]:

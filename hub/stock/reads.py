@@ -105,10 +105,10 @@ class Reads:
                 for key, fields in wanted:
                     pipeline.hmget(key, fields)
                 meta, *rows = await pipeline.execute()
-        self._check(meta[:2], floor)
+        self.check(meta[:2], floor)
         return (meta[2] or b"").decode(), rows
 
-    def _check(self, meta: Sequence[bytes | None], floor: int) -> None:
+    def check(self, meta: Sequence[bytes | None], floor: int) -> None:
         """Refuse a Redis that lacks what was answered before it was asked; what came meanwhile it need not have."""
         epoch, following = meta
         if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < floor:
@@ -153,7 +153,7 @@ class Reads:
                 pipeline.hmget(keys.META, META_FIELDS)
                 pipeline.hgetall(keys.sku(sku))
                 meta, fields = await pipeline.execute()
-        self._check(meta[:2], floor)
+        self.check(meta[:2], floor)
         return (meta[2] or b"").decode(), cast(dict[bytes, bytes], fields)
 
     async def expected_of(self, sku: str) -> list[ExpectedLine]:
@@ -210,7 +210,7 @@ class Reads:
         floor = self._kernel.floor
         try:
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next", "halted"])
-            self._check(meta[:2], floor)
+            self.check(meta[:2], floor)
         except RedisError:
             return "Redis does not answer"
         except Unavailable as fault:
@@ -222,7 +222,7 @@ class Reads:
         floor = self._kernel.floor
         with reading():
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
-        self._check(meta, floor)
+        self.check(meta, floor)
         return Seq(int(meta[0]), int(meta[1]) - 1)
 
     async def stale_among(self, skus: Sequence[str]) -> list[str]:

@@ -12,9 +12,13 @@ STATUSES = {
     "unauthenticated": 401,
     "forbidden": 403,
     "not_found": 404,
+    "unknown_reservation": 404,
     "method_not_allowed": 405,
     "conflict": 409,
     "insufficient": 409,
+    "not_held": 409,
+    "expired": 409,
+    "ended": 409,
     "too_large": 413,
     "unsupported_media": 415,
     "too_many": 422,
@@ -55,11 +59,12 @@ def test_a_body_has_the_members_of_rfc_9457_and_the_path() -> None:
 
 
 def test_shortages_stand_beside_the_other_members() -> None:
-    shortage = Shortage(sku="BAG", requested=2, available=1)
+    shown, hidden = Shortage(sku="BAG", requested=2, available=0), Shortage(sku="BOX", requested=3)
 
-    body = json.loads(encode_problem(problem("insufficient", "Ask for less.", shortages=(shortage,))))
+    body = json.loads(encode_problem(problem("insufficient", "Ask for less.", shortages=(shown, hidden))))
 
-    assert body["shortages"] == [{"sku": "BAG", "requested": 2, "available": 1}]
+    # A pool that shows no number tells none here either.
+    assert body["shortages"] == [{"sku": "BAG", "requested": 2, "available": 0}, {"sku": "BOX", "requested": 3}]
     assert "path" not in body
 
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
-from hub.domain.command import Counting, Fact, Line
+from hub.domain.command import Asking, Counting, Fact, Line
 from hub.domain.rules import House
 from hub.faults import ServerRefused, Unavailable
 from hub.stock.batcher import COMMANDS_PER_CALL_MAX, REFRESHES_PER_CALL_MAX, Batcher
@@ -119,6 +120,21 @@ async def test_a_serial_weighs_as_a_line_in_one_pool(partition: Partition) -> No
         gate.open.set()
         await held
         await rest
+
+    assert gate.calls == [1, 2, 1]
+
+
+async def test_a_request_weighs_two_lines_for_each_sku_that_it_may_touch(partition: Partition) -> None:
+    lines = (Line("BAG", "", 0), Line("BOX", "", 0))
+    request = msgspec.structs.replace(partition.fact("r-1"), verb="release", lines=lines, detail=Asking("r-1"))
+    async with batching(partition, weight_max=10) as (batcher, gate):
+        held = await in_flight(batcher, gate, partition.fact("first"))
+        # 2 SKUs in 2 pools weigh 8: a plain command of 2 fits beside it, a second does not.
+        rest = asyncio.create_task(batcher.submit([request, partition.fact("plain"), partition.fact("second")]))
+        gate.open.set()
+        await held
+        await rest
+        assert batcher.requests_per_call() == 2
 
     assert gate.calls == [1, 2, 1]
 

@@ -1,0 +1,97 @@
+"""`GET /v1/reservations`: those that units are kept for, page by page."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+from aiohttp import web
+
+from hub.access import Claims
+from hub.domain.holding.hold import Hold, State
+from hub.intake.exchange import encode_json, json_response
+from hub.intake.parts import Parts
+from hub.intake.questions import limit_in, malformed, sku_in
+from hub.intake.requested import ANY_OWNER
+from hub.intake.reservations import reader
+from hub.intake.reserved import as_of, may_see, reservation
+from hub.stock.held import Place
+from protocol.reservations import Reservation, ReservationsAnswer
+
+# A page looks at so many stretches of the list; none of their reservations may be for this caller.
+STRETCHES_PER_PAGE_MAX = 10
+
+_STATES = tuple(state.name for state in State)
+_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
+
+_decode_cursor = msgspec.json.Decoder(tuple[int, str]).decode
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What the list is narrowed to; None is anything."""
+
+    claims: Claims
+    owner: str | None
+    location: str | None
+    kind: str | None
+    state: str | None
+
+    def has(self, hold: Hold) -> bool:
+        """Whether the hold, as it is now, is in the list."""
+        places = (each.location for part in hold.parts for each in part.allocations)
+        return (
+            may_see(hold, self.claims)
+            and self.owner in (None, hold.owner)
+            and self.kind in (None, hold.kind)
+            and self.state in (None, hold.state.name)
+            and (self.location is None or self.location in places)
+        )
+
+
+async def get_reservations(request: web.Request) -> web.Response:
+    """`GET /v1/reservations?owner=&sku=&location=&kind=&state=&limit=&cursor=`."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = reader(request, parts)
+    limit, place, wanted = limit_in(request), _place(request), _wanted(request, claims)
+    sku = request.query.get("sku")
+    house_sku = None if sku is None else parts.house.sku(sku_in(sku))
+    items: list[Reservation] = []
+    following: Place | None = place
+    for _ in range(STRETCHES_PER_PAGE_MAX):
+        found, following = await parts.held.stretch(place, house_sku)
+        now_ms = parts.held.now_ms()
+        for kept in found:
+            hold = as_of(kept.hold, now_ms)
+            if wanted.has(hold):
+                items.append(reservation(kept.name, hold, now_ms))
+            if len(items) == limit:
+                return json_response(ReservationsAnswer(items=tuple(items), next=_cursor(kept.place)))
+        if following is None:
+            break
+        place = following
+    return json_response(ReservationsAnswer(items=tuple(items), next=_cursor(following)))
+
+
+def _wanted(request: web.Request, claims: Claims) -> _Wanted:
+    query = request.query
+    state = query.get("state")
+    if state not in (None, *_STATES):
+        raise malformed(f"`state` is one of {', '.join(_STATES)}.")
+    owner = query.get("owner") if claims.may(ANY_OWNER) else query.get("owner", claims.sub)
+    return _Wanted(claims, owner, query.get("location"), query.get("kind"), state)
+
+
+def _cursor(place: Place | None) -> str | None:
+    return None if place is None else urlsafe_b64encode(encode_json(place)).decode()
+
+
+def _place(request: web.Request) -> Place:
+    text = request.query.get("cursor")
+    if text is None:
+        return Place()
+    try:
+        scan, after = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
+        after.encode()
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise malformed(_FOREIGN_CURSOR) from error
+    if not 0 <= scan < 2**64:  # what Redis takes
+        raise malformed(_FOREIGN_CURSOR)
+    return Place(scan, after)

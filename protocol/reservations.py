@@ -1,0 +1,149 @@
+"""Reservations on the wire: what may be asked, and how a reservation is told.
+
+The rules of `protocol.events` hold here too: unknown fields are refused, and a field left out and one sent with its
+default, or as null, are the same request.
+"""
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+from msgspec.json import Decoder
+from msgspec.structs import force_setattr
+
+from protocol.codec import decode_body, refuse_long_skus
+from protocol.events import Places, Tags
+from protocol.identifiers import Name, OpaqueId, Quantity, Sku
+from protocol.limits import LINES_PER_EVENT_MAX, TTL_SECONDS_MAX
+
+DEFAULT_KIND: Final = "cart"
+
+Seconds = Annotated[int, Meta(ge=1, le=TTL_SECONDS_MAX)]
+
+
+class AskedLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Units of one SKU; at this location, where one is named."""
+
+    sku: Sku
+    quantity: Quantity
+    location: Name | None = None
+
+
+_Lines = Annotated[tuple[AskedLine, ...], Meta(min_length=1, max_length=LINES_PER_EVENT_MAX)]
+
+
+class Reserve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`POST /v1/reservations`: hold units for somebody, all of them or none."""
+
+    # Unique within the hub.
+    id: OpaqueId
+    pool: Name
+    lines: _Lines
+    kind: Name = DEFAULT_KIND
+    # None: as long as is usual for the kind.
+    ttl_seconds: Seconds | None = None
+    # Over several locations if need be.
+    split: bool = False
+    # Only these, best first.
+    locations: Places | None = None
+    # Rather these.
+    prefer: Places | None = None
+    # None: whoever asks.
+    owner: OpaqueId | None = None
+    # The order that it is for.
+    order: OpaqueId | None = None
+    # Kept with the request, never read.
+    tags: Tags = ()
+
+    def __post_init__(self) -> None:
+        # As in `protocol.events.AdjustmentLine`: an encoder leaves out a default only where it is this very object.
+        if self.kind == DEFAULT_KIND:
+            force_setattr(self, "kind", DEFAULT_KIND)
+
+
+class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`POST /v1/reservations/{id}/confirm`, `/release`, `/fulfil` or `/reallocate`."""
+
+    # None: all units that it can be about.
+    lines: _Lines | None = None
+    # Tells two equal requests about some of the units apart.
+    id: OpaqueId | None = None
+
+
+class Extend(Change, frozen=True, kw_only=True):
+    """`POST /v1/reservations/{id}/extend`."""
+
+    # From now; None: as long as is usual for the kind.
+    ttl_seconds: Seconds | None = None
+
+
+class ToldAllocation(Struct, frozen=True):
+    """Where units are kept."""
+
+    location: str
+    quantity: int
+
+
+class ToldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One SKU of a reservation; the counts that are left out are 0."""
+
+    sku: str
+    # Units asked for, whatever became of them.
+    quantity: int
+    # Where those are that are kept now, held or confirmed.
+    allocations: tuple[ToldAllocation, ...]
+    confirmed: int = 0
+    fulfilled: int = 0
+    released: int = 0
+    expired: int = 0
+    # Taken by something that came first, and nowhere else to be had.
+    broken: int = 0
+
+
+class Reservation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reservation as it is now."""
+
+    id: str
+    # `held`, `confirmed`, `fulfilled`, `released`, `expired` or `broken`.
+    state: str
+    # When the first of its units are given back, RFC 3339; null when none are by themselves.
+    expires_at: str | None
+    pool: str
+    kind: str
+    owner: str
+    order: str | None = None
+    lines: tuple[ToldLine, ...]
+    # Only in the answer to the request that had them.
+    tags: tuple[str, ...] = ()
+
+
+class ReservationsAnswer(Struct, frozen=True, kw_only=True):
+    """One page of reservations."""
+
+    items: tuple[Reservation, ...]
+    # The cursor of the next page; null at the end.
+    next: str | None
+
+
+_decoders: Final[dict[type, Any]] = {of: Decoder(of) for of in (Reserve, Change, Extend)}
+
+
+def decode_reserve(body: bytes) -> Reserve:
+    """Read a request for a new reservation.
+
+    Raises:
+        Malformed: it is not JSON, no such request, or says something twice.
+    """
+    reserve: Reserve = decode_body(_decoders[Reserve], body)
+    refuse_long_skus(reserve.lines)
+    return reserve
+
+
+def decode_change(body: bytes, of: type[Change]) -> Change:
+    """Read a request about a reservation; an empty body asks for all of its units.
+
+    Raises:
+        Malformed: as `decode_reserve`.
+    """
+    change: Change = decode_body(_decoders[of], body or b"{}")
+    refuse_long_skus(change.lines or ())
+    return change

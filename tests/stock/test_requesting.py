@@ -1,0 +1,106 @@
+"""Requests reach the kernel with all that they may touch, whatever others change meanwhile."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.catalogue import RuleSettings, SkuSettings
+from hub.domain.command import Asking, Fact, Line, Verb
+from hub.domain.holding.hold import State, reservation_name
+from hub.embedded.servers import EmbeddedServers
+from hub.stock import keys
+from hub.stock.outcome import AsItIs, Denied, Granted, Outcome
+from tests.stock.opened import OpenStores, opened
+from tests.stock.partition import HOUSE
+
+HOUR_MS = 3_600_000
+
+
+def request(hub: OpenStores, verb: Verb, id: str, *asked: tuple[str, str, int], **more: Any) -> Fact:
+    asking = Asking(reservation_name(id), asked, HOUR_MS, **more)
+    made = hub.fact(id, verb=verb, type=f"reservation.{verb}", pool="online", detail=asking)
+    return msgspec.structs.replace(made, lines=())
+
+
+async def reserve(hub: OpenStores, id: str, *skus: str, **more: Any) -> Outcome:
+    asked = tuple((sku, "", 1) for sku in skus)
+    return await hub.stores.requests.ask(
+        request(hub, "reserve", id, *asked, **{"owner": "anna", "kind": "cart", "is_named": 1, **more})
+    )
+
+
+async def state(hub: OpenStores, id: str) -> State:
+    name = reservation_name(id)
+    return (await hub.stores.held.find([name]))[name].state
+
+
+async def test_an_owners_baskets_at_the_same_moment_leave_one(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub, opened(servers.redis_url, postgres_dsn) as other:
+        skus = [f"SKU-{number}" for number in range(20)]
+        await hub.book(*(hub.fact(sku, Line(sku, "LON", 1)) for sku in skus))
+
+        # Each one's place in the call was looked up before the others were held, with another SKU.
+        outcomes = await asyncio.gather(
+            *(reserve((hub, other)[number % 2], f"r-{number}", sku) for number, sku in enumerate(skus))
+        )
+
+        assert all(isinstance(outcome, Granted) for outcome in outcomes)
+        states = [await state(hub, f"r-{number}") for number in range(20)]
+        assert sorted(states) == [State.held] + [State.released] * 19
+        assert await redis_client.zcard(keys.HELD) == 1
+
+
+async def test_a_reservation_survives_other_rules_of_another_process(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub, opened(servers.redis_url, postgres_dsn) as other:
+        await hub.book(hub.fact("in", Line("BAG", "LON", 2), Line("BOX", "LON", 2)))
+        assert isinstance(await reserve(hub, "before", "BAG", "BOX"), Granted)
+        await other.stores.adopt(msgspec.structs.replace(HOUSE, rules=(RuleSettings(pool="online", safety=1),)))
+
+        # The last one is held back now; what is held stays held.
+        denied = await reserve(hub, "after", "BAG", "BOX", is_named=0)
+        released = await hub.stores.requests.ask(request(hub, "release", "before"))
+        granted = await reserve(hub, "again", "BAG", "BOX", is_named=0)
+
+        assert denied == Denied("insufficient", (("BAG", 1, 0), ("BOX", 1, 0)))
+        assert isinstance(released, Granted)
+        assert isinstance(granted, Granted)
+
+
+async def test_a_name_that_became_an_alias_elsewhere_is_the_house_sku(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub, opened(servers.redis_url, postgres_dsn) as other:
+        await hub.book(hub.fact("in", Line("BAG", "LON", 2)))
+        await other.stores.describe([SkuSettings("BAG", aliases=("3607340000001",))])
+
+        granted = await reserve(hub, "r-1", "3607340000001")
+
+        assert isinstance(granted, Granted)
+        assert granted.hold.skus == ["BAG"]
+
+
+async def test_what_is_so_already_is_told_as_it_is(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub:
+        await hub.book(hub.fact("in", Line("BAG", "LON", 2)))
+        granted = await reserve(hub, "r-1", "BAG")
+        before = await redis_client.xlen(keys.JOURNAL)
+
+        again = await reserve(hub, "r-1", "BAG")
+        unknown = await hub.stores.requests.ask(request(hub, "confirm", "r-2"))
+
+        assert isinstance(granted, Granted)
+        assert again == AsItIs(granted.hold)
+        assert unknown == Denied("unknown_reservation")
+        assert await redis_client.xlen(keys.JOURNAL) == before

@@ -41,6 +41,7 @@ KERNEL = (
     "transfers",
     "voids",
     "counts",
+    "taking_over",
     "ordering",
     "applying",
     "verbs",

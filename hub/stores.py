@@ -51,8 +51,10 @@ from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
+from hub.stock.waits import Waits
 from hub.telemetry import Metrics
 from hub.watching.sources import SourceWatch
+from hub.watching.waits import WaitsWatch
 from protocol.identifiers import nfc
 
 log = structlog.get_logger()
@@ -115,6 +117,7 @@ class Stores:
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
         self.sources = self._sources(exits, dsn)
+        self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)

@@ -70,6 +70,8 @@ class EventAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     availability: tuple[AvailabilityItem, ...] | None = None
     # What nobody knows (yet), of a `parked` one: `location LON-NEW`, `pool spring`, `status repair`, `type count`.
     unknown: tuple[str, ...] = ()
+    # What there is no room for (yet), of a `parked` one whose names are all known.
+    reason: str | None = None
     # Why it was refused.
     problem: Problem | None = None
 

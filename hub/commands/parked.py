@@ -1,4 +1,4 @@
-"""`hub parked`: what waits because nobody knows what it names, and booking it once that is mended."""
+"""`hub parked`: what waits because nobody knows what it names, or for room, and booking it once that is mended."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +28,7 @@ class _Item(msgspec.Struct, frozen=True):
     type: str
     booked_at: str
     unknown: tuple[str, ...]
+    reason: str | None = None
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -124,7 +125,13 @@ def _table(items: Sequence[_Item]) -> Iterator[str]:
 
 
 def _row(item: _Item) -> tuple[str, ...]:
-    return (item.booked_at, item.source, item.id, item.type, ", ".join(item.unknown) or "nothing any more")
+    return (
+        item.booked_at,
+        item.source,
+        item.id,
+        item.type,
+        ", ".join(item.unknown) or item.reason or "nothing any more",
+    )
 
 
 def _token(settings: Settings) -> str:

@@ -64,6 +64,7 @@ def reaches(reach: Reach, location: str) -> bool:
     return not reach or location in reach
 
 
+# SKU and units, perhaps with the serials of some or all of them.
 Asked = tuple[str, int] | tuple[str, int, tuple[str, ...]]
 
 
@@ -74,7 +75,7 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     sale: str
     # 1 when the sale was found; else the void waits for it.
     is_found: int
-    # (SKU, units), perhaps with their serials, to give back; empty: all that were not given back yet.
+    # What to give back; empty: all that was not given back yet.
     asked: tuple[Asked, ...] = ()
     # (SKU, units) that earlier voids gave back, as far as the ledger says.
     given_back: tuple[tuple[str, int], ...] = ()
@@ -98,8 +99,8 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True):
     is_final: int = 0
     # Of a `dispatch`: how many of the lines are its own; the others were received early.
     own_lines: int = 0
-    # Of a `receive` nobody knows the place of: (SKU, units).
-    early: tuple[tuple[str, int], ...] = ()
+    # Of a `receive` nobody knows the place of.
+    early: tuple[Asked, ...] = ()
     # Of a `receive` that waits: at most REACH_MAX names.
     reach: Reach = ()
 

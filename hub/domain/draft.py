@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hub.domain import buckets
 from hub.domain.buckets import Change
-from hub.domain.command import Line
+from hub.domain.command import Line, Reach
 from hub.domain.entry import Counted, EntryAlert, Movement, Seq, SetPosition, SetRecord
 from hub.domain.position import Position
 
@@ -58,6 +58,10 @@ class Draft:
         self.about = ""
         # Why the command cannot be booked; empty when it can.
         self.refusal = ""
+        # Why it must wait for room; empty when there is some.
+        self.parking = ""
+        # Of a command that must wait: where it may take effect then; empty: everywhere.
+        self.reach: Reach = ()
         # True when what the command was made from is not what is there any more.
         self.is_outdated = False
         self._positions: dict[tuple[int, str], Position] = {}
@@ -138,6 +142,11 @@ class Draft:
     def refuse(self, reason: str) -> None:
         """The command cannot be booked; the first reason counts."""
         self.refusal = self.refusal or reason
+
+    def park(self, reason: str, reach: Reach = ()) -> None:
+        """The command is kept whole until there is room; the first reason counts."""
+        if not self.parking:
+            self.parking, self.reach = reason, reach
 
     def look_again(self) -> None:
         """The command was made from what is not there any more; whoever sent it looks again."""

@@ -126,7 +126,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
     format: int
     # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised
-    # by the hub itself) or `rules` (the house changed).
+    # by the hub itself), `lapsed` (forgotten, for it had waited too long) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str
@@ -151,8 +151,12 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
     # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
-    # the purchase order; the SKU in a `refresh` or `sku`.
+    # the purchase order; the SKU in a `refresh` or `sku`; in a `lapsed` the field of the record.
     about: str = ""
+    # Of `parked`, where all names are known: what there is no room for, and the locations that the sender may touch
+    # where another event says which one it is; empty: all.
+    why: str = ""
+    reach: tuple[str, ...] = ()
 
 
 decode_entry = msgspec.msgpack.Decoder(Entry).decode

@@ -50,7 +50,7 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     if line.quantity > 0:
         put_on_shelf(draft, line, line.bucket, buckets.ADJUSTMENT, house, suspects=serials.came_in(draft, line))
         return
-    serials.left(draft, line, serials.GONE)
+    serials.gone(draft, line)
     if draft.has_counted(line):
         draft.pass_by(line, line.quantity, buckets.ADJUSTMENT)
     else:
@@ -62,7 +62,7 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
 def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     # A count says how much lies there, not in which state; only what left the shelf it has seen leaving.
     if line.to == buckets.WRITTEN_OFF:
-        serials.left(draft, line, serials.GONE)
+        serials.gone(draft, line)
     if line.to == buckets.WRITTEN_OFF and draft.has_counted(line):
         draft.pass_by(line, -line.quantity, buckets.WRITTEN_OFF)
         return

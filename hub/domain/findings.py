@@ -97,6 +97,10 @@ class ParkedEvent(msgspec.Struct, frozen=True):
     # When it happened, by the source's clock after correction.
     time_ms: int
     payload: str
+    # What there is no room for; empty where it names what nobody knows.
+    why: str = ""
+    # Where it may take effect, of what only another event says the location of; empty: everywhere.
+    reach: tuple[str, ...] = ()
 
 
 class ParkedStretch(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
-from hub.domain.command import Closing, Fact, Voiding
+from hub.domain.command import Closing, Fact, Reach, Voiding
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
+from hub.domain.lapsing import WAITS_HERE, lapse
 from hub.domain.pools import Profile, View, news, parts_of, update_view
 from hub.domain.position import Position
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
@@ -53,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
     lines: tuple[tuple[str, int], ...] = ()
     # Summed over the lines, then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
-    # Why it was refused.
+    # Why it was refused, or must wait for room.
     why: str = ""
 
 
@@ -109,7 +110,7 @@ class Model:
         if fact.verb == "conflict" or (seen is not None and seen.hash != fact.hash):
             return self._conflict(fact, now)
         if seen is not None and seen.answer.kind == "parked" and fact.verb == "park":
-            return seen.answer
+            return msgspec.structs.replace(seen.answer, why="")
         if seen is not None and seen.answer.kind == "applied":
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
@@ -167,9 +168,13 @@ class Model:
             self.conflicts[key] = self._write(msgspec.structs.replace(entry, alerts=(alert,)))
         return Outcome("conflict", self.conflicts[key])
 
-    def _park(self, fact: Fact, now: int) -> Outcome:
-        """Keep a fact whole that names what nobody knows."""
-        return Outcome("parked", self._write(self._entry(fact, "parked", now)))
+    def _park(self, fact: Fact, now: int, why: str = "", reach: Reach = ()) -> Outcome:
+        """Keep a fact whole, once, that names what nobody knows or has no room; `reach` is where it may take effect."""
+        seen = self.seen.get((fact.source, fact.id))
+        if seen is not None:
+            return msgspec.structs.replace(seen.answer, why=why)
+        entry = msgspec.structs.replace(self._entry(fact, "parked", now), why=why, reach=reach)
+        return Outcome("parked", self._write(entry), why=why)
 
     def _entry(self, fact: Fact, kind: str, now: int) -> Entry:
         return Entry(
@@ -197,9 +202,21 @@ class Model:
             return Outcome("look_again")
         if draft.refusal:
             return Outcome("refused", why=draft.refusal)
+        if draft.parking:
+            return self._park(fact, now, draft.parking, draft.reach)
         for sku in stale:
             self.refresh(sku, now)
         return self._enter(draft, self._entry(fact, kind, now))
+
+    def lapse(self, table: str, field: str, booked_at_ms: int) -> Outcome | None:
+        """Forget what waited there for too long; None when nothing did."""
+        now = self._tick(booked_at_ms)
+        draft = Draft(self.books, (), seq=Seq(self.epoch, len(self.journal)), time_ms=now, now_ms=now)
+        if not lapse(draft, table, field):
+            return None
+        return self._enter(
+            draft, Entry(FORMAT, "lapsed", WAITS_HERE[table], "", "", "", now, now, self.rules_version, "")
+        )
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:
         """Close a count; None when it is closed already."""

@@ -55,9 +55,12 @@ def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnsw
                 alerts=_alerts(first.alerts, telling),
             )
             return answer, 200 if telling.ledger.covers(seq) else 202
-        case Parked(seq=seq):
-            unknown = unknown_in_payload(fact.payload, telling.house)
-            return EventAnswer(id=fact.id, status="parked", seq=_seq(seq, claims), unknown=unknown), 202
+        case Parked(seq=seq, why=why):
+            unknown = () if why else unknown_in_payload(fact.payload, telling.house)
+            parked = EventAnswer(
+                id=fact.id, status="parked", seq=_seq(seq, claims), unknown=unknown, reason=why or None
+            )
+            return parked, 202
         case Conflict():
             detail = "This id was used for another content; the first one stands. Give the new one a new id."
             return refusal(fact.id, problem("conflict", detail)), 409

@@ -1,4 +1,4 @@
-"""`GET /v1/parked` and `POST /v1/parked/replay`: what waits because nobody knows what it names."""
+"""`GET /v1/parked` and `POST /v1/parked/replay`: what waits because nobody knows what it names, or for room."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -65,7 +65,7 @@ async def get_parked(request: web.Request) -> web.Response:
 
 
 async def post_replay(request: web.Request) -> web.Response:
-    """Book what names only what the house knows now, scope admin."""
+    """Book what names only what the house knows now, and has room, scope admin."""
     parts: Parts = request.app[Parts.KEY]
     caller_with(request, parts.access, SEES_ALL)
     return json_response(await replay_parked(parts))
@@ -81,6 +81,8 @@ def _may_see(claims: Claims, event: ParkedEvent) -> bool:
     """Whether the caller might have sent it: other tokens of its source may be for other places."""
     if claims.may(SEES_ALL):
         return True
+    if not all(claims.may_location(location) for location in event.reach):
+        return False
     try:
         return forbidden_name(names_in(decode_event(event.payload.encode()).event), claims) is None
     except Malformed:
@@ -97,6 +99,7 @@ def _item(event: ParkedEvent, house: House) -> ParkedItem:
         time=rfc3339(event.time_ms),
         booked_at=rfc3339(place.booked_at_ms),
         unknown=unknown_in_payload(event.payload, house),
+        reason=event.why or None,
         event=msgspec.Raw(event.payload.encode()),
     )
 

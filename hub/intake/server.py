@@ -22,6 +22,7 @@ from hub.intake.reads import (
 from hub.intake.skus import get_skus, put_skus
 from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
+from hub.intake.transfers import get_transfers
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))
     app.router.add_get("/v1/serials", guarded(get_serial))
+    app.router.add_get("/v1/transfers", guarded(get_transfers))
     app.router.add_post("/v1/imports", guarded(post_imports))
     app.router.add_get("/v1/imports", guarded(get_imports))
     app.router.add_get("/v1/imports/{id}", guarded(get_import))

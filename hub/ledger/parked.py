@@ -2,21 +2,22 @@
 
 import asyncpg
 
-from hub.domain.entry import PARTITION, Seq
+from hub.domain.entry import PARTITION, Seq, decode_entry
 from hub.domain.findings import ParkedEvent, ParkedPlace, ParkedStretch
 from hub.ledger.asking import Asking
 from hub.ledger.rows import instant, ms_of
 
-# Entries looked at in one question, and the size of what they hold: an event may have a megabyte.
+# Entries looked at in one question, and the size of their events: one may have a megabyte, its entry as much again.
 EXAMINED_MAX = 1_000
 BYTES_MAX = 8 * 1024 * 1024
 
 # An id that was parked again after Redis had forgotten it stands where it came first.
-_SELECT = """SELECT * FROM (
+_SELECT = """SELECT epoch, seq, source, id, type, hash, time, booked_at, payload, is_over, examined,
+           CASE WHEN NOT is_over THEN entry END AS entry FROM (
     SELECT examined.*, count(*) OVER () AS examined, row_number() OVER place AS number,
            sum(CASE WHEN is_over THEN 0 ELSE octet_length(payload) END) OVER place AS bytes
     FROM (
-        SELECT epoch, seq, source, id, type, hash, time, booked_at, payload,
+        SELECT epoch, seq, source, id, type, hash, time, booked_at, payload, entry,
                EXISTS (SELECT FROM hub.event AS fact WHERE fact.source = parked.source AND fact.id = parked.id
                        AND fact.partition = parked.partition AND fact.kind = 'fact')
                OR EXISTS (SELECT FROM hub.event AS first WHERE first.source = parked.source AND first.id = parked.id
@@ -51,11 +52,7 @@ class Parked:
             _SELECT.format(of_source=of_source), self._partition, *begin, EXAMINED_MAX, BYTES_MAX, *values
         )
         is_last = not rows or len(rows) == rows[0]["examined"] < EXAMINED_MAX
-        events = tuple(
-            ParkedEvent(self._place(row), row["type"], row["hash"], ms_of(row["time"]), row["payload"])
-            for row in rows
-            if not row["is_over"]
-        )
+        events = tuple(self._event(row) for row in rows if not row["is_over"])
         return ParkedStretch(events, None if is_last else self._place(rows[-1]))
 
     async def place_of(self, source: str, id: str, booked_at_ms: int) -> Seq | None:
@@ -66,6 +63,11 @@ class Parked:
         """
         rows = await self._asking.fetch(_PLACE, source, id, self._partition, instant(booked_at_ms))
         return self._seq(rows[0]) if rows else None
+
+    def _event(self, row: asyncpg.Record) -> ParkedEvent:
+        entry = decode_entry(row["entry"])
+        place, time_ms = self._place(row), ms_of(row["time"])
+        return ParkedEvent(place, row["type"], row["hash"], time_ms, row["payload"], entry.why, entry.reach)
 
     def _place(self, row: asyncpg.Record) -> ParkedPlace:
         return ParkedPlace(self._seq(row), row["source"], row["id"], ms_of(row["booked_at"]))

@@ -19,6 +19,7 @@ from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
+from hub.domain.transit import Record
 from hub.faults import Unavailable
 from hub.patience import attempts
 from hub.stock import keys
@@ -31,9 +32,13 @@ from hub.stock.outcome import Stale
 from hub.stock.reading import reading
 from protocol.answers import AvailabilityItem, PositionItem
 
+# About so many in one step of a scan: each may name 2,000 SKUs.
+TRANSFERS_PER_STRETCH = 100
+
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 _decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_transfer = msgspec.msgpack.Decoder(Record).decode
 _decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
 
 CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
@@ -174,6 +179,19 @@ class Reads:
         """
         [[packed]] = await self._hashes([(keys.SERIALS, (field_of(sku, serial).encode(),))])
         return None if packed is None else _decode_piece(packed)
+
+    async def transfers(self, cursor: int) -> tuple[int, list[tuple[str, Record]]]:
+        """A stretch of the transfers under way, by id, and the cursor of the next; 0 ends.
+
+        One that is there all the while is met at least once.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        with reading():
+            scanned: Any = await self._client.hscan(keys.TRANSFERS, cursor, count=TRANSFERS_PER_STRETCH)
+        following, found = scanned
+        return int(following), sorted((id.decode(), _decode_transfer(packed)) for id, packed in found.items())
 
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.

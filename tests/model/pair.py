@@ -193,7 +193,7 @@ class Pair:
             case "duplicate":
                 return Duplicate(expected.seq, answer_of(entry))
             case "parked":
-                return Parked(expected.seq)
+                return Parked(expected.seq, expected.why)
         return Conflict(expected.seq)
 
     def _shown(self, entry: Entry) -> tuple[Shown, ...]:

@@ -1,6 +1,7 @@
 """Voids of sales that were told, are parked, or come later."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import msgspec
 from hypothesis import strategies as st
@@ -88,6 +89,12 @@ class Sales:
         self._left[sale.source, sale.id] = [((line.sku, line.location), line.quantity) for line in sale.lines]
         waiting = self._waiting.pop((sale.source, sale.id), [])
         return [back for void in waiting for back in self.void(void)]
+
+    def forget(self, field: str, these: Collection[int]) -> None:
+        """Some of the voids that wait for a sale, counted from the first, do not wait any more."""
+        source, _, id = field.partition(":")
+        waiting = self._waiting[source, id]
+        self._waiting[source, id] = [void for number, void in enumerate(waiting) if number not in these]
 
     def void(self, void: Fact) -> list[Back]:
         """What comes back: what was asked for and is left; everything that is left where nothing was asked for."""

@@ -5,8 +5,9 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
+from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
-from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Lapsing, Reconfigure, Step, stories
 
 
 @settings(
@@ -26,5 +27,7 @@ async def test_the_kernel_does_what_the_model_says(
             await pair.reconfigure(step.house)
         elif isinstance(step, CloseCounts):
             await pair.close_counts(step)
+        elif isinstance(step, Lapsing):
+            await let_lapse(pair, step)
         else:
             await pair.tell(step)

@@ -81,7 +81,15 @@ class CloseCounts(msgspec.Struct, frozen=True):
     newest_first: bool
 
 
-Step = list[Telling | Repeat] | Reconfigure | CloseCounts
+class Lapsing(msgspec.Struct, frozen=True):
+    """Of what waits under one field some has waited for too long."""
+
+    # Which field, and which of what waits there; further than the last is the first again.
+    field: int
+    these: frozenset[int]
+
+
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing
 
 
 def house_of(settings: HouseSettings) -> House:
@@ -239,6 +247,9 @@ def stories(
             continue
         if draw(st.integers(0, 4)) == 4:
             steps.append(CloseCounts(draw(st.integers(1, 4)), draw(yes_or_no)))
+            continue
+        if draw(st.integers(0, 3)) == 3:
+            steps.append(Lapsing(draw(small), frozenset(draw(st.sampled_from(((), (0,), (0,), (1,), (0, 2)))))))
             continue
         steps.append(
             [

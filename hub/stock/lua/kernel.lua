@@ -10,7 +10,7 @@
 --                keys by index into KEYS, the last three only where there is something to say
 -- REPLY  msgpack {word, epoch, next number, booked at ms, first live day, answers, why}
 --          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
---          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
+--          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number, why} · {duplicate, epoch, number, entry or false}
 --                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
 --                  · {busy, why} · {broken, why} · {unchanged}
 -- LAW    Redis rolls nothing back: all checks and all packing come before `-- Writes begin.`, and if a write fails
@@ -49,20 +49,6 @@ local function closed_because(call)
   call.has_ahead = expect_type(KEYS[AHEAD], 'set')
 end
 
-local function check_command(command)
-  if not (is_text(command[SOURCE], 64) and is_text(command[ID], 1024) and is_text(command[CONTENT], 64)) then
-    refuse('source, id or hash is missing')
-  end
-  if not (is_whole(command[TIME], -INSTANT_MAX, INSTANT_MAX) and is_whole(command[STATED_AT], -INSTANT_MAX, INSTANT_MAX)) then
-    refuse('time is not a whole number of milliseconds')
-  end
-  if type(command[PAYLOAD]) ~= 'string' or type(command[TYPE]) ~= 'string' or type(command[OF_POOL]) ~= 'string' then
-    refuse('payload, type or pool is not text')
-  end
-  if command[IS_STANDING] ~= 0 and command[IS_STANDING] ~= 1 then refuse('standing is neither 0 nor 1') end
-  if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
-end
-
 local function packed_entry(call, kind, command, change, views)
   local positions = {}
   for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
@@ -70,7 +56,7 @@ local function packed_entry(call, kind, command, change, views)
     ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT],
     math.min(command[TIME], call.now), call.now,
     call.rules, command[PAYLOAD], change.skus, change.lines, positions, views, change.movements, change.alerts,
-    change.records, change.counted, change.about,
+    change.records, change.counted, change.about, change.why, change.reach,
   })
 end
 
@@ -127,10 +113,15 @@ local function conflict(call, command)
   return { 'conflict', call.epoch, number }
 end
 
-local function park(call, command)
-  local number = append(call, packed_entry(call, 'parked', command, new_change(), {}))
+-- Keep a command whole, once, that names what nobody knows or has no room; `why` and `reach` as in `no_room`.
+local function park(call, command, why, reach)
+  local record = fresh_seen[field_of(command)] or seen[field_of(command)]
+  if record then return { 'parked', record[EPOCH], record[NUMBER], why } end
+  local change = new_change()
+  change.why, change.reach = why, why and (reach or NONE)
+  local number = append(call, packed_entry(call, 'parked', command, change, {}))
   remember_booked(call, command, 'parked', number)
-  return { 'parked', call.epoch, number }
+  return { 'parked', call.epoch, number, why }
 end
 
 local function answer(call, command)
@@ -156,6 +147,7 @@ local function protected(call, command)
   if fine then return result end
   if type(result) ~= 'table' then return { 'broken', tostring(result) } end
   if result.refused then return { 'refused', result.refused } end
+  if result.parked then return park(call, command, result.parked, result.reach) end
   if result.stale then return { 'stale', result.stale } end
   if result.look_again then return { 'look_again' } end
   if result.busy then return { 'busy', result.busy } end

@@ -281,7 +281,11 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
         {about("other_hub"), about("other_epoch"), about("journal_next")},
     ),
     ("an empty Redis", lambda hand: hand.redis.flushall(), {about("redis_empty")}),
-    ("units in transit that did not leave", lambda hand: transfer(hand, 5), {about("transit_differs", "BAG")}),
+    (
+        "units in transit that did not leave",
+        lambda hand: transfer(hand, 5),
+        {about("transit_differs", "BAG"), about("record_not_in_ledger")},
+    ),
     (
         "units in transit of which nobody knows",
         lambda hand: hand.move("BAG", "LON", "supplier", "in_transit:T-2", 1),

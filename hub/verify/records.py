@@ -39,8 +39,8 @@ RECORDS_MAX = 2_000_000
 # Records that were set while the check went on.
 NEWER_MAX = 200_000
 
-_TOO_MANY = f"more than {RECORDS_MAX:,} things are remembered; those that were set last were compared"
-_TOO_BUSY = f"more than {NEWER_MAX:,} things were remembered anew meanwhile; not all were compared"
+_TOO_MANY = "more than {:,} things are remembered; those that were set last were compared"
+_TOO_BUSY = "more than {:,} things were remembered anew meanwhile; not all were compared"
 
 
 class Newer:
@@ -87,7 +87,7 @@ class Newer:
                 self._known[record.name] = record
             else:
                 self.is_whole = False
-                self._report.leave_unchecked(_TOO_BUSY)
+                self._report.leave_unchecked(_TOO_BUSY.format(NEWER_MAX))
 
 
 class RecordCheck:
@@ -159,7 +159,7 @@ class RecordCheck:
                     await self._compare(batch)
                     batch = []
                 if len(self._met) >= RECORDS_MAX:
-                    self._report.leave_unchecked(_TOO_MANY)
+                    self._report.leave_unchecked(_TOO_MANY.format(RECORDS_MAX))
                     return False
         await self._compare(batch)
         return True

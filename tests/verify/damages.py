@@ -295,7 +295,7 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
     (
         "descriptions of other bytes",
         lambda hand: hand.redis.hset(keys.CATALOGUE, "BAG", b"\xc1"),
-        {about("malformed")},
+        {about("malformed"), about("malformed", "BAG")},
     ),
     ("a transfer of other bytes", lambda hand: hand.redis.hset(keys.TRANSFERS, "T-3", b"\xc1"), {about("malformed")}),
 ]

@@ -19,16 +19,16 @@ ALIAS = "3607340000001"
 async def remember(hub: OpenStores) -> None:
     """Let everything happen that is remembered beside positions and views; booked on one day unless midnight passes."""
     now = hub.kernel.booked_at_ms
-    await hub.book(hub.fact("r-1", Line("BAG", "LON", 9), Line("WATCH", "LON", 2, serials=("W1", "W2"))))
+    await hub.book(hub.fact("m-r-1", Line("BAG", "LON", 9), Line("WATCH", "LON", 2, serials=("W1", "W2"))))
     await hub.stores.describing.describe([SkuSettings("BAG", "bags", aliases=(ALIAS,)), SkuSettings("HAT", "hats")])
     order = {"verb": "expected", "type": "expected", "detail": Supply("PO-1", now)}
-    await hub.book(hub.fact("e-1", Line("COAT", "PAR", 5), **order))
-    await hub.book(hub.fact("r-2", Line("COAT", "PAR", 2), detail=Supply("PO-1")))
+    await hub.book(hub.fact("m-e-1", Line("COAT", "PAR", 5), **order))
+    await hub.book(hub.fact("m-r-2", Line("COAT", "PAR", 2), detail=Supply("PO-1")))
     watch = Line("WATCH", "LON", 1, serials=("W1",))
-    await hub.book(hub.fact("s-1", watch, verb="sale", type="sale", pool="online"))
-    await hub.book(sold(hub, "s-2", 3), voided(hub, "v-1", "s-2", 1), voided(hub, "v-2", "later"))
-    await hub.book(dispatched(hub, "d-1", 2), received(hub, "d-2", 1))
-    await hub.book(dispatched(hub, "d-3", 1, transfer="T3"), received(hub, "d-4", 1, final=1, transfer="T3"))
+    await hub.book(hub.fact("m-s-1", watch, verb="sale", type="sale", pool="online"))
+    await hub.book(sold(hub, "m-s-2", 3), voided(hub, "m-v-1", "m-s-2", 1), voided(hub, "m-v-2", "later"))
+    await hub.book(dispatched(hub, "m-d-1", 2), received(hub, "m-d-2", 1))
+    await hub.book(dispatched(hub, "m-d-3", 1, transfer="T3"), received(hub, "m-d-4", 1, final=1, transfer="T3"))
     await hub.ledger_has_all()
 
 
@@ -49,7 +49,7 @@ async def _expected(hand: Hand, **changes: Any) -> None:
 
 
 async def _voided(hand: Hand, units: int) -> None:
-    day, field = await seen_day(hand), keys.day_field("voided", "till:s-2")
+    day, field = await seen_day(hand), keys.day_field("voided", "till:m-s-2")
     packed: Any = await hand.redis.hget(day, field)
     *head, _ = msgspec.msgpack.decode(packed)
     await hand.redis.hset(day, field, encode([*head, [["BAG", units]]]))
@@ -60,7 +60,7 @@ async def _forget(hand: Hand, field: str) -> None:
 
 
 async def _point_elsewhere(hand: Hand) -> None:
-    await hand.redis.hset(await seen_day(hand), "till:s-1", encode(["fact", "content-1", 1, 1]))
+    await hand.redis.hset(await seen_day(hand), "till:m-s-1", encode(["fact", "content-1", 1, 1]))
 
 
 async def _invent_id(hand: Hand) -> None:
@@ -105,7 +105,7 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
     ),
     (
         "a void that waits for a sale that was booked",
-        lambda hand: _record(hand, keys.VOIDS, "till:s-1", [[5, [], []]]),
+        lambda hand: _record(hand, keys.VOIDS, "till:m-s-1", [[5, [], []]]),
         {about("record_not_in_ledger"), about("void_waits")},
     ),
     (
@@ -119,7 +119,7 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
     ),
     (
         "a sale of which nobody knows what was given back",
-        lambda hand: _forget(hand, keys.day_field("voided", "till:s-2")),
+        lambda hand: _forget(hand, keys.day_field("voided", "till:m-s-2")),
         {about("record_not_in_redis")},
     ),
     (
@@ -178,7 +178,7 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
         lambda hand: _record(hand, keys.CATALOGUE, "HAT", [1, "bags", "", [], []]),
         {about("record_differs", "HAT")},
     ),
-    ("a sale that was forgotten", lambda hand: _forget(hand, "till:s-1"), {about("seen_missing")}),
+    ("a sale that was forgotten", lambda hand: _forget(hand, "till:m-s-1"), {about("seen_missing")}),
     ("an id that points to another entry", _point_elsewhere, {about("seen_differs"), about("seen_missing")}),
     ("an id that points to no entry", _invent_id, {about("seen_differs")}),
     ("an id of other bytes", _spoil_id, {about("malformed")}),

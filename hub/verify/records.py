@@ -131,6 +131,7 @@ class RecordCheck:
                     await self._check_fields(table, [field for field, _ in page])
             except ServerRefused as fault:
                 self._report.add([Finding("malformed", str(fault))])
+        await self._compare_newer()
         return begins
 
     async def check_expected(self, skus: Sequence[RawSku], before: Seq) -> None:
@@ -180,6 +181,18 @@ class RecordCheck:
             )
         await self._check_voided(records, now)
 
+    async def _compare_newer(self) -> None:
+        """Compare what was set since the check began, or what the ledger lacks of it where it stands."""
+        since = list((await self._newer.before((await self._remembering.moment()).before)).values())
+        for start in range(0, len(since), RECORDS_PER_BATCH):
+            batch = since[start : start + RECORDS_PER_BATCH]
+            now = await self._remembering.records(batch)
+            newer = await self._newer.before(now.before)
+            for record, packed in zip(batch, now.values, strict=True) if self._newer.is_whole else ():
+                wanted = newer[record.name]
+                if (wanted.day == record.day or _is_of_no_day(record)) and _is_kept(record, now):
+                    self._report.add(check_record(wanted, packed))
+
     async def _check_voided(self, records: Sequence[Remembered], now: Moment) -> None:
         voided = {
             _event_of(record.field): (record, packed)
@@ -214,7 +227,7 @@ class RecordCheck:
         newer = await self._newer.before(now.before)
         if self._newer.is_whole:
             for name, packed in zip(unknown, now.values, strict=True):
-                self._report.add([] if name in newer else check_unknown(name, packed))
+                self._report.add(check_record(newer[name], packed) if name in newer else check_unknown(name, packed))
 
     async def _check_waiting(self, fields: Sequence[str]) -> None:
         """A void waits only for a sale that was not booked."""

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -127,7 +128,9 @@ async def unheard(redis_client: Redis, redis_url: str, postgres_dsn: str) -> Non
     sold_piece = Line("WATCH", "LON", 1, serials=("W2",))
     came = stores.fact("unheard-2", Line("COAT", "PAR", 1), detail=Supply("PO-1"))
     sale = stores.fact("unheard-1", sold_piece, verb="sale", type="sale", pool="online")
-    await kernel.call([sale, came, stores.fact("unheard-3", Line("NEW", "LON", 1, serials=("N1",)))], house_of(HOUSE))
+    new = stores.fact("unheard-3", Line("NEW", "LON", 1, serials=("N1",)))
+    counting = {"verb": "count", "type": "count", "detail": Counting(stores.kernel.booked_at_ms, "physical", 0)}
+    await kernel.call([sale, came, new, stores.fact("unheard-4", Line("NEW", "LON", 3), **counting)], house_of(HOUSE))
 
 
 async def test_the_newest_values_that_the_ledger_lacks_are_taken_from_the_journal(
@@ -138,6 +141,18 @@ async def test_the_newest_values_that_the_ledger_lacks_are_taken_from_the_journa
     await redis_client.hdel(keys.SERIALS, "WATCH\0W2")
     [finding] = (await verify(is_live=False)).findings
     assert (finding.kind, finding.sku) == ("record_not_in_redis", "WATCH")
+
+
+async def test_an_open_count_of_a_stopped_hub_is_good_as_long_as_nobody_changes_its_rows(
+    unheard: None, verify: Verify, redis_client: Redis
+) -> None:
+    assert good(await verify(is_live=False))
+    [(opened_by, packed)] = (await redis_client.hgetall(keys.COUNTS)).items()
+    *head, [[sku, counted, *book]] = msgspec.msgpack.decode(packed)
+
+    await redis_client.hset(keys.COUNTS, opened_by, encode([*head, [[sku, counted + 1, *book]]]))
+
+    assert [each.kind for each in (await verify(is_live=False)).findings] == ["record_differs"]
 
 
 async def test_a_count_that_is_closed_while_it_is_waited_for_is_good(redis_client: Redis) -> None:

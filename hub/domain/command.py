@@ -135,6 +135,9 @@ class Closing(msgspec.Struct, frozen=True, array_like=True):
     # For each line of the count, in its order: the units that came onto the shelf, less those that left it, by facts
     # journalled before the count was opened that happened after it was taken.
     since: tuple[int, ...] = ()
+    # For each line likewise: the units that went by the shelf because another count was taken to have seen them, which
+    # no count that was booked has; empty: none.
+    passed: tuple[int, ...] = ()
 
 
 class Raising(msgspec.Struct, frozen=True, array_like=True):

@@ -110,7 +110,7 @@ class Counted(msgspec.Struct, array_like=True, frozen=True):
     sku: int
     location: str
     counted_at_ms: int
-    # `physical` or `system`.
+    # `physical` or `system`; `unlisted` where a complete count does not list what the book does not have.
     kind: str
     counted: int
     # on_hand - deficit, by the facts journalled before the count was opened that had happened by then.

@@ -37,7 +37,7 @@ from hub.stock.outcome import (
 )
 from tests.model.journeys import between, moved_between, transfers_of, with_transfer
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
-from tests.model.shelf import Count, Shelves, Told, closing, units_since
+from tests.model.shelf import Count, Shelves, Told, closing_of
 from tests.model.supply import check_suspects, expected_in, table_in
 from tests.model.worlds import PLACES, SKUS, CloseCounts, Repeat, Telling, house_of, units_of
 
@@ -109,8 +109,7 @@ class Pair:
         opened = list(self.model.books.records.get("counts", {}))
         for place in (opened[::-1] if step.newest_first else opened)[: step.many]:
             record = self.model.books.records["counts"][place]
-            since = [units_since(self.model.journal, place, record, row[0]) for row in record[6]]
-            fact = closing(record, place, since)
+            fact = closing_of(self.model.journal, place, record)
             for sku in dict.fromkeys(line.sku for line in fact.lines):
                 await self._compare([Refresh(sku)], await self.kernel.call([Refresh(sku)], self.house))
             [outcome] = await self.kernel.call([fact], self.house)
@@ -118,8 +117,12 @@ class Pair:
             assert expected is not None
             assert outcome == self._wanted(expected)
             assert await self.kernel.call([fact], self.house) == [Unchanged()]
-            for row in record[6]:
-                self.shelves.close((row[0], record[2]), int(place.split("-")[1]), len(self.model.journal) - 1)
+            number, closed_by = int(place.split("-")[1]), len(self.model.journal) - 1
+            books = {(told.sku, told.location): told.book for told in self.model.journal[closed_by].counted}
+            for index, row in enumerate(record[6]):
+                at = (row[0], record[2])
+                assert books.get((index, record[2]), row[1]) == self.shelves.book(at, number)
+                self.shelves.close(at, number, closed_by)
             await self.check()
 
     async def expect(self, facts: list[Fact], outcomes: list[Outcome]) -> None:

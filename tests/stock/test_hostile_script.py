@@ -271,7 +271,7 @@ async def test_a_count_of_two_locations_is_refused(partition: Partition) -> None
 NOT_CLOSINGS: list[Any] = [
     None, 7, [], ["1-2"], [7, [0]], ["", [0]], ["{opened}", 7], ["{opened}", []], ["{opened}", [0, 0]],
     ["{opened}", [None]], ["{opened}", [float("nan")]], ["{opened}", ["0"]], ["{opened}", [1.5]],
-    ["{opened}", {"a": 0}],
+    ["{opened}", {"a": 0}], ["{opened}", [0], 7], ["{opened}", [0], [0, 0]], ["{opened}", [0], [1.5]],
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from protocol.events import TIME_FIELDS, Event
+from protocol.events import TIME_FIELDS, Count, Event
 from protocol.identifiers import PATTERN_WORDS, OpaqueId, nfc
 from protocol.limits import EVENTS_PER_ARRAY_MAX, SERIALS_PER_EVENT_MAX, SKU_CHARS_MAX
 from protocol.problems import Problem, problem
@@ -197,6 +197,8 @@ def _check_lines(event: Event) -> None:
     """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
     named once."""
     lines = getattr(event, "lines", None) or ()
+    if isinstance(event, Count) and not lines and not event.complete:
+        raise Malformed("Expected at least one line; only where `complete` is true may nothing lie there.", "$.lines")
     has_serials = False
     for index, line in enumerate(lines):
         if not line.sku.isascii() and len(nfc(line.sku)) > SKU_CHARS_MAX:

@@ -125,6 +125,11 @@ class Counting(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     # LISTED, COMPLETE or REST.
     scope: int = 0
+    # Where a complete one without lines was taken; else empty, the lines say it.
+    location: str = ""
+    # Of a REST: the source and id of the event that was sent, in whose name it is told; else empty.
+    source: str = ""
+    id: str = ""
 
 
 class Closing(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ The shelf is set by what was booked on it; what is told of the book counts the f
 the count that was to have seen them was overtaken or is a newer one.
 
 The record of an open count: [source, event id, location, counted at, kind, scope, rows], a row for each SKU:
-[SKU, counted, on_hand when opened, deficit when opened].
+[SKU, counted, on_hand when opened, deficit when opened]. The rest of a complete count has the source and id of that.
 """
 
 from typing import Any
@@ -46,8 +46,9 @@ def open_count(draft: Draft, fact: Fact, house: Order) -> None:
         if position.counted_at_ms is None or position.counted_at_ms <= counted_at_ms:
             noted = msgspec.structs.replace(position, counted_at_ms=counted_at_ms, counted_by=draft.seq.number)
             draft.keep(line, buckets.Change(noted))
-    location = fact.lines[0].location
-    content = [fact.source, fact.id, location, counted_at_ms, counting.kind, counting.scope, list(rows.values())]
+    location = fact.lines[0].location if fact.lines else counting.location
+    sent = [counting.source or fact.source, counting.id or fact.id]
+    content = [*sent, location, counted_at_ms, counting.kind, counting.scope, list(rows.values())]
     draft.set_record(TABLE, draft.seq.stream_id, content)
 
 

@@ -40,6 +40,7 @@ ROUNDS_MAX = 4
 class OpenCount(msgspec.Struct, array_like=True, frozen=True):
     """The record of a count that is not closed yet; `hub.domain.counts` says what its parts are."""
 
+    # Of the event that was sent, also where the hub counts the rest of it.
     source: str
     id: str
     location: str
@@ -263,5 +264,5 @@ def _count_of_rest(count: OpenCount, skus: Sequence[str]) -> Fact:
         ledger_checked=True,
         payload=content.decode(),
         lines=tuple(Line(sku, count.location, 0) for sku in skus),
-        detail=Counting(count.counted_at_ms, count.kind, REST),
+        detail=Counting(count.counted_at_ms, count.kind, REST, source=count.source, id=count.id),
     )

@@ -105,6 +105,31 @@ async def test_a_complete_count_finds_nothing_of_what_it_does_not_list(door: Doo
     assert {left["UNLISTED"], left["ALSO-UNLISTED"]} == {0}
 
 
+async def test_a_complete_count_without_lines_says_that_the_shelf_is_empty(door: Door) -> None:
+    place = {"location": "DXB-MALL"}
+    await told(door, door.receipt(line("ONE-THERE", 2), line("OTHER-THERE", 1), **place))
+
+    answer = await told(door, {**count(door, complete=True, **place), "lines": []})
+
+    assert answer["lines"] == []
+    assert {found["on_hand"] for found in await door.positions(**place)} == {0}
+    refused = await door.send({**count(door), "lines": []})
+    assert refused.problem == "malformed"
+    assert "complete" in refused.json()["detail"]
+
+
+async def test_a_complete_count_is_named_by_all_that_it_did_not_find(door: Door) -> None:
+    place = {"location": "DXB-MALL"}
+    await told(door, door.receipt(line("FOUND", 1), line("NOT-FOUND", 2), **place))
+    event = count(door, line("FOUND", 1), complete=True, **place)
+
+    await told(door, event)
+
+    reply = await door.get("/v1/accuracy", token=door.till, **place)
+    [missing] = [each for each in reply.json()["variances"] if each["sku"] == "NOT-FOUND"]
+    assert (missing["variance"], missing["event"]) == (-2, {"source": "till-7", "id": event["id"]})
+
+
 async def test_a_count_settles_what_was_owed(door: Door) -> None:
     await told(door, door.sale(line("OWED", 2)))
 

@@ -175,6 +175,9 @@ countings = st.builds(
     counted_at_ms=offsets,
     kind=st.sampled_from(("physical", "physical", "system")),
     scope=st.sampled_from((LISTED, COMPLETE, REST)),
+    location=st.just("LON"),
+    source=st.sampled_from(("", "back-office")),
+    id=st.sampled_from(("", "complete-1")),
 )
 
 
@@ -201,6 +204,9 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
     verb = draw(verbs)
     time_ms = draw(offsets)
     pool = draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else ""
+    detail = draw(countings) if verb == "count" else draw(details(verb))
+    # Only where a complete count says that nothing lies there.
+    lines_min = int(not isinstance(detail, Counting) or detail.scope != COMPLETE)
     fact = Fact(
         verb=verb,
         type=verb,
@@ -213,8 +219,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}","pool":"{pool}"}}',
         pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
-        detail=draw(countings) if verb == "count" else draw(details(verb)),
+        lines=draw(st.lists(lines(verb), min_size=lines_min, max_size=4).flatmap(named)),
+        detail=detail,
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
 

@@ -9,9 +9,16 @@ do
 
 local OPEN_MAX = 10000
 local KINDS = { physical = true, system = true }
-local REST = 2
+local COMPLETE, REST = 1, 2
 -- Told instead of the kind, where the rest of a complete count and the book agree.
 local UNLISTED = 'unlisted'
+
+-- A name that the detail says, or nil.
+local function said(name, bytes_max)
+  if name == nil or name == '' then return nil end
+  if not is_text(name, bytes_max) then refuse('a name of the count is no text') end
+  return name
+end
 
 local function on_hand(position)
   local units = position[FREE] + position[RESERVED]
@@ -20,18 +27,22 @@ local function on_hand(position)
   return units
 end
 
--- detail: {counted at, kind, scope}
+-- detail: {counted at, kind, scope, location, source, id}, the last three empty or left out where the lines and the
+-- event say them.
 local function open_count(change, call, command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_whole(detail[1], -INSTANT_MAX, INSTANT_MAX) or not KINDS[detail[2]]
     or not is_whole(detail[3], 0, REST) then
     refuse('it is not said when or how was counted')
   end
+  local first, sent_by, sent_id = command[LINES][1], said(detail[5], 64), said(detail[6], 1024)
+  local location = first and first[LOCATION] or said(detail[4], 64)
+  if not location or not first and detail[3] ~= COMPLETE then refuse('it is not said where was counted') end
   if redis.call('HLEN', KEYS[COUNTS]) >= OPEN_MAX then busy('too many counts wait for the ledger') end
   local counted_at = math.min(detail[1], call.now)
   local rows, row_of = {}, {}
   for _, line in ipairs(command[LINES]) do
-    if line[LOCATION] ~= command[LINES][1][LOCATION] then refuse('a count is of one location') end
+    if line[LOCATION] ~= location then refuse('a count is of one location') end
     local place = place_of(change, call, line)
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
     pieces.found(change, call, place, line, counted_at)
@@ -47,11 +58,12 @@ local function open_count(change, call, command)
     end
   end
   local opened = string.format('%d-%d', call.epoch, call.next)
-  local location = command[LINES][1][LOCATION]
-  set_record(change, 'counts', opened, { command[SOURCE], command[ID], location, counted_at, detail[2], detail[3], rows })
+  set_record(change, 'counts', opened, {
+    sent_by or command[SOURCE], sent_id or command[ID], location, counted_at, detail[2], detail[3], rows,
+  })
 end
 
-facts.count = { low = 0, apply = open_count }
+facts.count = { low = 0, lines_min = 0, apply = open_count }
 
 -- A plus is an arrival, a minus comes from the whole shelf; what was owed when the count was opened it has seen.
 local function settle(change, call, place, difference, owed)
@@ -112,6 +124,6 @@ local function close_count(change, call, command)
   set_record(change, 'counts', detail[1], nil)
 end
 
-facts.close = { low = 0, apply = close_count }
+facts.close = { low = 0, lines_min = 0, apply = close_count }
 
 end

@@ -26,6 +26,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
+from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.history import History
@@ -122,7 +123,8 @@ class Stores:
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
         # A long sum over counts must not hold up a look at what was shown.
-        self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
+        asking = self._asking(exits, dsn, "history", history.DEADLINE_SECONDS)
+        self.past, self.closings = History(asking), Closings(asking)
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)

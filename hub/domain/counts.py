@@ -57,6 +57,7 @@ def close_count(draft: Draft, fact: Fact, house: Order) -> None:
     closing = fact.detail
     assert isinstance(closing, Closing)
     _, _, location, counted_at_ms, kind, scope, rows = draft.record(TABLE, closing.opened)
+    draft.about = closing.opened
     opened_by = int(closing.opened.split("-")[1])
     passed = closing.passed or (0,) * len(rows)
     for (sku, counted, on_hand, deficit), since, by in zip(rows, closing.since, passed, strict=True):

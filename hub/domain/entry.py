@@ -151,7 +151,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
     # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
-    # the purchase order; the SKU in a `refresh` or `sku`.
+    # the purchase order; the SKU in a `refresh` or `sku`; in a `closed` the entry that opened the count.
     about: str = ""
 
 

@@ -1,8 +1,9 @@
 """What the HTTP door asks the ledger; the ledger's own classes are given to it by the assembly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
 from hub.domain.findings import FoundVariance, Looked, ParkedStretch, Tally, Window
 
@@ -31,6 +32,14 @@ class Counts(Protocol):
 
     async def variances(self, window: Window) -> Sequence[FoundVariance]:
         """The counts that differ most, largest first."""
+        ...
+
+
+class Closings(Protocol):
+    """How counts ended; `hub.ledger.closings.Closings` is one."""
+
+    async def alerts_of(self, opened: Sequence[Seq]) -> Mapping[Seq, tuple[AnsweredAlert, ...]]:
+        """What the closings raised, by the entries that opened the counts; an open count is missing."""
         ...
 
 

@@ -105,6 +105,7 @@ local function close_count(change, call, command)
   end
   local found = record_of(change, call, 'counts', detail[1])
   if not found then error({ unchanged = true }, 0) end
+  change.about = detail[1]
   local rows, passed = found[7], detail[3] or NONE
   if type(passed) ~= 'table' or #rows ~= #command[LINES] or #rows ~= table.maxn(detail[2])
     or table.maxn(passed) ~= 0 and table.maxn(passed) ~= #rows then

@@ -19,6 +19,11 @@ class Then(msgspec.Struct, frozen=True):
     source: str
     id: str
     time_ms: int
+    # As sent; empty where nobody sent it.
+    payload: str
+    # Where it changed stock, and the pools whose fences it changed.
+    locations: frozenset[str]
+    pools: frozenset[str]
 
 
 class Looked(msgspec.Struct, frozen=True):

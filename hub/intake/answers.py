@@ -91,9 +91,7 @@ def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, .
     )
 
 
-def _applied(
-    fact: Fact, outcome: Applied, telling: Telling, closing: Closing | None
-) -> tuple[EventAnswer, int]:
+def _applied(fact: Fact, outcome: Applied, telling: Telling, closing: Closing | None) -> tuple[EventAnswer, int]:
     is_kept = telling.ledger.covers(outcome.seq)
     newest = outcome.shown if closing is None or closing.shown is None else closing.shown
     answer = EventAnswer(

@@ -270,7 +270,9 @@ async def test_a_count_of_two_locations_is_refused(partition: Partition) -> None
 
 
 @pytest.mark.parametrize(
-    "detail", [[0, "physical", 0, "LON"], [0, "physical", 2, "LON"], [0, "physical", 1], [0, "physical", 1, 7]], ids=repr
+    "detail",
+    [[0, "physical", 0, "LON"], [0, "physical", 2, "LON"], [0, "physical", 1], [0, "physical", 1, 7]],
+    ids=repr,
 )
 async def test_a_count_without_lines_is_refused_unless_it_is_complete_and_says_where(
     partition: Partition, detail: Any

@@ -87,7 +87,9 @@ def check_file(file: Path) -> None:
         click.echo(sentence, err=True)
     if found:
         sys.exit(2)
-    settings = load(file, os.environ)
+    settings, _, warnings = read(file, os.environ)
+    for sentence in warnings:
+        click.echo(f"warning: {sentence}", err=True)
     house = settings.house
     counts = (f"{len(house.locations)} location", f"{len(house.pools)} pool", f"{len(house.skus)} SKU")
     click.echo(" · ".join([f"{file}: good", *(text + "s" * (not text.startswith("1 ")) for text in counts)]))

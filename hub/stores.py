@@ -48,6 +48,7 @@ from hub.stock.described import Described
 from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
+from hub.stock.opening import NO_REBUILD
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
@@ -95,10 +96,7 @@ class Stores:
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
-            raise ServerRefused(
-                f"Redis is behind the ledger, which already has {ledger.cursor}: rebuild Redis from the ledger, or "
-                "give back its newer data folder"
-            )
+            raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
         self.batcher = Batcher(
             self.kernel,
             self.current,

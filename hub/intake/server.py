@@ -30,6 +30,9 @@ log = structlog.get_logger()
 _ALLOWED = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Hub-Sent-At, Last-Event-ID"
 _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
+# Questions too long for a URL, and what is known again by its id.
+ASKED_BY_POST = frozenset({"/v1/availability/query"})
+TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 
 
 def http_app(parts: Parts) -> web.Application:
@@ -72,14 +75,14 @@ def guarded(handler: Handler) -> Handler:
         except Stopped as stopped:
             return _stopped(request, stopped)
         except Unavailable as fault:
-            return _unavailable(fault, fault.retry_after_seconds)
+            return _unavailable(request, fault, fault.retry_after_seconds)
         except Fault as fault:  # a store refuses, or the rules changed: the outcome is as unknown
-            return _unavailable(fault, 5)
+            return _unavailable(request, fault, 5)
         except web.HTTPException:
             raise
         except Exception:
             log.exception("A request met a defect.", path=request.path)
-            return problem_response(problem("internal", "The hub has a defect; send the same id again."))
+            return problem_response(problem("internal", f"The hub has a defect. {_next_step(request)}."))
 
     return guarded
 
@@ -92,9 +95,16 @@ def _stopped(request: web.Request, stopped: Stopped) -> web.Response:
     return stopped.response()
 
 
-def _unavailable(fault: Fault, retry_after_seconds: int) -> web.Response:
-    told = problem("unavailable", f"{fault}. Send the same id again.")
+def _unavailable(request: web.Request, fault: Fault, retry_after_seconds: int) -> web.Response:
+    told = problem("unavailable", f"{str(fault).rstrip('.')}. {_next_step(request)}.")
     return problem_response(told, {"Retry-After": str(retry_after_seconds)})
+
+
+def _next_step(request: web.Request) -> str:
+    """What the caller does when the outcome is unknown; a question has none."""
+    if request.method in ("GET", "HEAD") or request.path in ASKED_BY_POST:
+        return "Ask again"
+    return "Send the same id again" if request.path in TAKES_IDS else "Send the same again"
 
 
 async def get_healthz(request: web.Request) -> web.Response:

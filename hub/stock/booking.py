@@ -26,6 +26,8 @@ from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookA
 # A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
 # for a reload in between.
 ROUNDS_MAX = 6
+# SKUs of one event that a sentence names.
+SKUS_NAMED_MAX = 5
 
 
 class Booking:
@@ -155,6 +157,12 @@ def _with_first_answer(run: "_Run", index: int, known: Recalled | None) -> Dupli
     return Duplicate(seq, Answer(tuple((line.sku, line.quantity) for line in run.sent(index).lines)))
 
 
+def _unexpected(fact: Fact, why: str) -> str:
+    names = list(dict.fromkeys(line.sku for line in fact.lines))
+    told = ", ".join(names[:SKUS_NAMED_MAX]) + (", …" if len(names) > SKUS_NAMED_MAX else "")
+    return f"Redis holds something unexpected{' of ' * bool(told)}{told}: {why}; `hub verify` says where"
+
+
 class _Run:
     """One call of `book`: which facts still have no outcome, and why."""
 
@@ -207,7 +215,7 @@ class _Run:
         if isinstance(outcome, Busy):
             self.give_up([index], Unavailable(outcome.why))
         if isinstance(outcome, Broken):
-            self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
+            self.give_up([index], Unavailable(_unexpected(self.sent(index), outcome.why)))
         if isinstance(outcome, Stale):
             # The kernel names the first it met; the others of the fact are most likely as old.
             self.stale.update(line.sku for line in self.sent(index).lines)

@@ -45,11 +45,16 @@ class Describing:
         told: list[Told] = []
         for start in range(0, len(skus), SKUS_PER_READ):
             told += await self._describe_some(skus[start : start + SKUS_PER_READ])
-        refused = [index for index, each in enumerate(told) if each.status == "refused"]
-        if refused and any(each.status == "applied" for each in told):
+        # A name is free for one as soon as another gave it up, which may let go of a name in its turn.
+        applied = any(each.status == "applied" for each in told)
+        for _ in range(ROUNDS_MAX):
+            refused = [index for index, each in enumerate(told) if each.status == "refused"]
+            if not refused or not applied:
+                break
             again = await self._describe_some([skus[index] for index in refused])
             for index, each in zip(refused, again, strict=True):
                 told[index] = each
+            applied = any(each.status == "applied" for each in again)
         return told
 
     async def conflicts(self, skus: Sequence[SkuSettings]) -> list[str]:
@@ -152,7 +157,7 @@ class Describing:
             case Refused(why=why):
                 return Told(command.sku, "refused", why)
             case Broken(why=why):
-                raise Unavailable(f"Redis holds something unexpected: {why}")
+                raise Unavailable(f"Redis holds something unexpected of {command.sku} or its aliases: {why}")
             case Stale():
                 return None
         raise AssertionError(f"a description ended as {outcome!r}")

@@ -150,10 +150,10 @@ async def test_a_count_that_is_still_open_says_so_and_told_again_anywhere_has_th
     await told(door, door.receipt(line("LATER", 3)))
     event = count(door, line("LATER", 1))
     stores: dict[str, Any] = {"redis_url": servers.redis_url, "dsn": database}
-    async with open_door(settings_in(tmp_path, **stores, extra="[limits]\nledger_wait_ms = 1\n")) as hasty:
-        async with closed_database(database):
-            reply = await hasty.send(event)
-            assert (reply.status, reply.json()["counting"], reply.json()["alerts"]) == (202, "open", [])
+    hasty_settings = settings_in(tmp_path, **stores, extra="[limits]\nledger_wait_ms = 1\n")
+    async with open_door(hasty_settings) as hasty, closed_database(database):
+        reply = await hasty.send(event)
+        assert (reply.status, reply.json()["counting"], reply.json()["alerts"]) == (202, "open", [])
 
     async def is_closed() -> bool:
         return bool((await position(door, "LATER"))["on_hand"] == 1)

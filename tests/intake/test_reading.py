@@ -260,5 +260,6 @@ async def test_without_the_ledger_the_past_is_unavailable_and_the_present_is_not
         present = await asked(door, EXPLAIN, pool="online", sku="AWAY")
 
     assert (past.status, past.problem) == (503, "unavailable")
+    assert past.json()["detail"].endswith(". Ask again.")
     assert int(past.headers["Retry-After"]) > 0
     assert present["available"] == 1

@@ -180,15 +180,30 @@ def import_books(file: str, config: Path | None, complete: bool, **options: Any)
     sys.exit(_run(run_import(file, config, os.environ, **options)))
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @_CONFIG
 @click.option("--url", help="The hub's HTTP door; default: as configured.")
 @click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
-def parked(config: Path | None, url: str | None, is_replay: bool) -> None:
+@click.pass_context
+def parked(context: click.Context, config: Path | None, url: str | None, is_replay: bool) -> None:
     """List the events that wait because nobody knows what they name."""
+    if context.invoked_subcommand is not None:
+        return
     from hub.commands.parked import run_parked  # noqa: PLC0415
 
     sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
+
+
+@parked.command("drop")
+@click.argument("source")
+@click.argument("event_id", metavar="ID")
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+def drop_parked(source: str, event_id: str, config: Path | None, url: str | None) -> None:
+    """Wait no more for one of them, for example because it was a typing error."""
+    from hub.commands.parked import run_drop  # noqa: PLC0415
+
+    sys.exit(_run(run_drop(config, os.environ, source, event_id, url=url)))
 
 
 @main.command()

@@ -125,8 +125,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One change, as the kernel wrote it."""
 
     format: int
-    # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised
-    # by the hub itself) or `rules` (the house changed).
+    # `fact`, `parked`, `dismissed` (not waited for any more), `conflict`, `closed` (a count), `refresh` (views
+    # recomputed), `sku` (described), `alert` (raised by the hub itself) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str

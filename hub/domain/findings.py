@@ -112,6 +112,15 @@ class ParkedStretch(msgspec.Struct, frozen=True):
     end: ParkedPlace | None
 
 
+class Fate(msgspec.Struct, frozen=True):
+    """What became of an event that was parked once."""
+
+    # `fact` where it was booked, `dismissed` where nobody waits for it, else `parked`.
+    kind: str
+    type: str
+    hash: str
+
+
 def percent(right: int, counted: int) -> float | None:
     """Inventory record accuracy in percent, cut to two places: only what is all right is 100."""
     return right * 10_000 // counted / 100 if counted else None

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
-from hub.domain.findings import FoundVariance, Looked, ParkedStretch, Tally, Window
+from hub.domain.findings import Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
 
 
 class Past(Protocol):
@@ -48,6 +48,10 @@ class Waiting(Protocol):
 
     async def stretch(self, behind: Seq | None, source: str | None = None) -> ParkedStretch:
         """The next parked events, of one source or of all, in the order they came."""
+        ...
+
+    async def fate(self, source: str, id: str) -> Fate | None:
+        """What became of an event; None when it was neither booked nor parked."""
         ...
 
     async def place_of(self, source: str, id: str, booked_at_ms: int) -> Seq | None:

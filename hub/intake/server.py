@@ -10,7 +10,7 @@ from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
-from hub.intake.parked import get_parked, post_replay
+from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
     get_availability,
@@ -50,6 +50,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/accuracy", guarded(get_accuracy))
     app.router.add_get("/v1/parked", guarded(get_parked))
     app.router.add_post("/v1/parked/replay", guarded(post_replay))
+    # An id may have slashes.
+    app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))

@@ -20,7 +20,7 @@ from hub.stock.described import Described
 from hub.stock.earlier import ABOUT_EARLIER, Allowed, Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
-from hub.stock.message import Command, Refresh
+from hub.stock.message import Command, Dismiss, Refresh
 from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
 
 # A fact is sent again at most so often: asked, refreshed, looked up again behind others of its array, and once more
@@ -74,6 +74,17 @@ class Booking:
             raise run.fault
         await self._fill_in_first_answers(run)
         return run.outcomes()
+
+    async def dismiss(self, command: Dismiss) -> Seq:
+        """Say that a parked event is not waited for any more; the place of the entry that says so.
+
+        Raises:
+            Unavailable: Redis did not answer; to dismiss it again is safe.
+        """
+        [outcome] = await self._batcher.submit([command])
+        if not isinstance(outcome, Applied):
+            raise Unavailable(f"the event could not be dismissed: {outcome}")
+        return outcome.seq
 
     def _is_far_off(self, fact: Fact) -> bool:
         """What the kernel would ask about anyway, so that a replay of old events costs one call of it, not two."""

@@ -27,7 +27,18 @@ class Describe(msgspec.Struct, frozen=True):
     aliases_before: tuple[str, ...] = ()
 
 
-Command = Fact | Refresh | Describe
+class Dismiss(msgspec.Struct, frozen=True):
+    """Say that a parked event is not waited for any more."""
+
+    type: str
+    source: str
+    id: str
+    hash: str
+    # Who says so, canonical JSON.
+    payload: str
+
+
+Command = Fact | Refresh | Describe | Dismiss
 
 
 class Message:
@@ -49,6 +60,9 @@ class Message:
             return ("refresh", *_OF_NO_SOURCE, [line], None)
         if isinstance(command, Describe):
             return self._describe(command)
+        if isinstance(command, Dismiss):
+            content = (command.type, command.source, command.id, command.hash)
+            return ("dismiss", *content, 0, 0, 1, command.payload, "", 0, [], None)
         return (
             command.verb,
             command.type,

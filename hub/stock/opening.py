@@ -52,8 +52,8 @@ async def give_house(
 
 # What a person can do about a Redis that lacks stock.
 NO_REBUILD = (
-    "this version cannot rebuild Redis from the ledger. Give it the newest copy of its data folder that there is; or keep "
-    "the ledger's database for reference, begin with an empty Redis and a new database, and count or import the stock"
+    "this version cannot rebuild Redis from the ledger. Give it the newest copy of its data folder that there is; or "
+    "keep the ledger's database for reference, begin with an empty Redis and a new one, and count or import the stock"
 )
 _REFUSALS = {
     "missing": f"Redis has no stock of this hub, but the ledger knows some: {NO_REBUILD}",

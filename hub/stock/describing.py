@@ -7,6 +7,7 @@ import msgspec
 
 from hub.domain.articles import ARTICLES_MAX, Article, article_of, is_same_article
 from hub.domain.catalogue import SkuSettings
+from hub.domain.describing import own_sku
 from hub.faults import Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.described import SKUS_PER_READ, Described
@@ -77,11 +78,7 @@ class Describing:
                 if owner not in (other, name) and other in wanted.get(owner, known[owner]).aliases:
                     told.append(f'"{other}" is a name of "{owner}" already, and not of "{name}" too')
             taken = [alias for alias in article.aliases if house_name(alias) == alias]
-            told += [
-                f'"{alias}" is a SKU of its own, with stock, supply or a description, and no name of "{name}"'
-                for alias in taken
-                if alias in booked or alias in known
-            ]
+            told += [own_sku(alias, name) for alias in taken if alias in booked or alias in known]
         return told
 
     async def _describe_some(self, skus: Sequence[SkuSettings]) -> list[Told]:

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
 from tests.model.pair import Pair
-from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Describing, Reconfigure, Step, stories
 
 
 @settings(
@@ -26,5 +26,7 @@ async def test_the_kernel_does_what_the_model_says(
             await pair.reconfigure(step.house)
         elif isinstance(step, CloseCounts):
             await pair.close_counts(step)
+        elif isinstance(step, Describing):
+            await pair.describe(step)
         else:
             await pair.tell(step)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from hypothesis import strategies as st
 
+from hub.domain.articles import Article, Catalogue
 from hub.domain.catalogue import (
     GroupSettings,
     HouseSettings,
@@ -19,7 +20,8 @@ from hub.domain.command import COMPLETE, LISTED, REST, Counting, Fact, Line, Ver
 from hub.domain.rules import House
 from tests.model.supply import details, named
 
-SKUS = ("BAG", "WATCH", "ÉTUI")
+# The last two may become names of others, or be booked before that.
+SKUS = ("BAG", "WATCH", "ÉTUI", "GTIN")
 LOCATIONS = (
     LocationSettings("LON", "store", "GB"),
     LocationSettings("PAR", "store", "FR"),
@@ -81,11 +83,18 @@ class CloseCounts(msgspec.Struct, frozen=True):
     newest_first: bool
 
 
-Step = list[Telling | Repeat] | Reconfigure | CloseCounts
+class Describing(msgspec.Struct, frozen=True):
+    """Somebody says what a SKU is: its category, and which names stand for it."""
+
+    sku: str
+    article: Article
 
 
-def house_of(settings: HouseSettings) -> House:
-    return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Describing
+
+
+def house_of(settings: HouseSettings, catalogue: Catalogue | None = None) -> House:
+    return House(settings, datetime(2026, 11, 22, tzinfo=UTC), catalogue=catalogue)
 
 
 def units_of(fact: Fact, line: Line) -> int:
@@ -233,6 +242,21 @@ repeats = st.builds(
 )
 
 
+NAMES = ("GTIN", "GTIN", "GTIN-2", "ÉTUI", "BAG")
+describings = st.builds(
+    Describing,
+    sku=st.sampled_from(("BAG", "BAG", "WATCH", "WATCH", *NAMES)),
+    article=st.builds(
+        Article,
+        # Less than 0: made by a description that is not the newest any more.
+        revision=st.sampled_from((0, 0, 0, -1)),
+        category=st.sampled_from(("", "watches", "bags")),
+        attributes=st.sampled_from(((), (("colour", "noir"), ("size", "M")))),
+        aliases=st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+    ),
+)
+
+
 @st.composite
 def stories(
     draw: st.DrawFn, told: Callable[[str], st.SearchStrategy[Telling]] = tellings
@@ -243,6 +267,8 @@ def stories(
         if draw(st.integers(0, 7)) == 7:
             steps.append(Reconfigure(draw(houses())))
             continue
+        if draw(st.integers(0, 4)) == 4:
+            steps.append(draw(describings))
         if draw(st.integers(0, 4)) == 4:
             steps.append(CloseCounts(draw(st.integers(1, 4)), draw(yes_or_no)))
             continue

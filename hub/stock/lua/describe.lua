@@ -40,7 +40,8 @@ local function take_alias(change, call, sku, alias, key)
   if owner then refuse('"' .. alias .. '" is a name of "' .. owner .. '" already') end
   local state = load_whole(key)
   if state.rules or #expected_in(state) > 0 or record_of(change, call, 'catalogue', alias) then
-    refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description')
+    refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description, and stays one: send "' .. sku
+      .. '" in its place, and bring its units over by two adjustments')
   end
   set_record(change, 'aliases', alias, { sku })
   change.revisions[#change.revisions + 1] = { state, AN_ALIAS }

@@ -173,6 +173,7 @@ class Hub:
             watermark=stores.watermark,
             past=stores.past,
             counts=stores.counts,
+            closings=stores.closings,
             waiting=stores.waiting,
             metrics=self._metrics,
             limits=self._settings.limits,

@@ -26,6 +26,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
+from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.history import History
@@ -47,6 +48,7 @@ from hub.stock.described import Described
 from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
 from hub.stock.kernel import Kernel
+from hub.stock.opening import NO_REBUILD
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requirements import check_redis
@@ -96,10 +98,7 @@ class Stores:
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
-            raise ServerRefused(
-                f"Redis is behind the ledger, which already has {ledger.cursor}: rebuild Redis from the ledger, or "
-                "give back its newer data folder"
-            )
+            raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
         self.batcher = Batcher(
             self.kernel,
             self.current,
@@ -125,7 +124,8 @@ class Stores:
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
         # A long sum over counts must not hold up a look at what was shown.
-        self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
+        asking = self._asking(exits, dsn, "history", history.DEADLINE_SECONDS)
+        self.past, self.closings = History(asking), Closings(asking)
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)

@@ -210,6 +210,14 @@ class ParkedAnswer(Struct, frozen=True):
     next: str | None
 
 
+class DismissedAnswer(Struct, frozen=True):
+    """`DELETE /v1/parked/{source}/{id}`: nobody waits for the event any more."""
+
+    source: str
+    id: str
+    status: str = "dismissed"
+
+
 class ReplayAnswer(Struct, frozen=True):
     """What became of the parked events."""
 

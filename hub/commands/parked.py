@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import time
 from typing import TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import click
@@ -13,7 +14,7 @@ from hub.commands.token import make_token
 from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.settings import Settings, load
 from protocol.limits import PAGE_ITEMS_MAX
-from protocol.reports import ReplayAnswer
+from protocol.reports import DismissedAnswer, ReplayAnswer
 
 # To replay is to book all that waits.
 ANSWER_SECONDS_MAX = 600.0
@@ -44,6 +45,7 @@ T = TypeVar("T")
 
 _page = msgspec.json.Decoder(_Page)
 _replay = msgspec.json.Decoder(ReplayAnswer)
+_dropped = msgspec.json.Decoder(DismissedAnswer)
 _decode_refusal = msgspec.json.Decoder(_Refusal).decode
 
 
@@ -66,6 +68,21 @@ async def run_parked(config: Path | None, environ: Mapping[str, str], *, url: st
         click.echo(line)
     if not is_whole:
         click.echo(f"… and more; these are the first {len(items)}")
+    return 0
+
+
+async def run_drop(config: Path | None, environ: Mapping[str, str], source: str, id: str, *, url: str | None) -> int:
+    """Wait no more for one parked event; the answer is the exit code.
+
+    Raises:
+        Fault: the hub does not answer, or no such event is parked.
+    """
+    settings = load(config, environ)
+    door = (url or f"http://{settings.hub.http}").rstrip("/")
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {_token(settings)}"}) as session:
+        place = f"{quote(source, safe='')}/{quote(id, safe='')}"
+        await _ask(session, _dropped, "DELETE", f"{door}/v1/parked/{place}")
+    click.echo(f"{id} of {source} is not waited for any more")
     return 0
 
 

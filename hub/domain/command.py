@@ -126,6 +126,11 @@ class Counting(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     # LISTED, COMPLETE or REST.
     scope: int = 0
+    # Where a complete one without lines was taken; else empty, the lines say it.
+    location: str = ""
+    # Of a REST: the source and id of the event that was sent, in whose name it is told; else empty.
+    source: str = ""
+    id: str = ""
 
 
 class Closing(msgspec.Struct, frozen=True, array_like=True):
@@ -136,6 +141,9 @@ class Closing(msgspec.Struct, frozen=True, array_like=True):
     # For each line of the count, in its order: the units that came onto the shelf, less those that left it, by facts
     # journalled before the count was opened that happened after it was taken.
     since: tuple[int, ...] = ()
+    # For each line likewise: the units that went by the shelf because another count was taken to have seen them, which
+    # no count that was booked has; empty: none.
+    passed: tuple[int, ...] = ()
 
 
 class Raising(msgspec.Struct, frozen=True, array_like=True):

@@ -11,7 +11,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
+from hub.domain.articles import Article
 from hub.domain.command import Closing, Fact, Reach, Voiding
+from hub.domain.describing import describe
 from hub.domain.draft import NO_SKU, Books, Draft
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
@@ -38,6 +40,9 @@ class House(Protocol):
 
     def profile(self, sku: str) -> Profile:
         """Resolve all rules for a SKU."""
+
+    def profile_as(self, sku: str, article: Article) -> Profile:
+        """Resolve all rules for a SKU that is described so."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -149,6 +154,22 @@ class Model:
         entry = Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views, about=sku)
         return self._write(entry)
 
+    def describe(self, sku: str, article: Article, booked_at_ms: int) -> Outcome:
+        """Take what is said of a SKU, given by the house's name, and show it accordingly if it was ever booked."""
+        now = self._tick(booked_at_ms)
+        draft = Draft(self.books, (), seq=Seq(self.epoch, len(self.journal)), time_ms=now, now_ms=now)
+        describe(draft, sku, article, self.computed_under.__contains__)
+        if draft.is_outdated or draft.refusal:
+            return Outcome("look_again") if draft.is_outdated else Outcome("refused", why=draft.refusal)
+        draft.enter()
+        records, rules = draft.records_set(), self.rules_version
+        entry = Entry(FORMAT, "sku", "", "", "", "", now, now, rules, "", records=records, about=sku)
+        # What was never booked has no views; its first fact makes them.
+        if sku in self.computed_under:
+            views = tuple(self._show(0, sku, now, self.house.profile_as(sku, article)))
+            entry = msgspec.structs.replace(entry, skus=(sku,), views=views)
+        return Outcome("applied", self._write(entry), alerts=answer_of(entry).alerts)
+
     def _is_stale(self, sku: str) -> bool:
         return self.computed_under.get(sku, self.rules_version) != self.rules_version
 
@@ -246,9 +267,9 @@ class Model:
         answer = answer_of(entry)
         return Outcome("applied", self._write(entry), answer.lines, answer.alerts)
 
-    def _show(self, number: int, sku: str, now: int) -> list[SetView]:
+    def _show(self, number: int, sku: str, now: int, profile: Profile | None = None) -> list[SetView]:
         """Bring a SKU's views up to its positions and the rules, and give those that are not as before."""
-        profile, positions = self.house.profile(sku), self.positions.get(sku, {})
+        profile, positions = profile or self.house.profile(sku), self.positions.get(sku, {})
         views = self.views.setdefault(sku, {})
         self.computed_under[sku] = self.rules_version
         written: list[SetView] = []

@@ -91,7 +91,8 @@ def _receive(event: events.TransferReceived, house: House, clock_error_ms: int) 
 
 def _count(event: events.Count, house: House, clock_error_ms: int) -> Asked:
     counted_at_ms = corrected(epoch_ms(event.counted_at), clock_error_ms)
-    counting = Counting(counted_at_ms, event.kind, COMPLETE if event.complete else LISTED)
+    location = "" if event.lines else event.location
+    counting = Counting(counted_at_ms, event.kind, COMPLETE if event.complete else LISTED, location)
     return Asked("count", _lines(event, house, event.location), counting)
 
 

@@ -14,7 +14,7 @@ from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
 from hub.stock.kernel import Kernel, RulesChanged
-from hub.stock.message import Command, Describe, Refresh
+from hub.stock.message import Command, Describe, Dismiss, Refresh
 from hub.stock.outcome import Outcome
 
 COMMANDS_PER_CALL_MAX = 1_000
@@ -145,6 +145,8 @@ class Batcher:
         pools = max(1, len(house.pools))
         if isinstance(command, Refresh | Describe):
             return max(1, len(house.locations)) * pools
+        if isinstance(command, Dismiss):
+            return 1
         return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 
     async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:

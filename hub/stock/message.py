@@ -39,7 +39,18 @@ class Lapse(msgspec.Struct, frozen=True):
     field: str
 
 
-Command = Fact | Refresh | Describe | Lapse
+class Dismiss(msgspec.Struct, frozen=True):
+    """Say that a parked event is not waited for any more."""
+
+    type: str
+    source: str
+    id: str
+    hash: str
+    # Who says so, canonical JSON.
+    payload: str
+
+
+Command = Fact | Refresh | Describe | Lapse | Dismiss
 
 
 class Message:
@@ -63,6 +74,9 @@ class Message:
             return self._describe(command)
         if isinstance(command, Lapse):
             return ("lapse", *_OF_NO_SOURCE, [], [command.table, command.field])
+        if isinstance(command, Dismiss):
+            content = (command.type, command.source, command.id, command.hash)
+            return ("dismiss", *content, 0, 0, 1, command.payload, "", 0, [], None)
         return (
             command.verb,
             command.type,

@@ -1,7 +1,7 @@
 """Voids of sales that were told, are parked, or come later."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 from hypothesis import strategies as st
@@ -79,7 +79,9 @@ Back = tuple[tuple[str, str], int, int]
 class Sales:
     """What was sold and given back, from what was told alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, house_name: Callable[[str], str] = str) -> None:
+        # What a name means by now.
+        self._house_name = house_name
         # By source and id of the sale: the place of each line, and what is left of it.
         self._left: dict[tuple[str, str], list[tuple[tuple[str, str], int]]] = {}
         self._waiting: dict[tuple[str, str], list[Fact]] = {}
@@ -106,7 +108,7 @@ class Sales:
             return []
         wanted = Counter[str]()
         for sku, number, *_ in voiding.asked:
-            wanted[sku] += number
+            wanted[self._house_name(sku)] += number
         places = {place[1] for place, _ in left if not voiding.asked or place[0] in wanted}
         if voiding.reach and not places <= set(voiding.reach):
             return []

@@ -13,7 +13,7 @@ from hub.domain.model import Model
 from hub.domain.transit import Record
 from tests.model.journeys import between, journeys, transfers_of, with_transfer
 from tests.model.regrets import Sales, asked, with_told_sale
-from tests.model.shelf import closing, units_since
+from tests.model.shelf import closing_of
 from tests.model.worlds import SKUS, Telling, house_of, houses, offsets, tellings, units_of, yes_or_no
 
 NOW_MS = 1_795_000_000_000
@@ -63,8 +63,7 @@ def void_of(sale: Fact, time_ms: int, units: list[tuple[str, int]]) -> Fact:
 def close(model: Model, opened: Iterable[str]) -> None:
     for place in list(opened):
         record = model.books.records["counts"][place]
-        since = [units_since(model.journal, place, record, row[0]) for row in record[6]]
-        assert model.close(closing(record, place, since), NOW_MS) is not None
+        assert model.close(closing_of(model.journal, place, record), NOW_MS) is not None
 
 
 def after(settings: HouseSettings, arrivals: list[Fact], closings: list[bool]) -> Balances:

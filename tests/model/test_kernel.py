@@ -7,7 +7,7 @@ from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
-from tests.model.worlds import CloseCounts, Lapsing, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
 
 
 @settings(
@@ -29,5 +29,7 @@ async def test_the_kernel_does_what_the_model_says(
             await pair.close_counts(step)
         elif isinstance(step, Lapsing):
             await let_lapse(pair, step)
+        elif isinstance(step, Describing):
+            await pair.describe(step)
         else:
             await pair.tell(step)

@@ -3,7 +3,7 @@
 A missing claim grants nothing; `*` among pools or locations grants all of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -55,6 +55,10 @@ class Claims(msgspec.Struct, frozen=True):
     def may_location(self, location: str) -> bool:
         """Whether the location may be touched and seen."""
         return location in self.locations or ALL in self.locations
+
+    def pools_seen(self, public: Iterable[str]) -> frozenset[str] | None:
+        """The pools that may be seen, with those that anyone may; None: all."""
+        return None if ALL in self.pools else self.pools.union(public)
 
     def reach(self) -> frozenset[str] | None:
         """The locations that may be touched and seen; None: all."""

@@ -33,11 +33,13 @@ KERNEL = (
     "settling",
     "expected",
     "serials",
+    "named",
     "facts",
     "naming",
     "bringing",
     "moved",
     "transit",
+    "early",
     "transfers",
     "voids",
     "counts",
@@ -48,7 +50,9 @@ KERNEL = (
     "requests",
     "refresh",
     "describe",
+    "lapsing",
     "packing",
+    "telling",
     "kernel",
 )
 OPEN = ("open",)

@@ -5,7 +5,7 @@ journal, positions and views are the model's. It computes every view anew from a
 moves sums; it is not made to be fast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,7 +14,7 @@ from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.articles import Article
 from hub.domain.command import Closing, Fact, Reach, Voiding
 from hub.domain.describing import describe
-from hub.domain.draft import NO_SKU, Books, Draft
+from hub.domain.draft import NO_SKU, Books, Draft, Order
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
 from hub.domain.lapsing import WAITS_HERE, lapse
@@ -23,20 +23,12 @@ from hub.domain.position import Position
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 
 
-class House(Protocol):
+class House(Order, Protocol):
     """The resolved configuration; `hub.domain.rules.House` is one."""
 
     @property
     def digest(self) -> str:
         """A hash of everything that changes what is resolved."""
-
-    @property
-    def pool_index(self) -> Mapping[str, int]:
-        """Each pool's place in the configuration."""
-
-    @property
-    def statuses(self) -> Sequence[str]:
-        """All statuses of units that are not for sale, in order."""
 
     def profile(self, sku: str) -> Profile:
         """Resolve all rules for a SKU."""

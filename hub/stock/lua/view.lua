@@ -119,14 +119,18 @@ local function is_same(view, parts)
   return true
 end
 
--- Whether two pools make the same of the same parts.
+local alike = {} -- terms → others that they were found to be like
+
+-- Whether two pools, with as many groups each, make the same of the same parts.
 local function are_alike(terms, other)
+  if alike[terms] == other then return true end
   for i = 2, 7 do
     if terms[i] ~= other[i] then return false end
   end
   for group, group_terms in ipairs(terms[8]) do
     if group_terms[1] ~= other[8][group][1] or group_terms[2] ~= other[8][group][2] then return false end
   end
+  alike[terms] = other
   return true
 end
 

@@ -87,10 +87,11 @@ class LimitsSettings(Table, frozen=True):
     body_bytes_max: Annotated[int, Meta(ge=1_024, le=16 * 1024 * 1024)] = BODY_BYTES_MAX
     # How long an answer waits for the ledger; after that it is 202 `accepted`. A healthy ledger takes 5 ms.
     ledger_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 250
-    # Line × pool units in one call of the kernel: keeps Redis' other clients from waiting above about 5 ms.
-    batch_weight_max: Annotated[int, Meta(ge=100, le=20_000)] = 2_000
-    # The same units waiting for a call; beyond it is 503. At 10,000 lines a second this is about a second.
-    waiting_weight_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 50_000
+    # Work in one call of the kernel in a rush, in units of about 10 µs (a sale of one line in four pools has 10). Other
+    # clients of Redis wait for the longest call. While little waits a call has at most 200.
+    batch_weight_max: Annotated[int, Meta(ge=100, le=20_000)] = 1_000
+    # The same units waiting for a call; beyond it is 503. With one-line sales in four pools these are 12,500.
+    waiting_weight_max: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 125_000
     # How long Redis may be silent in one call before the outcome is reported as unknown (503).
     redis_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     # Journal entries in one transaction of the ledger: more fsyncs below, longer waits for a 200 above.

@@ -7,19 +7,25 @@ enough. A fault of a call is the fault of everything in it: the outcome is unkno
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from hub.domain.command import ORDER_VERBS, REQUESTS, Fact
+from hub.domain.command import Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
 from hub.stock.kernel import Kernel, RulesChanged
-from hub.stock.message import Command, Describe, Dismiss, Lapse, Refresh
+from hub.stock.message import Command, Refresh
 from hub.stock.outcome import Outcome
+from hub.stock.weighing import COMMAND, line_weight, sku_weight, weight
 
 COMMANDS_PER_CALL_MAX = 1_000
-# A refresh takes Redis about 0.2 ms (four pools, four locations), and a sale that comes meanwhile waits for the call.
-REFRESHES_PER_CALL_MAX = 20
+# What a call weighs at most while little waits, about 2 ms of Redis: a sale that comes meanwhile waits for the call.
+CALM_WEIGHT = 200
+# The refreshes of one call; a sweep makes thousands of such calls, and each is to be as short as a few sales.
+REFRESHES_WEIGHT = 100
+# In a rush whoever comes waits for all that came before, and larger calls get through with it sooner: then a call takes
+# this part of what waits, up to the limit of the settings.
+RUSH_PART = 8
 _COUNTING = frozenset({"count", "close"})
 
 
@@ -53,6 +59,25 @@ class _Ticket:
             self.done.set_exception(fault)
 
 
+class _Place(NamedTuple):
+    """One command in the queue."""
+
+    command: Command
+    # As of when it came.
+    weight: int
+    ticket: _Ticket
+    # Among its submitter's commands.
+    number: int
+
+
+def _counting_share(batch: Sequence[_Place]) -> float:
+    """The part of a call that its counts are answerable for."""
+    counting = sum(
+        place.weight for place in batch if isinstance(place.command, Fact) and place.command.verb in _COUNTING
+    )
+    return counting / sum(place.weight for place in batch)
+
+
 class Batcher:
     """The one queue in front of a kernel. `run` must be running while anybody submits."""
 
@@ -67,7 +92,7 @@ class Batcher:
     ) -> None:
         self._kernel = kernel
         self._current = current
-        # Lines × pools and serials in one call, so that a call stays within a few milliseconds of Redis.
+        # Of one call in a rush, in units of `hub.stock.weighing`; a command that is heavier by itself goes alone.
         self._weight_max = weight_max
         # The same units waiting; beyond it the hub says 503 at once instead of growing.
         self._waiting_weight_max = waiting_weight_max
@@ -75,7 +100,7 @@ class Batcher:
         # What opening and closing counts took of the kernel's time since the start.
         self.counting_seconds = 0.0
         self._on_call = on_call
-        self._waiting: deque[tuple[Command, _Ticket, int]] = deque()
+        self._waiting: deque[_Place] = deque()
         self._arrived = asyncio.Event()
         self._has_ended = False
 
@@ -90,12 +115,16 @@ class Batcher:
             return []
         if self._has_ended:
             raise Unavailable("the hub is stopping")
-        weight = sum(map(self._weight, commands))
-        if self._waiting and self._waiting_weight + weight > self._waiting_weight_max:
+        house = self._current.house
+        weights = [weight(command, house) for command in commands]
+        if self._waiting and self._waiting_weight + sum(weights) > self._waiting_weight_max:
             raise Unavailable("more events are waiting than the hub can take")
-        self._waiting_weight += weight
+        self._waiting_weight += sum(weights)
         ticket = _Ticket(len(commands))
-        self._waiting.extend((command, ticket, index) for index, command in enumerate(commands))
+        self._waiting.extend(
+            _Place(command, own, ticket, number)
+            for number, (command, own) in enumerate(zip(commands, weights, strict=True))
+        )
         self._arrived.set()
         return await ticket.done
 
@@ -109,76 +138,56 @@ class Batcher:
                 self._arrived.clear()
         finally:
             self._has_ended = True
-            for _, ticket, _ in self._waiting:
-                ticket.fail(Unavailable("the hub is stopping"))
+            for place in self._waiting:
+                place.ticket.fail(Unavailable("the hub is stopping"))
             self._waiting.clear()
 
-    def _take(self) -> list[tuple[Command, _Ticket, int]]:
-        batch: list[tuple[Command, _Ticket, int]] = []
-        room = self._weight_max
+    def _take(self) -> list[_Place]:
+        batch: list[_Place] = []
+        room = max(self._calm_weight(), min(self._weight_max, self._waiting_weight // RUSH_PART))
         while self._waiting and len(batch) < COMMANDS_PER_CALL_MAX:
-            weight = self._weight(self._waiting[0][0])
-            if batch and weight > room:
+            heavy = self._waiting[0].weight
+            if batch and heavy > room:
                 break
-            room -= weight
-            self._waiting_weight -= weight
+            room -= heavy
+            self._waiting_weight -= heavy
             batch.append(self._waiting.popleft())
         return batch
 
+    def _calm_weight(self) -> int:
+        return min(CALM_WEIGHT, self._weight_max)
+
     def refreshes_per_call(self) -> int:
         """How many refreshes make one call; whoever has more of them sends them in turn, and lets sales in between."""
-        return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._weight(Refresh(""))))
+        return max(1, min(REFRESHES_WEIGHT, self._weight_max) // weight(Refresh(""), self._current.house))
 
     def requests_per_call(self) -> int:
         """How many requests about one SKU make one call, in the same way."""
-        return max(1, min(REFRESHES_PER_CALL_MAX, self._weight_max // self._request_weight()))
+        return max(1, min(REFRESHES_WEIGHT, self._weight_max) // (COMMAND + sku_weight(self._current.house)))
 
     def lines_per_call(self) -> int:
-        """How many lines fill one call; bulk work keeps a command to so many, and lets sales in between."""
-        return max(1, self._weight_max // max(1, len(self._current.house.pools)))
+        """How many lines of a count fill one call, also the one that closes it; bulk work counts so many at a time."""
+        return max(1, (self._calm_weight() - COMMAND) // line_weight(self._current.house, closing=True))
 
-    def _counting_share(self, batch: list[tuple[Command, _Ticket, int]]) -> float:
-        """The part of a call that its counts are answerable for."""
-        counting = [command for command, _, _ in batch if isinstance(command, Fact) and command.verb in _COUNTING]
-        if not counting:
-            return 0.0
-        return sum(map(self._weight, counting)) / sum(self._weight(command) for command, _, _ in batch)
-
-    def _request_weight(self) -> int:
-        """Of one SKU of a request: it looks at all positions of the SKU, and passes by the house's other locations."""
-        house = self._current.house
-        return 2 * max(1, len(house.pools)) + len(house.locations) // 50
-
-    def _weight(self, command: Command) -> int:
-        house = self._current.house
-        pools = max(1, len(house.pools))
-        if isinstance(command, Refresh | Describe):
-            return max(1, len(house.locations)) * pools
-        if isinstance(command, Dismiss | Lapse):
-            return 1
-        if command.verb in REQUESTS | ORDER_VERBS:
-            return max(1, len(command.lines)) * self._request_weight()
-        return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
-
-    async def _send(self, batch: list[tuple[Command, _Ticket, int]]) -> None:
+    async def _send(self, batch: list[_Place]) -> None:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            outcomes = await self._call([command for command, _, _ in batch])
+            outcomes = await self._call([place.command for place in batch])
         except Fault as fault:
-            for _, ticket, _ in batch:
-                ticket.fail(fault)
+            for place in batch:
+                place.ticket.fail(fault)
             return
         except BaseException:
             # Stopped in mid-call, or a defect: nobody may wait for ever, whichever it is.
-            for _, ticket, _ in batch:
-                ticket.fail(Unavailable("the hub is stopping"))
+            for place in batch:
+                place.ticket.fail(Unavailable("the hub is stopping"))
             raise
         seconds = clock() - started
         self._on_call(len(batch), seconds)
-        self.counting_seconds += seconds * self._counting_share(batch)
-        for (_, ticket, index), outcome in zip(batch, outcomes, strict=True):
-            ticket.answer(index, outcome)
+        self.counting_seconds += seconds * _counting_share(batch)
+        for place, outcome in zip(batch, outcomes, strict=True):
+            place.ticket.answer(place.number, outcome)
 
     async def _call(self, commands: list[Command]) -> list[Outcome]:
         """One call; by rules that are not the partition's any more it wrote nothing, so it is made anew by those."""

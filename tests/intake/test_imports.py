@@ -53,8 +53,8 @@ async def test_changed_lines_are_gathered_into_few_counts(door: Door, store: Red
     changed = await done(door, csv_of((f"GATHER-{i}", "LON-KNB", 5 + (i % 10 == 0)) for i in range(1_000)))
 
     assert (changed["changed"], changed["unchanged"]) == (100, 900)
-    # Two counts, opened and closed.
-    assert await journal_length(store) == before + 4
+    # In a house of this size a count has more than ten lines; each is opened and closed.
+    assert await journal_length(store) < before + 2 * 100 // 10
     assert await on_hand(door, "GATHER-990") == {"LON-KNB": 6}
 
 

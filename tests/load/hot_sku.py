@@ -22,7 +22,7 @@ from hub.settings import load
 from hub.stock.kernel import Kernel
 from hub.stock.outcome import Applied
 
-# What 64 waiting tills put into one call, and the most that the hub puts there (2,000 units of line × pool).
+# What 64 waiting tills can put into one call, and five times what the hub puts there in a rush.
 BATCHES = (64, 500)
 _PEER_CALLS = 40_000
 _PEER_CONNECTIONS = 50

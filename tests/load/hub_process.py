@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ PLENTY = 1_000_000
 # The most lines that one event may have, and events that are sent in one array here.
 LINES = 100
 EVENTS = 10
+# Arrays under way at once; the answer to each waits for the ledger, and meanwhile the others are worked on.
+_SENDERS = 4
 
 
 def house(locations: Iterable[str], pools: Iterable[str]) -> str:
@@ -86,8 +89,10 @@ class RunningHub:
             for location in locations
             for first in range(0, skus, LINES)
         ]
-        for first in range(0, len(events), EVENTS):
-            self.book(events[first : first + EVENTS])
+        arrays = [events[first : first + EVENTS] for first in range(0, len(events), EVENTS)]
+        with ThreadPoolExecutor(_SENDERS) as senders:
+            for _ in senders.map(self.book, arrays):
+                pass
 
 
 def sku(number: int) -> str:

@@ -7,12 +7,20 @@ local prepared
 do
 
 local PLAIN = { r = true, c = true }  -- numbers that are stored as they are
+local packed_views = {}               -- view → packed, for pools that are alike share it
+
+local function packed(field, value)
+  if PLAIN[field] then return value end
+  if string.sub(field, 1, 2) ~= 'p:' then return cmsgpack.pack(value) end
+  packed_views[value] = packed_views[value] or cmsgpack.pack(value)
+  return packed_views[value]
+end
 
 local function packed_sku(key)
   local fields = {}
   for field, value in pairs(skus[key].dirty) do
     fields[#fields + 1] = field
-    fields[#fields + 1] = PLAIN[field] and value or cmsgpack.pack(value)
+    fields[#fields + 1] = packed(field, value)
   end
   return fields
 end

@@ -19,6 +19,14 @@ local function stored(value)
   return thing
 end
 
+local views_at = {}   -- packed → the view, which many pools may have
+
+local function stored_view(value)
+  local view = views_at[value] or stored(value)
+  views_at[value] = view
+  return view
+end
+
 local fields_of = {}  -- terms → the fields to read; the second is the position's, set at each read
 
 -- What is stored of a SKU, but for other positions: one read, and nothing is noted before all of it proved readable.
@@ -34,7 +42,7 @@ local function load(key, location, terms)
   local state = { key = key, rules = tonumber(found[1] or nil), revision = tonumber(found[3] or 0), views = {}, positions = {} }
   state.positions[location] = found[2] and stored(found[2])  -- false: it is known not to be there
   for i, pool_terms in ipairs(terms) do
-    if found[i + 3] then state.views[pool_terms[1]] = stored(found[i + 3]) end
+    if found[i + 3] then state.views[pool_terms[1]] = stored_view(found[i + 3]) end
   end
   skus[key] = state
   return state

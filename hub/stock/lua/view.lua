@@ -4,13 +4,22 @@
 -- A view is {changes, at, available, status, capped, eta, parts}; parts[g] is the sum over the group's locations
 -- of max(0, free - buffer) plus the pool's fence there. A buffer is not linear, its difference is exact.
 --
+-- Pools that are alike share: views of the same bytes are one table, and what is made of them is made once for all.
+--
 -- LAW  `changes` rises when, and only when, the shown value (available, capped, status, eta) changes.
+-- LAW  A view and its parts are never changed in place, for other pools may have the same ones.
 
-local CHANGES, AT, AVAILABLE, STATUS, CAPPED, ETA, PARTS = 1, 2, 3, 4, 5, 6, 7
+local AVAILABLE = 3
+local NEWS = { [2] = 'sold_out', [3] = 'back_in_stock', [4] = 'low_stock' }
+local contribution, note_sku, note_parts, views_of
+
+-- A block, so that its names are its own: a script may have 200, and each makes every call's start a little longer.
+do
+
+local CHANGES, AT, STATUS, CAPPED, ETA, PARTS = 1, 2, 4, 5, 6, 7
 local OUT_OF_STOCK, LOW_STOCK, IN_STOCK = 0, 1, 2
 -- What a change of a view means for its watchers.
 local CHANGED, SOLD_OUT, BACK_IN_STOCK, BECAME_LOW = 1, 2, 3, 4
-local NEWS = { [SOLD_OUT] = 'sold_out', [BACK_IN_STOCK] = 'back_in_stock', [BECAME_LOW] = 'low_stock' }
 local NUMBER_HIDDEN = -1
 
 local function shown_value(terms, parts)
@@ -52,7 +61,7 @@ local function view_with(view, terms, parts, now)
 end
 
 -- What one location gives a pool; group 0 means that the pool sees only its own fence there.
-local function contribution(position, pool, group, buffer)
+function contribution(position, pool, group, buffer)
   local units = 0
   if group > 0 and position[FREE] > buffer then units = position[FREE] - buffer end
   if #position[FENCES] == 0 then return units end
@@ -61,36 +70,43 @@ local function contribution(position, pool, group, buffer)
 end
 
 -- Where the parts of one SKU are noted, its pools' views to be made of them.
-local function note_sku(change, sku, terms, state)
+function note_sku(change, sku, terms, state)
   local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, sku = sku }
   change.views[sku] = noted
   change.noted[#change.noted + 1] = noted
   return noted
 end
 
+-- Parts with so many units more in one group.
+local function parts_with(parts, groups, group, units)
+  local made = {}
+  for g = 1, groups do made[g] = parts and parts[g] or 0 end
+  made[group] = made[group] + units
+  return made
+end
+
 -- Note what the change of one place does to the parts of every pool that sees it.
-local function note_parts(change, place)
+function note_parts(change, place)
   local noted = change.views[place.sku]
   if not noted then
     noted = note_sku(change, place.sku, place.terms, place.state)
   end
-  local sight, views = place.sight, place.state.views
+  local sight, views, pools, seen = place.sight, place.state.views, noted.pools, noted.seen
+  local last_old, last_group, last_units, last  -- of the pool before
   for i, terms in ipairs(place.terms) do
     local pool, group, buffer = terms[1], sight[2 * i - 1], sight[2 * i]
     local before = contribution(place.before, pool, group, buffer)
     local after = contribution(place.after, pool, group, buffer)
-    local parts = noted.pools[pool]
-    local view = views[pool]
+    local view, parts = views[pool], pools[pool]
     if before ~= after or not (view or parts) and (group > 0 or after > 0) then
-      if not parts then
-        parts = {}
-        for g = 1, #terms[8] do parts[g] = view and view[PARTS][g] or 0 end
-        noted.pools[pool] = parts
+      local old, units = parts or view and view[PARTS], after - before
+      if group == 0 then group = 1 end
+      if not last or old ~= last_old or group ~= last_group or units ~= last_units or #last ~= #terms[8] then
+        last_old, last_group, last_units, last = old, group, units, parts_with(old, #terms[8], group, units)
       end
-      local counted = group > 0 and group or 1
-      parts[counted] = parts[counted] + after - before
+      pools[pool] = last
     end
-    noted.seen[pool] = noted.seen[pool] or group > 0
+    seen[pool] = seen[pool] or sight[2 * i - 1] > 0
   end
 end
 
@@ -103,15 +119,34 @@ local function is_same(view, parts)
   return true
 end
 
+local alike = {} -- terms → others that they were found to be like
+
+-- Whether two pools, with as many groups each, make the same of the same parts.
+local function are_alike(terms, other)
+  if alike[terms] == other then return true end
+  for i = 2, 7 do
+    if terms[i] ~= other[i] then return false end
+  end
+  for group, group_terms in ipairs(terms[8]) do
+    if group_terms[1] ~= other[8][group][1] or group_terms[2] ~= other[8][group][2] then return false end
+  end
+  alike[terms] = other
+  return true
+end
+
 -- Turn the noted parts into views: a list of {sku, pool, view, news} in configuration order.
-local function views_of(change, now)
+function views_of(change, now)
   local set = {}
   for _, noted in ipairs(change.noted) do
+    local last_view, last_parts, last_terms, fresh, heard  -- of the pool before
     for _, terms in ipairs(noted.terms) do
       local parts = noted.pools[terms[1]]
       if parts then
         local view = noted.state.views[terms[1]]
-        local fresh, heard = view_with(view or never_shown(terms), terms, parts, now)
+        if parts ~= last_parts or view ~= last_view or not are_alike(terms, last_terms) then
+          last_view, last_parts, last_terms = view, parts, terms
+          fresh, heard = view_with(view or never_shown(terms), terms, parts, now)
+        end
         if heard > 0 or not is_same(view, parts) then
           set[#set + 1] = { noted.sku, terms[1], fresh, heard }
           noted.fresh[terms[1]] = fresh
@@ -120,4 +155,6 @@ local function views_of(change, now)
     end
   end
   return set
+end
+
 end

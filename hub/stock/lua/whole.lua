@@ -15,7 +15,7 @@ local function load_whole(key)
     elseif kind == 'l:' then
       state.positions[name] = state.positions[name] or stored(value)
     elseif kind == 'p:' then
-      state.views[name] = state.views[name] or stored(value)
+      state.views[name] = state.views[name] or stored_view(value)
     end
   end
   state.revision = state.revision or 0

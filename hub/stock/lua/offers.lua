@@ -119,7 +119,7 @@ end
 
 -- A number of units as the pool shows it.
 function offers.shown(offer, units)
-  if offer.terms[7] == 1 then return NUMBER_HIDDEN end
+  if offer.terms[7] == 1 then return -1 end
   return offer.terms[6] < 0 and units or math.min(units, offer.terms[6])
 end
 

@@ -1,6 +1,7 @@
 """`GET /v1/transfers`: what is on its way, and what was received before anybody said that it was sent."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -71,7 +72,7 @@ async def _tell_stretch(parts: Parts, claims: Claims, cursor: _Cursor, page: _Pa
             continue
         if page.is_full():
             return _Cursor(cursor.scan, page.items[-1].id)
-        page.add(_item(id, record))
+        page.add(_item(id, record, parts.house.sku))
     return _Cursor(scan, "") if scan else None
 
 
@@ -79,18 +80,19 @@ def _may_see(claims: Claims, record: Record) -> bool:
     return claims.may_location(record.to) if record.to else claims.reach() is None
 
 
-def _item(id: str, record: Record) -> TransferItem:
+def _item(id: str, record: Record, house_name: Callable[[str], str]) -> TransferItem:
     return TransferItem(
         id=id,
         to=record.to or None,
         since=rfc3339(record.since_ms) if record.since_ms else None,
         lines=tuple(TransferLine(sku=sku, sent=sent, received=received) for sku, sent, received in record.sums),
-        early=tuple(map(_early, record.early)),
+        early=tuple(_early(each, house_name) for each in record.early),
     )
 
 
-def _early(each: Early) -> EarlyReceipt:
-    lines = tuple(AnswerLine(sku, units) for sku, units, *_ in each.units)
+def _early(each: Early, house_name: Callable[[str], str]) -> EarlyReceipt:
+    # Nothing of it is booked yet, so a name may have become an alias since.
+    lines = tuple(AnswerLine(house_name(sku), units) for sku, units, *_ in each.units)
     return EarlyReceipt(time=rfc3339(each.time_ms), final=each.is_final == 1, lines=lines)
 
 

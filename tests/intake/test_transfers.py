@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.intake.door import Door, line
+from tests.intake.test_skus import put
 
 
 def dispatched(door: Door, transfer: str, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -153,6 +154,16 @@ async def test_what_was_received_early_is_listed_for_those_who_may_see_every_pla
         {"time": "2026-11-22T10:00:00.000Z", "final": True, "lines": [{"sku": "BAG-NOIR", "quantity": 2}]}
     ]
     assert "l-2" not in await listed(door, token=door.token(locations=["LON-KNB"]))
+
+
+async def test_what_was_received_early_is_listed_by_the_name_that_its_sku_has_now(door: Door) -> None:
+    await door.send(received(door, "l-9", line("NEWCOMER", 1)))
+    described = [{"sku": "ARRIVAL", "aliases": ["NEWCOMER"]}]
+    assert (await put(door, door.token(["admin"]), described)).json()[0]["status"] == "applied"
+
+    item = (await listed(door))["l-9"]
+
+    assert item["early"][0]["lines"] == [{"sku": "ARRIVAL", "quantity": 1}]
 
 
 async def test_only_transfers_to_places_of_the_token_are_listed(door: Door) -> None:

@@ -8,14 +8,15 @@ import pytest
 from redis.asyncio import Redis
 
 from hub.domain.catalogue import SkuSettings
-from hub.domain.command import Counting, Fact, Line, Supply
+from hub.domain.command import Counting, Fact, Line, Supply, Transfer
 from hub.domain.entry import Seq
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.journal.trimming import drop_seen_days
 from hub.ledger import recorded
 from hub.stock import keys
 from hub.stock.kernel import Kernel
-from hub.stock.outcome import Applied
+from hub.stock.message import Dismiss
+from hub.stock.outcome import Applied, Parked
 from hub.stock.remembered import Remembering
 from hub.verify import records
 from hub.verify.open_counts import OpenCountCheck
@@ -26,6 +27,7 @@ from tests.stock.test_earlier import dispatched, received, sold, voided
 from tests.verify.conftest import HOUSE, Verify
 from tests.verify.hand import encode
 from tests.verify.record_damages import ALIAS, remember
+from tests.watching.test_waits import booked, make_old
 
 
 def good(report: Report) -> bool:
@@ -79,6 +81,56 @@ async def test_a_hub_is_good_while_everything_that_is_remembered_changes(hub: Op
 
     assert await telling > 2
     assert all(map(good, reports))
+
+
+def piece_on_the_way(hub: OpenStores, id: str, transfer: str, *serials: str) -> Fact:
+    """A watch leaves for Paris; without serials nobody says which."""
+    detail = Transfer(transfer, "PAR", 0, own_lines=1)
+    line = Line("WATCH", "LON", 1, serials=serials)
+    return hub.fact(id, line, verb="dispatch", type="transfer.dispatched", detail=detail)
+
+
+def piece_arrives(hub: OpenStores, id: str, transfer: str, serial: str) -> Fact:
+    detail = Transfer(transfer, "", 0, early=(("WATCH", 1, (serial,)),), reach=("PAR",))
+    return hub.fact(id, lines=(), verb="receive", type="transfer.received", detail=detail)
+
+
+async def test_a_hub_is_good_whose_pieces_travel_and_notes_which_transfer_brought_them(
+    hub: OpenStores, verify: Verify, redis_client: Redis
+) -> None:
+    came = hub.fact("came", Line("WATCH", "LON", 3, serials=("W7", "W8", "W9")))
+    sent = [piece_on_the_way(hub, "out-7", "T7", "W7"), piece_on_the_way(hub, "out-9", "T9")]
+    early = [piece_arrives(hub, "in-8", "T8", "W8"), piece_arrives(hub, "in-9", "T9", "W9")]
+    outcomes = await hub.book(came, *early, *sent, piece_arrives(hub, "in-7", "T7", "W7"))
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+    await hub.ledger_has_all()
+
+    assert good(await verify())
+
+    packed = await redis_client.hget(keys.SERIALS, "WATCH\0W7")
+    state, location, time_ms, transfer = msgspec.msgpack.decode(packed or b"")
+    assert (state, location, transfer) == ("shelf", "PAR", "T7")
+    await redis_client.hset(keys.SERIALS, "WATCH\0W7", encode([state, location, time_ms]))
+    assert [(each.kind, each.sku) for each in (await verify()).findings] == [("record_differs", "WATCH")]
+
+
+async def test_a_hub_is_good_that_lets_waits_lapse_and_parks_for_want_of_room(
+    hub: OpenStores, verify: Verify, redis_client: Redis
+) -> None:
+    *kept, refused = await hub.book(*(received(hub, f"full-{n}", 1, transfer="full") for n in range(101)))
+    assert all(isinstance(outcome, Applied) for outcome in kept)
+    assert isinstance(refused, Parked)
+    await hub.booking.dismiss(Dismiss("transfer.received", "till", "full-100", "content-1", "{}"))
+    await booked(hub, 3)
+    await make_old(redis_client, keys.TRANSFERS, but="full")
+    await make_old(redis_client, keys.VOIDS, but="till:sale-1")
+    assert await hub.stores.waits.look() > 3
+    await hub.ledger_has_all()
+
+    assert good(await verify())
+
+    await redis_client.hset(keys.VOIDS, "till:sale-0", encode([[0, [], [], 0]]))
+    assert [each.kind for each in (await verify()).findings] == ["record_differs"]
 
 
 async def test_small_pages_of_a_ledger_make_no_difference(

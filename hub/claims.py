@@ -56,6 +56,10 @@ class Claims(msgspec.Struct, frozen=True):
         """Whether the location may be touched and seen."""
         return location in self.locations or ALL in self.locations
 
+    def pool_reach(self) -> frozenset[str] | None:
+        """The pools that may be touched and seen; None: all."""
+        return None if ALL in self.pools else self.pools
+
     def reach(self) -> frozenset[str] | None:
         """The locations that may be touched and seen; None: all."""
         return None if ALL in self.locations else self.locations

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hub.domain.command import REQUESTS, Fact
+from hub.domain.command import ORDER_VERBS, REQUESTS, Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
@@ -145,7 +145,7 @@ class Batcher:
         return sum(map(self._weight, counting)) / sum(self._weight(command) for command, _, _ in batch)
 
     def _request_weight(self) -> int:
-        """Of one SKU of a request: it looks at all positions of the SKU, and passes by the house's other locations."""
+        """Of one SKU of a request or order: it looks at all its positions, and passes by the house's other locations."""
         house = self._current.house
         return 2 * max(1, len(house.pools)) + len(house.locations) // 50
 
@@ -154,7 +154,7 @@ class Batcher:
         pools = max(1, len(house.pools))
         if isinstance(command, Refresh | Describe):
             return max(1, len(house.locations)) * pools
-        if command.verb in REQUESTS:
+        if command.verb in REQUESTS or command.verb in ORDER_VERBS:
             return max(1, len(command.lines)) * self._request_weight()
         return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 

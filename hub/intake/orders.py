@@ -30,17 +30,17 @@ async def get_order(request: web.Request) -> web.Response:
     claims = _caller(request, parts)
     id = _id(request)
     order, hold = await parts.held.order(id)
-    if order is None or hold is None or not _may_see(order, hold, claims):
+    if order is None or not _may_see(order, hold, claims):
         raise Stopped(problem("not_found", f"There is no order {id} that this caller may see."))
     return json_response(told_order(id, order, hold))
 
 
-def told_order(id: str, order: Order, hold: Hold) -> ToldOrder:
-    """An order as it is told, with what is kept for it."""
+def told_order(id: str, order: Order, hold: Hold | None) -> ToldOrder:
+    """An order as it is told, with what is kept for it; None when nothing ever was."""
     state = "open"
     if order.is_over:
         state = "fulfilled" if any(line.out for line in order.lines) else "cancelled"
-    kept = [part for part in hold.parts if part.state in KEPT]
+    kept = _kept(hold)
     lines = (_line(order, line, [part for part in kept if part.sku == line.sku]) for line in order.lines)
     return ToldOrder(order=id, pool=order.pool, state=state, lines=tuple(lines))
 
@@ -61,12 +61,17 @@ def _line(order: Order, line: OrderLine, kept: Iterable[Part]) -> ToldOrderLine:
     )
 
 
-def _may_see(order: Order, hold: Hold, claims: Claims) -> bool:
-    """Whether the caller may see the order: in its pools and locations, its own or with a scope for all."""
-    if hold.owner != claims.sub and not any(map(claims.may, _SEES_ALL)):
+def _kept(hold: Hold | None) -> list[Part]:
+    return [part for part in hold.parts if part.state in KEPT] if hold is not None else []
+
+
+def _may_see(order: Order, hold: Hold | None, claims: Claims) -> bool:
+    """Whether the caller may see the order, once it was placed: in its pools and locations, its own or anybody's."""
+    is_own = hold is not None and hold.owner == claims.sub
+    if not order.pool or not (is_own or any(map(claims.may, _SEES_ALL))):
         return False
-    kept = (each.location for part in hold.parts if part.state in KEPT for each in part.allocations if each.is_placed)
-    return claims.may_pool(order.pool) and all(map(claims.may_location, kept))
+    places = (each.location for part in _kept(hold) for each in part.allocations if each.is_placed)
+    return claims.may_pool(order.pool) and all(map(claims.may_location, places))
 
 
 def _caller(request: web.Request, parts: Parts) -> Claims:

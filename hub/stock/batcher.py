@@ -145,7 +145,7 @@ class Batcher:
         return sum(map(self._weight, counting)) / sum(self._weight(command) for command, _, _ in batch)
 
     def _request_weight(self) -> int:
-        """Of one SKU of a request or order: it looks at all its positions, and passes by the house's other locations."""
+        """Of one SKU of a request or order: it looks at all positions, and passes by the house's other locations."""
         house = self._current.house
         return 2 * max(1, len(house.pools)) + len(house.locations) // 50
 

@@ -87,7 +87,9 @@ def check_file(file: Path) -> None:
         click.echo(sentence, err=True)
     if found:
         sys.exit(2)
-    settings = load(file, os.environ)
+    settings, _, warnings = read(file, os.environ)
+    for sentence in warnings:
+        click.echo(f"warning: {sentence}", err=True)
     house = settings.house
     counts = (f"{len(house.locations)} location", f"{len(house.pools)} pool", f"{len(house.skus)} SKU")
     click.echo(" · ".join([f"{file}: good", *(text + "s" * (not text.startswith("1 ")) for text in counts)]))
@@ -178,15 +180,30 @@ def import_books(file: str, config: Path | None, complete: bool, **options: Any)
     sys.exit(_run(run_import(file, config, os.environ, **options)))
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @_CONFIG
 @click.option("--url", help="The hub's HTTP door; default: as configured.")
 @click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
-def parked(config: Path | None, url: str | None, is_replay: bool) -> None:
+@click.pass_context
+def parked(context: click.Context, config: Path | None, url: str | None, is_replay: bool) -> None:
     """List the events that wait because nobody knows what they name."""
+    if context.invoked_subcommand is not None:
+        return
     from hub.commands.parked import run_parked  # noqa: PLC0415
 
     sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
+
+
+@parked.command("drop")
+@click.argument("source")
+@click.argument("event_id", metavar="ID")
+@_CONFIG
+@click.option("--url", help="The hub's HTTP door; default: as configured.")
+def drop_parked(source: str, event_id: str, config: Path | None, url: str | None) -> None:
+    """Wait no more for one of them, for example because it was a typing error."""
+    from hub.commands.parked import run_drop  # noqa: PLC0415
+
+    sys.exit(_run(run_drop(config, os.environ, source, event_id, url=url)))
 
 
 @main.command()

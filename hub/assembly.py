@@ -90,6 +90,7 @@ class Hub:
         self._run("ledger writer", self._stores.writer.run())
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over holds", self._stores.expiry.run())
+        self._run("watch over what waits", self._stores.waits.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
@@ -175,6 +176,7 @@ class Hub:
             watermark=stores.watermark,
             past=stores.past,
             counts=stores.counts,
+            closings=stores.closings,
             waiting=stores.waiting,
             metrics=self._metrics,
             limits=self._settings.limits,

@@ -3,7 +3,7 @@
 A missing claim grants nothing; `*` among pools or locations grants all of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -59,6 +59,10 @@ class Claims(msgspec.Struct, frozen=True):
     def pool_reach(self) -> frozenset[str] | None:
         """The pools that may be touched and seen; None: all."""
         return None if ALL in self.pools else self.pools
+
+    def pools_seen(self, public: Iterable[str]) -> frozenset[str] | None:
+        """The pools that may be seen, with those that anyone may; None: all."""
+        return None if ALL in self.pools else self.pools.union(public)
 
     def reach(self) -> frozenset[str] | None:
         """The locations that may be touched and seen; None: all."""

@@ -26,6 +26,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger import accuracy, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
+from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.history import History
@@ -49,14 +50,17 @@ from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
 from hub.stock.held import Held
 from hub.stock.kernel import Kernel
+from hub.stock.opening import NO_REBUILD
 from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
+from hub.stock.waits import Waits
 from hub.telemetry import Metrics
 from hub.watching.expiry import ExpiryWatch
 from hub.watching.sources import SourceWatch
+from hub.watching.waits import WaitsWatch
 from protocol.identifiers import nfc
 
 log = structlog.get_logger()
@@ -98,10 +102,7 @@ class Stores:
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
-            raise ServerRefused(
-                f"Redis is behind the ledger, which already has {ledger.cursor}: rebuild Redis from the ledger, or "
-                "give back its newer data folder"
-            )
+            raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
         self.batcher = Batcher(
             self.kernel,
             self.current,
@@ -124,6 +125,7 @@ class Stores:
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
         self.sources = self._sources(exits, dsn)
+        self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
@@ -131,7 +133,8 @@ class Stores:
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
         # A long sum over counts must not hold up a look at what was shown.
-        self.past = History(self._asking(exits, dsn, "history", history.DEADLINE_SECONDS))
+        asking = self._asking(exits, dsn, "history", history.DEADLINE_SECONDS)
+        self.past, self.closings = History(asking), Closings(asking)
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)

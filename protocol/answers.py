@@ -68,8 +68,13 @@ class EventAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerts: tuple[Alert, ...] | None = None
     # Only of pools the caller may see; left out of a `duplicate`.
     availability: tuple[AvailabilityItem, ...] | None = None
+    # Only of a count: `open` while what it found is still to be booked, then `closed`, and `alerts` has the
+    # differences; left out of a `duplicate` where that could not be told.
+    counting: Literal["open", "closed"] | None = None
     # What nobody knows (yet), of a `parked` one: `location LON-NEW`, `pool spring`, `status repair`, `type count`.
     unknown: tuple[str, ...] = ()
+    # What there is no room for (yet), of a `parked` one whose names are all known.
+    reason: str | None = None
     # Why it was refused.
     problem: Problem | None = None
 

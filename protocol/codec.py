@@ -9,11 +9,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import UTC
 from hashlib import sha256
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, get_args
 
 import msgspec
 
-from protocol.events import TIME_FIELDS, Event
+from protocol.events import TIME_FIELDS, Count, Event
 from protocol.identifiers import PATTERN_WORDS, OpaqueId, nfc
 from protocol.limits import EVENTS_PER_ARRAY_MAX, SERIALS_PER_EVENT_MAX, SKU_CHARS_MAX
 from protocol.problems import Problem, problem
@@ -22,6 +22,12 @@ T = TypeVar("T")
 
 # 96 bits are 16 characters of base64url without padding.
 HASH_BYTES: Final = 12
+# JSON path -> the values that there may be, where those are few.
+CHOICES: Final = {
+    "$.type": tuple(str(event.__struct_config__.tag) for event in get_args(Event)),
+    "$.kind": ("physical", "system"),
+    "$.op": ("auth", "subscribe", "unsubscribe"),
+}
 _JSON_SPACE: Final = b" \t\r\n"
 
 
@@ -145,7 +151,7 @@ def malformed(error: Exception, *, id: str | None = None) -> Malformed:
         return Malformed("A time is outside the years 1 to 9999 in UTC.", path="$", id=id)
     detail, at, path = str(error).rpartition(" - at `")
     if at:
-        return Malformed(_in_words(detail) + ".", path=path.removesuffix("`"), id=id)
+        return Malformed(_in_words(detail) + _choice(detail, path.removesuffix("`")), path.removesuffix("`"), id=id)
     is_json = isinstance(error, msgspec.ValidationError)
     return Malformed(_in_words(str(error)) + ".", path="$" if is_json else None, id=id)
 
@@ -206,6 +212,8 @@ def _check_lines(event: Event) -> None:
     """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
     named once."""
     lines = getattr(event, "lines", None) or ()
+    if isinstance(event, Count) and not lines and not event.complete:
+        raise Malformed("Expected at least one line; only where `complete` is true may nothing lie there.", "$.lines")
     refuse_long_skus(lines)
     if any(line.serials for line in lines):
         _check_serials(lines)
@@ -243,6 +251,12 @@ def _id_of(raw: bytes) -> str | None:
         return _decode_identified(raw).id
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _choice(detail: str, path: str) -> str:
+    """The end of a sentence about a value that is not one of a few: those that are."""
+    known = CHOICES.get(path, ())
+    return f"; it is one of {', '.join(known)}." if known and detail.startswith("Invalid ") else "."
 
 
 def _in_words(detail: str) -> str:

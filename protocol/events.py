@@ -190,7 +190,8 @@ class Count(Fact, frozen=True, kw_only=True, tag="count"):
 
     location: Name
     counted_at: Time
-    lines: Annotated[tuple[AbsoluteLine, ...], _LINES]
+    # None at all only of a complete one: the shelf is empty.
+    lines: Annotated[tuple[AbsoluteLine, ...], Meta(max_length=LINES_PER_EVENT_MAX)]
     # SKUs that are not listed were counted as zero.
     complete: bool = False
     # `system` is another system's book, not a count of the shelf.

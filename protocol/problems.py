@@ -53,7 +53,9 @@ PROBLEM_TYPES: Final = {
     "rate_limited": ProblemType(429, "Too many requests", "Wait as long as `Retry-After` says."),
     "internal": ProblemType(500, "The hub has a defect", "Report it; whether anything changed is unknown."),
     "unavailable": ProblemType(
-        503, "Temporarily unavailable", "The outcome is unknown: send the same id again after `Retry-After`."
+        503,
+        "Temporarily unavailable",
+        "Ask again after `Retry-After`; what became of an event is unknown, so send the same id again.",
     ),
 }
 

@@ -187,16 +187,18 @@ class AccuracyAnswer(Struct, frozen=True, kw_only=True):
     ledger_behind: bool
 
 
-class ParkedItem(Struct, frozen=True, kw_only=True):
-    """An event that is kept whole because it names what nobody knows."""
+class ParkedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that is kept whole because it names what nobody knows, or there is no room for it."""
 
     source: str
     id: str
     type: str
     time: str
     booked_at: str
-    # What nobody knows now; empty: it can be replayed.
+    # What nobody knows now; empty: it can be replayed, if there is room.
     unknown: tuple[str, ...]
+    # What there was no room for when it came; left out where it named what nobody knew.
+    reason: str | None = None
     # As it was sent, in canonical form.
     event: Raw
 
@@ -206,6 +208,14 @@ class ParkedAnswer(Struct, frozen=True):
 
     items: tuple[ParkedItem, ...]
     next: str | None
+
+
+class DismissedAnswer(Struct, frozen=True):
+    """`DELETE /v1/parked/{source}/{id}`: nobody waits for the event any more."""
+
+    source: str
+    id: str
+    status: str = "dismissed"
 
 
 class ReplayAnswer(Struct, frozen=True):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.settings import check
+from hub.settings import check, read
 
 HOUSE = """
 [[location]]
@@ -140,3 +140,31 @@ def test_what_only_looks_like_a_header_inside_a_text_is_not_counted(file: Path) 
     text = HOUSE + '[[sku]]\nid = "A"\nattributes.note = """\n[[pool]]\ncap = 1\n"""\n[[pool]]\nid = "p"\ncap = "x"\n'
 
     assert [line.split(": ")[0] for line in problems(file, text)] == ["hub.toml:22"]
+
+
+# What is no mistake, and has no effect.
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[[rule]]\npool = 'online'\nlocation = 'FSH'\nbuffer = 1",
+            'hub.toml:16: rule[0].location: the rule has no effect: the pool "online" does not see "FSH"',
+        ),
+        (
+            "[[rule]]\nlocation = 'FSH'\nbuffer = 1",
+            'hub.toml:15: rule[0].location: the rule has no effect: no pool sees "FSH"',
+        ),
+        (
+            "[[pool.group]]\nid = 'g'\nlocations = ['KNB']\n[[rule]]\ngroup = 'g'\nlocation = 'LYON'\nbuffer = 1",
+            'hub.toml:19: rule[0].location: the rule has no effect: no pool sees "LYON" in a group "g"',
+        ),
+        ("[[rule]]\nlocation = 'KNB'\nbuffer = 1", ""),
+        ("[[rule]]\npool = 'online'\nbuffer = 1", ""),
+    ],
+)
+def test_a_rule_for_a_location_that_no_pool_of_it_sees_is_warned_of(file: Path, text: str, said: str) -> None:
+    assert problems(file, HOUSE + text) == []
+
+    warnings = [line.removeprefix(f"{file.parent}/") for line in read(file, {}).warnings]
+
+    assert warnings == ([said] if said else [])

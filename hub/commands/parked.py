@@ -1,9 +1,10 @@
-"""`hub parked`: what waits because nobody knows what it names, and booking it once that is mended."""
+"""`hub parked`: what waits because nobody knows what it names, or for room, and booking it once that is mended."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import time
 from typing import TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import click
@@ -13,7 +14,7 @@ from hub.commands.token import make_token
 from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.settings import Settings, load
 from protocol.limits import PAGE_ITEMS_MAX
-from protocol.reports import ReplayAnswer
+from protocol.reports import DismissedAnswer, ReplayAnswer
 
 # To replay is to book all that waits.
 ANSWER_SECONDS_MAX = 600.0
@@ -28,6 +29,7 @@ class _Item(msgspec.Struct, frozen=True):
     type: str
     booked_at: str
     unknown: tuple[str, ...]
+    reason: str | None = None
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ T = TypeVar("T")
 
 _page = msgspec.json.Decoder(_Page)
 _replay = msgspec.json.Decoder(ReplayAnswer)
+_dropped = msgspec.json.Decoder(DismissedAnswer)
 _decode_refusal = msgspec.json.Decoder(_Refusal).decode
 
 
@@ -65,6 +68,21 @@ async def run_parked(config: Path | None, environ: Mapping[str, str], *, url: st
         click.echo(line)
     if not is_whole:
         click.echo(f"… and more; these are the first {len(items)}")
+    return 0
+
+
+async def run_drop(config: Path | None, environ: Mapping[str, str], source: str, id: str, *, url: str | None) -> int:
+    """Wait no more for one parked event; the answer is the exit code.
+
+    Raises:
+        Fault: the hub does not answer, or no such event is parked.
+    """
+    settings = load(config, environ)
+    door = (url or f"http://{settings.hub.http}").rstrip("/")
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {_token(settings)}"}) as session:
+        place = f"{quote(source, safe='')}/{quote(id, safe='')}"
+        await _ask(session, _dropped, "DELETE", f"{door}/v1/parked/{place}")
+    click.echo(f"{id} of {source} is not waited for any more")
     return 0
 
 
@@ -124,7 +142,13 @@ def _table(items: Sequence[_Item]) -> Iterator[str]:
 
 
 def _row(item: _Item) -> tuple[str, ...]:
-    return (item.booked_at, item.source, item.id, item.type, ", ".join(item.unknown) or "nothing any more")
+    return (
+        item.booked_at,
+        item.source,
+        item.id,
+        item.type,
+        ", ".join(item.unknown) or item.reason or "nothing any more",
+    )
 
 
 def _token(settings: Settings) -> str:

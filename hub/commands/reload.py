@@ -34,7 +34,7 @@ async def run_reload(config: Path | None, environ: Mapping[str, str], *, dry_run
         SettingsInvalid: there are no settings to read, or the address or the token is wrong.
         Unavailable: no hub answers, or it cannot do it now.
     """
-    settings, problems = read(config, environ)
+    settings, problems, _ = read(config, environ)
     if problems:
         # The hub would say the same of its file, and nothing can be signed with settings that are wrong.
         for line in problems:

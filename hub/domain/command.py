@@ -75,6 +75,7 @@ def reaches(reach: Reach, location: str) -> bool:
     return not reach or location in reach
 
 
+# SKU and units, perhaps with the serials of some or all of them.
 Asked = tuple[str, int] | tuple[str, int, tuple[str, ...]]
 
 
@@ -85,7 +86,7 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     sale: str
     # 1 when the sale was found; else the void waits for it.
     is_found: int
-    # (SKU, units), perhaps with their serials, to give back; empty: all that were not given back yet.
+    # What to give back; empty: all that was not given back yet.
     asked: tuple[Asked, ...] = ()
     # (SKU, units) that earlier voids gave back, as far as the ledger says.
     given_back: tuple[tuple[str, int], ...] = ()
@@ -109,8 +110,8 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True):
     is_final: int = 0
     # Of a `dispatch`: how many of the lines are its own; the others were received early.
     own_lines: int = 0
-    # Of a `receive` nobody knows the place of: (SKU, units).
-    early: tuple[tuple[str, int], ...] = ()
+    # Of a `receive` nobody knows the place of.
+    early: tuple[Asked, ...] = ()
     # Of a `receive` that waits: at most REACH_MAX names.
     reach: Reach = ()
 
@@ -136,6 +137,11 @@ class Counting(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     # LISTED, COMPLETE or REST.
     scope: int = 0
+    # Where a complete one without lines was taken; else empty, the lines say it.
+    location: str = ""
+    # Of a REST: the source and id of the event that was sent, in whose name it is told; else empty.
+    source: str = ""
+    id: str = ""
 
 
 class Closing(msgspec.Struct, frozen=True, array_like=True):
@@ -146,6 +152,9 @@ class Closing(msgspec.Struct, frozen=True, array_like=True):
     # For each line of the count, in its order: the units that came onto the shelf, less those that left it, by facts
     # journalled before the count was opened that happened after it was taken.
     since: tuple[int, ...] = ()
+    # For each line likewise: the units that went by the shelf because another count was taken to have seen them, which
+    # no count that was booked has; empty: none.
+    passed: tuple[int, ...] = ()
 
 
 class Raising(msgspec.Struct, frozen=True, array_like=True):

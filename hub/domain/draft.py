@@ -11,7 +11,7 @@ import msgspec
 
 from hub.domain import buckets
 from hub.domain.buckets import Change
-from hub.domain.command import Line
+from hub.domain.command import Line, Reach
 from hub.domain.entry import Counted, EntryAlert, Movement, Seq, SetPosition, SetRecord
 from hub.domain.pools import Profile
 from hub.domain.position import Position
@@ -20,8 +20,8 @@ from hub.domain.position import Position
 NO_SKU = -1
 
 
-class Order(Protocol):
-    """The house's orders of pools and statuses; `hub.domain.rules.House` has them."""
+class House(Protocol):
+    """The resolved configuration, as commands need it; `hub.domain.rules.House` is one."""
 
     @property
     def pool_index(self) -> Mapping[str, int]:
@@ -77,6 +77,10 @@ class Draft:
         self.about = ""
         # Why the command cannot be booked; empty when it can.
         self.refusal = ""
+        # Why it must wait for room; empty when there is some.
+        self.parking = ""
+        # Of a command that must wait: where it may take effect then; empty: everywhere.
+        self.reach: Reach = ()
         # Why the request is denied; None while it is not.
         self.denial: Denial | None = None
         # True when what the command was made from is not what is there any more.
@@ -187,6 +191,11 @@ class Draft:
     def refuse(self, reason: str) -> None:
         """The command cannot be booked; the first reason counts."""
         self.refusal = self.refusal or reason
+
+    def park(self, reason: str, reach: Reach = ()) -> None:
+        """The command is kept whole until there is room; the first reason counts."""
+        if not self.parking:
+            self.parking, self.reach = reason, reach
 
     def as_it_is(self, hold: Any) -> None:
         """What the request asks for is so already."""

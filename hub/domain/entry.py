@@ -110,7 +110,7 @@ class Counted(msgspec.Struct, array_like=True, frozen=True):
     sku: int
     location: str
     counted_at_ms: int
-    # `physical` or `system`.
+    # `physical` or `system`; `unlisted` where a complete count does not list what the book does not have.
     kind: str
     counted: int
     # on_hand - deficit, by the facts journalled before the count was opened that had happened by then.
@@ -125,8 +125,9 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     """One change, as the kernel wrote it."""
 
     format: int
-    # `fact`, `parked`, `conflict`, `closed` (a count), `refresh` (views recomputed), `sku` (described), `alert` (raised
-    # by the hub itself) or `rules` (the house changed).
+    # `fact`, `parked`, `dismissed` (not waited for any more), `conflict`, `closed` (a count), `refresh` (views
+    # recomputed), `sku` (described), `alert` (raised by the hub itself), `lapsed` (forgotten, for it had waited too
+    # long) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str
@@ -151,8 +152,13 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
     # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
-    # the purchase order; the SKU in a `refresh` or `sku`.
+    # the purchase order; the SKU in a `refresh` or `sku`; in a `closed` the entry that opened the count; in a `lapsed`
+    # the field of the record.
     about: str = ""
+    # Of `parked`, where all names are known: what there is no room for, and the locations that the sender may touch
+    # where another event says which one it is; empty: all.
+    why: str = ""
+    reach: tuple[str, ...] = ()
 
 
 decode_entry = msgspec.msgpack.Decoder(Entry).decode

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import msgspec
 
 from hub.domain.command import Fact, Line, Supply
-from hub.domain.draft import Draft, Order
+from hub.domain.draft import Draft, House
 
 # The table of records; the field is the SKU, the value the list of its lines, the last changed at the end.
 TABLE = "expected"
-# Lines of one SKU of which something is still to come; one more is refused.
+# Lines of one SKU of which something is still to come; one more is parked until there is room.
 OPEN_MAX = 200
 # Of the lines that expect nothing more, so many of each kind are remembered for facts that come late, the last changed:
 # those that arrived or were cancelled, and those of which only receipts are known.
@@ -40,7 +40,7 @@ class ExpectedLine(msgspec.Struct, frozen=True, array_like=True):
         return max(0, self.quantity - self.received)
 
 
-def expect(draft: Draft, fact: Fact, house: Order) -> None:
+def expect(draft: Draft, fact: Fact, house: House) -> None:
     """Set what a purchase order brings; lines of one SKU are one line of their sum, and 0 cancels."""
     assert isinstance(fact.detail, Supply)
     order, eta_ms = fact.detail.purchase_order, fact.detail.eta_ms
@@ -82,9 +82,9 @@ def _line_of(draft: Draft, sku: str, location: str, order: str) -> ExpectedLine:
 def _set_line(draft: Draft, sku: str, new: ExpectedLine) -> None:
     lines = [line for line in lines_in(draft.record(TABLE, sku)) if not _is_same(line, new)]
     kept = _remembered([*lines, new])
-    # Only an `expected` makes a line open, so no receipt is refused.
+    # Only an `expected` makes a line open, so no receipt is parked.
     if sum(line.outstanding > 0 for line in kept) > OPEN_MAX:
-        draft.refuse(f"more than {OPEN_MAX} lines of purchase orders would be open for {sku}")
+        draft.park(f"more than {OPEN_MAX} lines of purchase orders would be open for {sku}")
     draft.set_record(TABLE, sku, [_stored(line) for line in kept])
 
 

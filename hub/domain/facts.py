@@ -6,7 +6,7 @@ from hub.domain import buckets, serials
 from hub.domain.buckets import FREE
 from hub.domain.command import ORDER_VERBS, Fact, Line, Raising, Selling, Supply
 from hub.domain.counts import close_count, open_count
-from hub.domain.draft import NO_SKU, Draft, Order
+from hub.domain.draft import NO_SKU, Draft, House
 from hub.domain.expected import expect, note_received
 from hub.domain.holding.naming import sell_held
 from hub.domain.holding.ordering import book_order
@@ -16,7 +16,7 @@ from hub.domain.transfers import book_dispatch, book_receive
 from hub.domain.voids import book_void, give_back_waiting
 
 
-def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
+def book_fact(draft: Draft, fact: Fact, house: House) -> None:
     """Write into the draft what the fact does; the lines in order, each on what the ones before it left."""
     whole = _WHOLE.get(fact.verb)
     if whole is not None:
@@ -32,7 +32,7 @@ def book_fact(draft: Draft, fact: Fact, house: Order) -> None:
     settle_holds(draft, house)
 
 
-def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _sale(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     serials.sold(draft, line)
     out = left = line.quantity
     if isinstance(fact.detail, Selling):
@@ -45,21 +45,21 @@ def _sale(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
         draft.keep(rest, buckets.sell(position, left, fact.pool, pools=list(house.pool_index)))
 
 
-def _receipt(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _receipt(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     put_on_shelf(draft, line, FREE, buckets.SUPPLIER, house, suspects=serials.came_in(draft, line))
     if isinstance(fact.detail, Supply):
         note_received(draft, fact.detail, line)
 
 
-def _return(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _return(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     put_on_shelf(draft, line, line.bucket, buckets.CUSTOMER, house, suspects=serials.came_back(draft, line))
 
 
-def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _adjustment(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     if line.quantity > 0:
         put_on_shelf(draft, line, line.bucket, buckets.ADJUSTMENT, house, suspects=serials.came_in(draft, line))
         return
-    serials.left(draft, line, serials.GONE)
+    serials.gone(draft, line)
     if draft.has_counted(line):
         draft.pass_by(line, line.quantity, buckets.ADJUSTMENT)
     else:
@@ -68,10 +68,10 @@ def _adjustment(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
         draft.keep(line, buckets.remove(position, quantity, line.bucket, pools=pools, statuses=statuses))
 
 
-def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _moved(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     # A count says how much lies there, not in which state; only what left the shelf it has seen leaving.
     if line.to == buckets.WRITTEN_OFF:
-        serials.left(draft, line, serials.GONE)
+        serials.gone(draft, line)
     if line.to == buckets.WRITTEN_OFF and draft.has_counted(line):
         draft.pass_by(line, -line.quantity, buckets.WRITTEN_OFF)
         return
@@ -80,7 +80,7 @@ def _moved(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     draft.keep(line, shift(position, line.quantity, line.bucket, line.to, pools=pools, statuses=statuses))
 
 
-def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
+def _ring_fence(draft: Draft, fact: Fact, line: Line, house: House) -> None:
     # A count says how much lies there, not for whom, so a target is set whatever was counted since; it names no pieces.
     line = msgspec.structs.replace(line, serials=())
     position = draft.position(line.sku, line.location)
@@ -88,14 +88,14 @@ def _ring_fence(draft: Draft, fact: Fact, line: Line, house: Order) -> None:
     draft.keep(line, buckets.set_fence(position, fact.pool, line.quantity, standing=standing, time_ms=time_ms))
 
 
-def _alert(draft: Draft, fact: Fact, house: Order) -> None:
+def _alert(draft: Draft, fact: Fact, house: House) -> None:
     assert isinstance(fact.detail, Raising)
     draft.about = fact.detail.about
     draft.alert(fact.type, NO_SKU, "", fact.detail.quantity)
 
 
 def put_on_shelf(
-    draft: Draft, line: Line, bucket: str, source: str, house: Order, *, suspects: tuple[str, ...] = ()
+    draft: Draft, line: Line, bucket: str, source: str, house: House, *, suspects: tuple[str, ...] = ()
 ) -> None:
     """Units came from outside, into `free` or a status; those with a suspect serial go where a person looks at them."""
     if draft.has_counted(line):

@@ -19,6 +19,11 @@ class Then(msgspec.Struct, frozen=True):
     source: str
     id: str
     time_ms: int
+    # As sent; empty where nobody sent it.
+    payload: str
+    # Where it changed stock, and the pools whose fences it changed.
+    locations: frozenset[str]
+    pools: frozenset[str]
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -97,6 +102,10 @@ class ParkedEvent(msgspec.Struct, frozen=True):
     # When it happened, by the source's clock after correction.
     time_ms: int
     payload: str
+    # What there is no room for; empty where it names what nobody knows.
+    why: str = ""
+    # Where it may take effect, of what only another event says the location of; empty: everywhere.
+    reach: tuple[str, ...] = ()
 
 
 class ParkedStretch(msgspec.Struct, frozen=True):
@@ -105,6 +114,15 @@ class ParkedStretch(msgspec.Struct, frozen=True):
     events: tuple[ParkedEvent, ...]
     # The next stretch begins behind it; None: there was nothing behind it.
     end: ParkedPlace | None
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """What became of an event that was parked once."""
+
+    # `fact` where it was booked, `dismissed` where nobody waits for it, else `parked`.
+    kind: str
+    type: str
+    hash: str
 
 
 def percent(right: int, counted: int) -> float | None:

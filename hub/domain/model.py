@@ -5,44 +5,34 @@ journal, positions and views are the model's. It computes every view anew from a
 moves sums; it is not made to be fast.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from hub.domain.answer import answer_of
-from hub.domain.command import ORDER_VERBS, Asking, Closing, Fact, Voiding
+from hub.domain.articles import Article
+from hub.domain.command import ORDER_VERBS, Asking, Closing, Fact, Reach, Voiding
+from hub.domain.describing import describe
 from hub.domain.draft import NO_SKU, Books, Denial, Draft
+from hub.domain.draft import House as DraftHouse
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
 from hub.domain.facts import book_fact
 from hub.domain.holding.requests import book_request
+from hub.domain.lapsing import WAITS_HERE, lapse
 from hub.domain.outcome import Outcome, Seen
-from hub.domain.pools import Profile, View, news, parts_of, update_view
-from hub.domain.position import Position
+from hub.domain.pools import Profile, View, concerns, news, parts_of, update_view
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 
 
-class House(Protocol):
+class House(DraftHouse, Protocol):
     """The resolved configuration; `hub.domain.rules.House` is one."""
 
     @property
     def digest(self) -> str:
         """A hash of everything that changes what is resolved."""
 
-    @property
-    def pool_index(self) -> Mapping[str, int]:
-        """Each pool's place in the configuration."""
-
-    @property
-    def statuses(self) -> Sequence[str]:
-        """All statuses of units that are not for sale, in order."""
-
-    @property
-    def locations(self) -> Iterable[str]:
-        """All locations, in order."""
-
-    def profile(self, sku: str) -> Profile:
-        """Resolve all rules for a SKU."""
+    def profile_as(self, sku: str, article: Article) -> Profile:
+        """Resolve all rules for a SKU that is described so."""
 
 
 class Model:
@@ -92,7 +82,7 @@ class Model:
         if fact.verb == "conflict" or (seen is not None and seen.hash != fact.hash):
             return self._conflict(fact, now)
         if seen is not None and seen.answer.kind == "parked" and fact.verb == "park":
-            return seen.answer
+            return msgspec.structs.replace(seen.answer, why="")
         if seen is not None and seen.answer.kind == "applied":
             return msgspec.structs.replace(seen.answer, kind="duplicate")
         if seen is None and not fact.ledger_checked and self._may_be_forgotten(fact, now):
@@ -131,6 +121,22 @@ class Model:
         entry = Entry(FORMAT, "refresh", "", "", "", "", now, now, rules, "", (sku,), views=views, about=sku)
         return self._write(entry)
 
+    def describe(self, sku: str, article: Article, booked_at_ms: int) -> Outcome:
+        """Take what is said of a SKU, given by the house's name, and show it accordingly if it was ever booked."""
+        now = self._tick(booked_at_ms)
+        draft = Draft(self.books, (), seq=Seq(self.epoch, len(self.journal)), time_ms=now, now_ms=now)
+        describe(draft, sku, article, self.computed_under.__contains__)
+        if draft.is_outdated or draft.refusal:
+            return Outcome("look_again") if draft.is_outdated else Outcome("refused", why=draft.refusal)
+        draft.enter()
+        records, rules = draft.records_set(), self.rules_version
+        entry = Entry(FORMAT, "sku", "", "", "", "", now, now, rules, "", records=records, about=sku)
+        # What was never booked has no views; its first fact makes them.
+        if sku in self.computed_under:
+            views = tuple(self._show(0, sku, now, self.house.profile_as(sku, article)))
+            entry = msgspec.structs.replace(entry, skus=(sku,), views=views)
+        return Outcome("applied", self._write(entry), alerts=answer_of(entry).alerts)
+
     def _is_stale(self, sku: str) -> bool:
         return self.computed_under.get(sku, self.rules_version) != self.rules_version
 
@@ -150,9 +156,13 @@ class Model:
             self.conflicts[key] = self._write(msgspec.structs.replace(entry, alerts=(alert,)))
         return Outcome("conflict", self.conflicts[key])
 
-    def _park(self, fact: Fact, now: int) -> Outcome:
-        """Keep a fact whole that names what nobody knows."""
-        return Outcome("parked", self._write(self._entry(fact, "parked", now)))
+    def _park(self, fact: Fact, now: int, why: str = "", reach: Reach = ()) -> Outcome:
+        """Keep a fact whole, once, that names what nobody knows or has no room; `reach` is where it may take effect."""
+        seen = self.seen.get((fact.source, fact.id))
+        if seen is not None:
+            return msgspec.structs.replace(seen.answer, why=why)
+        entry = msgspec.structs.replace(self._entry(fact, "parked", now), why=why, reach=reach)
+        return Outcome("parked", self._write(entry), why=why)
 
     def _entry(self, fact: Fact, kind: str, now: int) -> Entry:
         return Entry(
@@ -182,9 +192,21 @@ class Model:
             return Outcome("look_again")
         if draft.refusal:
             return Outcome("refused", why=draft.refusal)
+        if draft.parking:
+            return self._park(fact, now, draft.parking, draft.reach)
         for sku in stale:
             self.refresh(sku, now)
         return self._enter(draft, self._entry(fact, kind, now))
+
+    def lapse(self, table: str, field: str, booked_at_ms: int) -> Outcome | None:
+        """Forget what waited there for too long; None when nothing did."""
+        now = self._tick(booked_at_ms)
+        draft = Draft(self.books, (), seq=Seq(self.epoch, len(self.journal)), time_ms=now, now_ms=now)
+        if not lapse(draft, table, field):
+            return None
+        return self._enter(
+            draft, Entry(FORMAT, "lapsed", WAITS_HERE[table], "", "", "", now, now, self.rules_version, "")
+        )
 
     def close(self, fact: Fact, booked_at_ms: int) -> Outcome | None:
         """Close a count; None when it is closed already."""
@@ -244,32 +266,22 @@ class Model:
         answer = answer_of(entry)
         return Outcome("applied", self._write(entry), answer.lines, answer.alerts)
 
-    def _show(self, number: int, sku: str, now: int) -> list[SetView]:
+    def _show(self, number: int, sku: str, now: int, profile: Profile | None = None) -> list[SetView]:
         """Bring a SKU's views up to its positions and the rules, and give those that are not as before."""
-        profile, positions = self.house.profile(sku), self.positions.get(sku, {})
+        profile, positions = profile or self.house.profile(sku), self.positions.get(sku, {})
         views = self.views.setdefault(sku, {})
         self.computed_under[sku] = self.rules_version
         written: list[SetView] = []
         for pool_number, terms in enumerate(profile.terms):
             parts = parts_of(positions, profile, pool_number)
             old = views.get(terms.pool)
-            if old is None and not _concerns(positions, profile, pool_number):
+            if old is None and not concerns(positions, profile, pool_number):
                 continue
             new = update_view(old, terms, parts, booked_at_ms=now)
             if new != old:
                 views[terms.pool] = new
                 written.append(SetView(number, terms.pool, new, news(old, new)))
         return written
-
-
-def _concerns(positions: Mapping[str, Position], profile: Profile, pool_number: int) -> bool:
-    """Whether a pool sees any place where the SKU has a position, or has units fenced at one."""
-    pool = profile.terms[pool_number].pool
-    return any(
-        profile.sight(location)[pool_number][0] > 0
-        or any(fence.pool == pool and fence.quantity for fence in position.fences)
-        for location, position in positions.items()
-    )
 
 
 def _skew_seconds(fact: Fact, now: int) -> int:

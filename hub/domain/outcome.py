@@ -26,7 +26,7 @@ class Outcome(msgspec.Struct, frozen=True):
     lines: tuple[tuple[str, int], ...] = ()
     # Summed over the lines, then what pools show since.
     alerts: tuple[AnsweredAlert, ...] = ()
-    # Why it was refused.
+    # Why it was refused, or must wait for room.
     why: str = ""
     # Of a request that was granted, or asks for what is so already.
     hold: Hold | None = None

@@ -140,6 +140,16 @@ def parts_of(positions: Mapping[str, Position], profile: Profile, pool_number: i
     return tuple(parts)
 
 
+def concerns(positions: Mapping[str, Position], profile: Profile, pool_number: int) -> bool:
+    """Whether a pool sees any place where the SKU has a position, or has units fenced at one."""
+    pool = profile.terms[pool_number].pool
+    return any(
+        profile.sight(location)[pool_number][0] > 0
+        or any(fence.pool == pool and fence.quantity for fence in position.fences)
+        for location, position in positions.items()
+    )
+
+
 def above(units: int, threshold: int, safety: int) -> int:
     """Apply a threshold and a safety: nothing below the one, and the other is held back."""
     return 0 if units < threshold else max(0, units - safety)

@@ -1,7 +1,8 @@
 """Where each piece with a serial number was last: a piece is never in two places, and who says otherwise is suspect.
 
 Facts are judged and remembered by their own time. One that is older than what is known of a piece is booked, but
-neither judged nor remembered: what came after it is known already.
+neither judged nor remembered: what came after it is known already. Only within one transfer no clock decides: a piece
+is received after it was sent.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,8 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     location: str
     # The time of the fact that said so, UTC milliseconds.
     time_ms: int
+    # The transfer that took it off its shelf, or brought it; empty where that was none, or is not known.
+    transfer: str = ""
 
 
 def field_of(sku: str, serial: str) -> str:
@@ -54,9 +57,34 @@ def sold(draft: Draft, line: Line) -> None:
     _tell(draft, line, SOLD, lambda known: known is not None and (known.state == SOLD or _elsewhere(known, line)))
 
 
-def left(draft: Draft, line: Line, state: str) -> None:
-    """Pieces left the shelf otherwise: into `transit`, or they are `gone`."""
-    _tell(draft, line, state, lambda known: False)
+def gone(draft: Draft, line: Line) -> None:
+    """Pieces left the shelf for good otherwise than sold."""
+    _tell(draft, line, GONE, lambda known: False)
+
+
+def sent(draft: Draft, line: Line, transfer: str, to: str) -> None:
+    """Pieces left by a transfer; those that it brought to its destination already lie there."""
+    for serial in line.serials:
+        known, time_ms = _known(draft, line, serial), draft.time_of(line)
+        has_arrived = known is not None and (known.state, known.location, known.transfer) == (SHELF, to, transfer)
+        if not has_arrived and (known is None or known.time_ms <= time_ms):
+            _remember(draft, line, serial, Piece(TRANSIT, line.location, time_ms, transfer))
+
+
+def received(draft: Draft, line: Line, transfer: str, is_expected: Callable[[Piece | None], bool]) -> tuple[str, ...]:
+    """Pieces arrived by a transfer; the serials among them that are not such as it may bring."""
+    suspects: list[str] = []
+    for serial in line.serials:
+        known, time_ms = _known(draft, line, serial), draft.time_of(line)
+        if known is not None and known.time_ms > time_ms:
+            if (known.state, known.transfer) != (TRANSIT, transfer):
+                continue
+            time_ms = known.time_ms
+        if not is_expected(known):
+            suspects.append(serial)
+        _remember(draft, line, serial, Piece(SHELF, line.location, time_ms, transfer))
+    draft.alert(SUSPECT, draft.sku_number(line.sku), line.location, len(suspects))
+    return tuple(suspects)
 
 
 def found(draft: Draft, line: Line) -> None:
@@ -71,7 +99,7 @@ def taken_back(draft: Draft, line: Line) -> None:
         if known is None or known.time_ms > draft.time_of(line):
             continue
         if (known.state, known.location) == (SOLD, line.location):
-            _remember(draft, line, serial, SHELF)
+            _remember(draft, line, serial, Piece(SHELF, line.location, draft.time_of(line)))
 
 
 def parted(line: Line, suspects: tuple[str, ...]) -> tuple[Line, Line]:
@@ -93,7 +121,7 @@ def _tell(draft: Draft, line: Line, state: str | None, is_suspect: Callable[[Pie
         if is_suspect(known):
             suspects.append(serial)
         if state is not None:
-            _remember(draft, line, serial, state)
+            _remember(draft, line, serial, Piece(state, line.location, draft.time_of(line)))
     draft.alert(SUSPECT, draft.sku_number(line.sku), line.location, len(suspects))
     return tuple(suspects)
 
@@ -107,6 +135,6 @@ def _known(draft: Draft, line: Line, serial: str) -> Piece | None:
     return None if stored is None else msgspec.convert(stored, Piece)
 
 
-def _remember(draft: Draft, line: Line, serial: str, state: str) -> None:
-    piece = [state, line.location, draft.time_of(line)]
-    draft.set_record(TABLE, field_of(line.sku, serial), piece)
+def _remember(draft: Draft, line: Line, serial: str, piece: Piece) -> None:
+    plain = [piece.state, piece.location, piece.time_ms]
+    draft.set_record(TABLE, field_of(line.sku, serial), [*plain, piece.transfer] if piece.transfer else plain)

@@ -1,8 +1,13 @@
 """A view and a position as they are told to those outside."""
 
+import msgspec
+
 from hub.domain.pools import Status, View
 from hub.domain.position import Position
 from protocol.answers import AvailabilityItem, PositionItem, rfc3339
+
+# The pools that somebody may see; None: all.
+PoolsSeen = frozenset[str] | None
 
 _WORDS = tuple(status.name for status in Status)
 
@@ -19,6 +24,14 @@ def item(sku: str, view: View, epoch: int, *, now_ms: int, pool: str | None = No
         rev=view.rev(epoch),
         at=rfc3339(view.at_ms or now_ms),
     )
+
+
+def seen_with(position: PositionItem, pools: PoolsSeen) -> PositionItem:
+    """The position for whoever sees only these pools: others' fences are not named, their units stay in `on_hand`."""
+    if pools is None or pools.issuperset(position.ring_fenced):
+        return position
+    fenced = {pool: units for pool, units in position.ring_fenced.items() if pool in pools}
+    return msgspec.structs.replace(position, ring_fenced=fenced)
 
 
 def position_item(sku: str, location: str, position: Position) -> PositionItem:

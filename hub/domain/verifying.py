@@ -37,6 +37,16 @@ KINDS = {
     "changes_missing": "something is shown that never changed from nothing",
     "rules_ahead": "computed by rules that the partition does not have yet",
     "description_differs": "a SKU was not computed by what the catalogue says of it",
+    "record_differs": "what is remembered is not what the newest entry about it set",
+    "record_not_in_redis": "an entry set what is not remembered",
+    "record_not_in_ledger": "something is remembered that no entry set",
+    "alias_differs": "a name and the description of the SKU that it means disagree",
+    "void_waits": "a void waits for a sale that was booked",
+    "voided_over_sale": "more units of a sale were given back than it took",
+    "count_open": "a count stays open, although the ledger has everything before it",
+    "expected_over_receipts": "more of a purchase order is said to have arrived than receipts brought",
+    "seen_differs": "a dedupe record does not point to the entry of its event",
+    "seen_missing": "one of the newest events is not remembered, so it may take effect again",
     "place_lacks_sku": "a location's list of SKUs lacks one that has a position there",
     "place_names_sku": "a location's list of SKUs names one that has no position there",
     "journal_gap": "numbers are missing in the journal, or between the ledger and the journal",
@@ -86,6 +96,8 @@ class RawSku(msgspec.Struct, frozen=True):
     rules: bytes | None = None
     # How often it was described by then.
     revision: bytes | None = None
+    # What of it is expected.
+    expected: bytes | None = None
     # By location, and by pool.
     positions: Mapping[bytes, bytes] = {}
     views: Mapping[bytes, bytes] = {}

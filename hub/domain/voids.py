@@ -14,7 +14,7 @@ import msgspec
 from hub.domain import serials
 from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
 from hub.domain.command import Asked, Fact, Line, Voiding, reaches
-from hub.domain.draft import NO_SKU, Draft, Order
+from hub.domain.draft import NO_SKU, Draft, House
 from hub.domain.entry import Entry, Movement
 from hub.domain.position import Position
 
@@ -68,7 +68,7 @@ def _taken(skus: Sequence[str], movements: Iterable[Movement]) -> list[Line]:
     ]
 
 
-def book_void(draft: Draft, fact: Fact, house: Order) -> None:
+def book_void(draft: Draft, fact: Fact, house: House) -> None:
     """Give back what a sale took, or wait for the sale."""
     voiding = fact.detail
     assert isinstance(voiding, Voiding)
@@ -80,9 +80,9 @@ def book_void(draft: Draft, fact: Fact, house: Order) -> None:
     if not voiding.is_found:
         waiting = draft.record(WAITING, field) or []
         if len(waiting) >= WAITING_PER_SALE_MAX:
-            draft.refuse(f"{WAITING_PER_SALE_MAX} voids wait for this sale already")
+            draft.park(f"{WAITING_PER_SALE_MAX} voids wait for this sale already", voiding.reach)
             return
-        kept = [draft.time_ms, list(map(_stored, voiding.asked)), list(voiding.reach)]
+        kept = [draft.time_ms, list(map(_stored, voiding.asked)), list(voiding.reach), draft.now_ms]
         draft.set_record(WAITING, field, [*waiting, kept])
         return
     sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
@@ -90,7 +90,7 @@ def book_void(draft: Draft, fact: Fact, house: Order) -> None:
     draft.lines.extend((draft.sku_number(sku), units) for sku, units in given.items())
 
 
-def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
+def give_back_waiting(draft: Draft, fact: Fact, house: House) -> None:
     """Give back what of a sale was voided before it came."""
     field = record_field(fact.source, fact.id)
     waiting = draft.record(WAITING, field)
@@ -101,13 +101,32 @@ def give_back_waiting(draft: Draft, fact: Fact, house: Order) -> None:
     sale = _Sale(draft, field, fact.pool, house, ())
     # What waits since before senders' reaches were kept has none.
     for time_ms, waited, *kept in waiting:
+        reach = tuple(kept[0]) if kept else ()
         asked = [(draft.house_name(sku), *more) for sku, *more in waited]
         names = {each[0] for each in asked}
         wanted = [line for line in taken if not names or line.sku in names]
-        if not all(reaches(tuple(*kept), line.location) for line in wanted):
+        if not all(reaches(reach, line.location) for line in wanted):
             draft.alert("out_of_reach", NO_SKU, "", sum(each[1] for each in asked) or sale.left_of(taken))
             continue
         sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
+
+
+def since_ms(waiting: Sequence[Any]) -> int:
+    """Since when a void waits, UTC milliseconds: since its booking; where that was not kept, since its own time."""
+    at_ms: int = waiting[3] if len(waiting) > 3 else waiting[0]
+    return at_ms
+
+
+def lapse_waiting(draft: Draft, field: str, before_ms: int) -> int:
+    """Forget the voids that wait for their sale since that time or longer; answers their units, 0 for none.
+
+    A void of a whole sale counts as one unit, for nobody knows how many those were.
+    """
+    waiting = draft.record(WAITING, field) or []
+    lapsed = [each for each in waiting if since_ms(each) <= before_ms]
+    if lapsed:
+        draft.set_record(WAITING, field, [each for each in waiting if since_ms(each) > before_ms] or None)
+    return sum(sum(asked[1] for asked in each[1]) or 1 for each in lapsed)
 
 
 def _stored(asked: Asked) -> list[object]:
@@ -119,7 +138,7 @@ class _Sale:
     """A sale of which something is given back."""
 
     def __init__(
-        self, draft: Draft, field: str, pool: str, house: Order, given_back: Iterable[tuple[str, int]]
+        self, draft: Draft, field: str, pool: str, house: House, given_back: Iterable[tuple[str, int]]
     ) -> None:
         self._draft = draft
         self._field = field

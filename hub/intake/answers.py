@@ -10,6 +10,7 @@ from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.rules import House
 from hub.domain.shown import item
+from hub.intake.counted import Closing
 from hub.intake.unknown import unknown_in_payload
 from hub.journal.watermark import Watermark
 from hub.stock.outcome import Applied, Conflict, Duplicate, Forbidden, Outcome, Parked, Refused
@@ -39,12 +40,14 @@ class Telling(msgspec.Struct, frozen=True):
     now_ms: int
 
 
-def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnswer, int]:
-    """What the sender of `fact` is told, and the HTTP status when it is told alone."""
+def answer_to(
+    fact: Fact, outcome: Outcome, telling: Telling, closing: Closing | None = None
+) -> tuple[EventAnswer, int]:
+    """What the sender of `fact` is told, and the HTTP status when it is told alone; `closing` is of a count."""
     claims = telling.claims
     match outcome:
         case Applied():
-            return _applied(fact, outcome, telling)
+            return _applied(fact, outcome, telling, closing)
         case Duplicate(seq=seq, first=first):
             first = first or Answer()
             answer = EventAnswer(
@@ -52,12 +55,16 @@ def answer_to(fact: Fact, outcome: Outcome, telling: Telling) -> tuple[EventAnsw
                 status="duplicate",
                 seq=_seq(seq, claims),
                 lines=tuple(AnswerLine(sku, quantity) for sku, quantity in first.lines),
-                alerts=_alerts(first.alerts, telling),
+                alerts=_alerts(first.alerts + (closing.alerts if closing else ()), telling),
+                counting=closing.state if closing else None,
             )
             return answer, 200 if telling.ledger.covers(seq) else 202
-        case Parked(seq=seq):
-            unknown = unknown_in_payload(fact.payload, telling.house)
-            return EventAnswer(id=fact.id, status="parked", seq=_seq(seq, claims), unknown=unknown), 202
+        case Parked(seq=seq, why=why):
+            unknown = () if why else unknown_in_payload(fact.payload, telling.house)
+            parked = EventAnswer(
+                id=fact.id, status="parked", seq=_seq(seq, claims), unknown=unknown, reason=why or None
+            )
+            return parked, 202
         case Conflict():
             detail = "This id was used for another content; the first one stands. Give the new one a new id."
             return refusal(fact.id, problem("conflict", detail)), 409
@@ -87,17 +94,19 @@ def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, .
     )
 
 
-def _applied(fact: Fact, outcome: Applied, telling: Telling) -> tuple[EventAnswer, int]:
+def _applied(fact: Fact, outcome: Applied, telling: Telling, closing: Closing | None) -> tuple[EventAnswer, int]:
     is_kept = telling.ledger.covers(outcome.seq)
+    newest = outcome.shown if closing is None or closing.shown is None else closing.shown
     answer = EventAnswer(
         id=fact.id,
         status="applied" if is_kept else "accepted",
         seq=_seq(outcome.seq, telling.claims),
         lines=tuple(AnswerLine(sku, quantity) for sku, quantity in outcome.lines),
-        alerts=_alerts(outcome.alerts, telling),
+        alerts=_alerts(outcome.alerts + (closing.alerts if closing else ()), telling),
+        counting=closing.state if closing else None,
         availability=tuple(
             item(shown.sku, shown.view, outcome.seq.epoch, now_ms=telling.now_ms, pool=shown.pool)
-            for shown in outcome.shown
+            for shown in newest
             if may_see(telling.house, telling.claims, shown.pool)
         ),
     )

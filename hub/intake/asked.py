@@ -17,6 +17,7 @@ from hub.domain.command import (
     Verb,
     Voiding,
 )
+from hub.domain.command import Asked as Units
 from hub.domain.holding.hold import reservation_name
 from hub.domain.rules import House
 from protocol import events
@@ -54,8 +55,10 @@ def _lines(event: Any, house: House, location: str) -> tuple[Line, ...]:
     return tuple(Line(house.sku(line.sku), location, line.quantity, serials=line.serials) for line in event.lines)
 
 
-def _units(lines: Iterable[events.Line] | None, house: House) -> tuple[tuple[str, int], ...]:
-    return tuple((house.sku(line.sku), line.quantity) for line in lines or ())
+def _units(lines: Iterable[events.Line] | None, house: House) -> tuple[Units, ...]:
+    """What lines say whose place only another event says."""
+    told = ((house.sku(line.sku), line.quantity, line.serials) for line in lines or ())
+    return tuple(each if each[2] else each[:2] for each in told)
 
 
 def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
@@ -64,8 +67,7 @@ def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
 
 
 def _void(event: events.SaleVoided, house: House, clock_error_ms: int) -> Asked:
-    asked = ((house.sku(line.sku), line.quantity, line.serials) for line in event.lines or ())
-    return Asked("void", detail=Voiding(event.sale, 0, tuple(each if each[2] else each[:2] for each in asked)))
+    return Asked("void", detail=Voiding(event.sale, 0, _units(event.lines, house)))
 
 
 def _return(event: events.Return, house: House, clock_error_ms: int) -> Asked:
@@ -102,7 +104,8 @@ def _receive(event: events.TransferReceived, house: House, clock_error_ms: int) 
 
 def _count(event: events.Count, house: House, clock_error_ms: int) -> Asked:
     counted_at_ms = corrected(epoch_ms(event.counted_at), clock_error_ms)
-    counting = Counting(counted_at_ms, event.kind, COMPLETE if event.complete else LISTED)
+    location = "" if event.lines else event.location
+    counting = Counting(counted_at_ms, event.kind, COMPLETE if event.complete else LISTED, location)
     return Asked("count", _lines(event, house, event.location), counting)
 
 

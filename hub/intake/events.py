@@ -1,6 +1,5 @@
 """`POST /v1/events`: one event or an array, in; booked or refused, one for one, out."""
 
-import asyncio
 from collections.abc import Sequence
 from time import time
 
@@ -11,6 +10,7 @@ from hub.access import Claims
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.intake.answers import Telling, answer_to, refusal
+from hub.intake.counted import closings_of
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
 from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
@@ -92,9 +92,10 @@ async def _book(
         told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
         await _book_parked_again(parts, claims, told, facts, outcomes)
     await _wait_for_ledger(parts, outcomes)
-    outcomes = await _wait_for_counts(parts, facts, outcomes)
+    closings = await closings_of(parts, facts, outcomes)
     telling = Telling(parts.house, claims, parts.watermark, int(time() * 1000))
-    booked = iter([answer_to(*pair, telling) for pair in zip(facts, outcomes, strict=True)])
+    told_of = enumerate(zip(facts, outcomes, strict=True))
+    booked = iter([answer_to(*pair, telling, closings.get(index)) for index, pair in told_of])
     answered = [next(booked) if isinstance(item, Fact) else item for item in read]
     parts.metrics.conflicts.inc(sum(isinstance(outcome, Conflict) for outcome in outcomes))
     parts.metrics.answered(answer.status for answer, _ in answered)
@@ -137,19 +138,6 @@ async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:
     seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate)]
     if seqs:
         await parts.watermark.wait(max(seqs), parts.limits.ledger_wait_ms / 1000)
-
-
-async def _wait_for_counts(parts: Parts, facts: Sequence[Fact], outcomes: list[Outcome]) -> list[Outcome]:
-    """Wait as long again for counts to be closed, so that whoever counted reads what was counted."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + parts.limits.ledger_wait_ms / 1000
-    told: list[Outcome] = []
-    for fact, outcome in zip(facts, outcomes, strict=True):
-        closed = None
-        if fact.verb == "count" and isinstance(outcome, Applied) and parts.watermark.covers(outcome.seq):
-            closed = await parts.closer.wait(outcome.seq, deadline - clock())
-        told.append(msgspec.structs.replace(outcome, shown=closed.shown) if closed else outcome)
-    return told
 
 
 def _alone(answer: EventAnswer, status: int) -> web.Response:

@@ -1,10 +1,11 @@
 """What the HTTP door asks the ledger; the ledger's own classes are given to it by the assembly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
-from hub.domain.findings import FoundVariance, Looked, ParkedStretch, Tally, Window
+from hub.domain.findings import Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
 
 
 class Past(Protocol):
@@ -34,11 +35,23 @@ class Counts(Protocol):
         ...
 
 
+class Closings(Protocol):
+    """How counts ended; `hub.ledger.closings.Closings` is one."""
+
+    async def alerts_of(self, opened: Sequence[Seq]) -> Mapping[Seq, tuple[AnsweredAlert, ...]]:
+        """What the closings raised, by the entries that opened the counts; an open count is missing."""
+        ...
+
+
 class Waiting(Protocol):
     """What is parked and waits to be booked; `hub.ledger.parked.Parked` is one."""
 
     async def stretch(self, behind: Seq | None, source: str | None = None) -> ParkedStretch:
         """The next parked events, of one source or of all, in the order they came."""
+        ...
+
+    async def fate(self, source: str, id: str) -> Fate | None:
+        """What became of an event; None when it was neither booked nor parked."""
         ...
 
     async def place_of(self, source: str, id: str, booked_at_ms: int) -> Seq | None:

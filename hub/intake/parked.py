@@ -1,4 +1,5 @@
-"""`GET /v1/parked` and `POST /v1/parked/replay`: what waits because nobody knows what it names."""
+"""`GET /v1/parked`, `POST /v1/parked/replay`, `DELETE /v1/parked/…`: what waits because nobody knows what it names, or
+for room."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -9,15 +10,17 @@ from hub.access import Claims
 from hub.domain.entry import Seq
 from hub.domain.findings import ParkedEvent, ParkedPlace
 from hub.domain.rules import House
-from hub.intake.exchange import caller, caller_with, encode_json, json_response
+from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response
 from hub.intake.facts import forbidden_name, names_in
 from hub.intake.parts import Parts
 from hub.intake.questions import ledger_has_all, limit_in, malformed
 from hub.intake.replaying import replay_parked
 from hub.intake.unknown import unknown_in_payload
+from hub.stock.message import Dismiss
 from protocol.answers import rfc3339
 from protocol.codec import Malformed, decode_event
-from protocol.reports import ParkedAnswer, ParkedItem
+from protocol.problems import problem
+from protocol.reports import DismissedAnswer, ParkedAnswer, ParkedItem
 
 SEES_ALL = "admin"
 SEES_OWN = "events:write"
@@ -65,10 +68,28 @@ async def get_parked(request: web.Request) -> web.Response:
 
 
 async def post_replay(request: web.Request) -> web.Response:
-    """Book what names only what the house knows now, scope admin."""
+    """Book what names only what the house knows now, and has room, scope admin."""
     parts: Parts = request.app[Parts.KEY]
     caller_with(request, parts.access, SEES_ALL)
     return json_response(await replay_parked(parts))
+
+
+async def delete_parked(request: web.Request) -> web.Response:
+    """Wait no more for one parked event, scope admin; again it is answered alike."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, SEES_ALL)
+    source, id = request.match_info["source"], request.match_info["id"]
+    await ledger_has_all(parts)
+    fate = None if "\0" in source + id else await parts.waiting.fate(source, id)
+    if fate is None or fate.kind == "fact":
+        why = ", because it was booked" if fate else ""
+        raise Stopped(problem("not_found", f"No event {id} of {source} is parked{why}."))
+    if fate.kind == "parked":
+        by = encode_json({"by": claims.sub}).decode()
+        seq = await parts.booking.dismiss(Dismiss(fate.type, source, id, fate.hash, by))
+        # Who looks next finds it gone.
+        await parts.watermark.wait(seq, parts.limits.ledger_wait_ms / 1000)
+    return json_response(DismissedAnswer(source, id))
 
 
 def _caller(request: web.Request, parts: Parts) -> Claims:
@@ -81,6 +102,8 @@ def _may_see(claims: Claims, event: ParkedEvent) -> bool:
     """Whether the caller might have sent it: other tokens of its source may be for other places."""
     if claims.may(SEES_ALL):
         return True
+    if not all(claims.may_location(location) for location in event.reach):
+        return False
     try:
         return forbidden_name(names_in(decode_event(event.payload.encode()).event), claims) is None
     except Malformed:
@@ -97,6 +120,7 @@ def _item(event: ParkedEvent, house: House) -> ParkedItem:
         time=rfc3339(event.time_ms),
         booked_at=rfc3339(place.booked_at_ms),
         unknown=unknown_in_payload(event.payload, house),
+        reason=event.why or None,
         event=msgspec.Raw(event.payload.encode()),
     )
 

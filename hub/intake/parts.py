@@ -10,7 +10,7 @@ from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
 from hub.imports.running import Imports
-from hub.intake.memories import Counts, Past, Waiting
+from hub.intake.memories import Closings, Counts, Past, Waiting
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
@@ -40,9 +40,10 @@ class Parts(msgspec.Struct, frozen=True):
     requests: Requests
     imports: Imports
     watermark: Watermark
-    # What the ledger tells when it is asked: what was shown, what counts found, what is parked.
+    # What the ledger tells when it is asked: what was shown, what counts found and how they ended, what is parked.
     past: Past
     counts: Counts
+    closings: Closings
     waiting: Waiting
     metrics: Metrics
     limits: LimitsSettings

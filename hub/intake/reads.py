@@ -10,11 +10,12 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.explain import explain, locations_of
+from hub.domain.shown import seen_with
 from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
-from protocol.answers import AvailabilityAnswer, PositionsAnswer
+from protocol.answers import AvailabilityAnswer, PositionItem, PositionsAnswer
 from protocol.codec import Malformed, decode_body
 from protocol.identifiers import Name, Sku
 from protocol.limits import SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
@@ -148,7 +149,7 @@ async def _positions_of(request: web.Request, parts: Parts, claims: Claims, sku:
     ]
     told = tuple(positions[:limit])
     after = _Page(0, told[-1].location, page.feed) if len(positions) > limit else None
-    return json_response(PositionsAnswer(items=told, next=_next(after), feed_cursor=page.feed))
+    return json_response(PositionsAnswer(items=_seen_by(parts, claims, told), next=_next(after), feed_cursor=page.feed))
 
 
 async def _positions_at(request: web.Request, parts: Parts, claims: Claims, location: str) -> web.Response:
@@ -166,11 +167,17 @@ async def _positions_at(request: web.Request, parts: Parts, claims: Claims, loca
     elif following:
         after = _Page(following, "", page.feed)
     answer = PositionsAnswer(
-        items=tuple(positions),
+        items=_seen_by(parts, claims, positions),
         next=_next(after),
         feed_cursor=page.feed,
     )
     return json_response(answer)
+
+
+def _seen_by(parts: Parts, claims: Claims, positions: Sequence[PositionItem]) -> tuple[PositionItem, ...]:
+    """The positions without the fences of pools that the caller may not see."""
+    pools = claims.pools_seen(pool.id for pool in parts.house.pools if pool.public)
+    return tuple(seen_with(position, pools) for position in positions)
 
 
 def _next(page: "_Page | None") -> str | None:

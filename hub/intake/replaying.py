@@ -1,4 +1,4 @@
-"""Book what was parked, once all its names are known.
+"""Book what was parked, once all its names are known and there is room for it.
 
 Nothing is lost or doubled by it: a replayed event has its id, so it takes effect once whoever replays it, and however
 often. What was parked is booked in the order it came, with the time it was given then.
@@ -7,11 +7,13 @@ often. What was parked is booked in the order it came, with the time it was give
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import structlog
 
-from hub.domain.command import Fact
+from hub.domain.command import Fact, Reach
 from hub.domain.entry import Seq
 from hub.domain.findings import ParkedEvent
 from hub.domain.rules import House
@@ -19,6 +21,7 @@ from hub.faults import Fault
 from hub.intake.facts import names_in, to_fact
 from hub.intake.parts import Parts
 from hub.intake.questions import ledger_has_all
+from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Duplicate
 from protocol.answers import epoch_ms
 from protocol.codec import Malformed, decode_event
@@ -44,7 +47,7 @@ async def replay_parked(parts: Parts) -> ReplayAnswer:
     while True:
         stretch = await parts.waiting.stretch(behind)
         # Asked for each stretch: the rules may change again meanwhile.
-        ready = [fact for event in stretch.events if (fact := fact_of(event, parts.house)) is not None]
+        ready = [(event.reach, fact) for event in stretch.events if (fact := fact_of(event, parts.house)) is not None]
         booked = await _book(parts, ready)
         replayed += booked
         still_parked += len(stretch.events) - booked
@@ -61,7 +64,7 @@ async def replay_parked(parts: Parts) -> ReplayAnswer:
 class Replaying:
     """Replays at the start, whenever the house changes, and every minute.
 
-    The last is for what a process parked by a house that another process had just changed.
+    The last is for what waits for room, and for what a process parked by a house that another had just changed.
     """
 
     def __init__(self) -> None:
@@ -101,9 +104,11 @@ def fact_of(event: ParkedEvent, house: House) -> Fact | None:
     return msgspec.structs.replace(fact, hash=event.hash, payload=event.payload)
 
 
-async def _book(parts: Parts, facts: Sequence[Fact]) -> int:
+async def _book(parts: Parts, ready: Sequence[tuple[Reach, Fact]]) -> int:
+    """Book the facts in their order, each where its sender might; answers how many are booked."""
     booked = 0
-    for start in range(0, len(facts), EVENTS_PER_ARRAY_MAX):
-        outcomes = await parts.booking.book(facts[start : start + EVENTS_PER_ARRAY_MAX])
-        booked += sum(isinstance(outcome, Applied | Duplicate) for outcome in outcomes)
+    for start in range(0, len(ready), EVENTS_PER_ARRAY_MAX):
+        for reach, some in groupby(ready[start : start + EVENTS_PER_ARRAY_MAX], key=itemgetter(0)):
+            outcomes = await parts.booking.book([fact for _, fact in some], Allowed(set(reach) or None))
+            booked += sum(isinstance(outcome, Applied | Duplicate) for outcome in outcomes)
     return booked

@@ -11,7 +11,7 @@ from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.orders import get_order
-from hub.intake.parked import get_parked, post_replay
+from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
     get_availability,
@@ -25,6 +25,7 @@ from hub.intake.reservations import get_reservation, post_change, post_reservati
 from hub.intake.skus import get_skus, put_skus
 from hub.intake.supply import get_expected, get_serial
 from hub.intake.tokens import post_tokens
+from hub.intake.transfers import get_transfers
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -36,6 +37,9 @@ _PREFLIGHT_SECONDS = "600"
 # An id may have braces, which aiohttp's own pattern excludes.
 _RESERVATION = "/v1/reservations/{id:[^/]+}"
 _ORDER = "/v1/orders/{order:[^/]+}"
+# Questions too long for a URL, and what is known again by its id.
+ASKED_BY_POST = frozenset({"/v1/availability/query"})
+TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 
 
 def http_app(parts: Parts) -> web.Application:
@@ -53,10 +57,13 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/accuracy", guarded(get_accuracy))
     app.router.add_get("/v1/parked", guarded(get_parked))
     app.router.add_post("/v1/parked/replay", guarded(post_replay))
+    # An id may have slashes.
+    app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))
     app.router.add_get("/v1/serials", guarded(get_serial))
+    app.router.add_get("/v1/transfers", guarded(get_transfers))
     app.router.add_post("/v1/imports", guarded(post_imports))
     app.router.add_get("/v1/imports", guarded(get_imports))
     app.router.add_get("/v1/imports/{id}", guarded(get_import))
@@ -83,14 +90,14 @@ def guarded(handler: Handler) -> Handler:
         except Stopped as stopped:
             return _stopped(request, stopped)
         except Unavailable as fault:
-            return _unavailable(fault, fault.retry_after_seconds)
+            return _unavailable(request, fault, fault.retry_after_seconds)
         except Fault as fault:  # a store refuses, or the rules changed: the outcome is as unknown
-            return _unavailable(fault, 5)
+            return _unavailable(request, fault, 5)
         except web.HTTPException:
             raise
         except Exception:
             log.exception("A request met a defect.", path=request.path)
-            return problem_response(problem("internal", "The hub has a defect; send the same id again."))
+            return problem_response(problem("internal", f"The hub has a defect. {_next_step(request)}."))
 
     return guarded
 
@@ -103,9 +110,16 @@ def _stopped(request: web.Request, stopped: Stopped) -> web.Response:
     return stopped.response()
 
 
-def _unavailable(fault: Fault, retry_after_seconds: int) -> web.Response:
-    told = problem("unavailable", f"{fault}. Send the same id again.")
+def _unavailable(request: web.Request, fault: Fault, retry_after_seconds: int) -> web.Response:
+    told = problem("unavailable", f"{str(fault).rstrip('.')}. {_next_step(request)}.")
     return problem_response(told, {"Retry-After": str(retry_after_seconds)})
+
+
+def _next_step(request: web.Request) -> str:
+    """What the caller does when the outcome is unknown; a question has none."""
+    if request.method in ("GET", "HEAD") or request.path in ASKED_BY_POST:
+        return "Ask again"
+    return "Send the same id again" if request.path in TAKES_IDS else "Send the same again"
 
 
 async def get_healthz(request: web.Request) -> web.Response:

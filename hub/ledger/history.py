@@ -1,6 +1,7 @@
 """What a pool showed of a SKU at any time, and which entry made it so."""
 
-from hub.domain.entry import PARTITION, Seq
+from hub.domain.buckets import fence_of_bucket
+from hub.domain.entry import PARTITION, Entry, Seq, decode_entry
 from hub.domain.findings import Looked, Then
 from hub.domain.pools import Status, View
 from hub.ledger.asking import Asking
@@ -16,7 +17,8 @@ _SELECT = """SELECT found.*,
     FROM (SELECT 1) AS always
     LEFT JOIN LATERAL (
         SELECT shown.partition, shown.sku, shown.pool, shown.booked_at, shown.changes, shown.available, shown.capped,
-            shown.status, shown.eta, cause.epoch, cause.seq, cause.kind, cause.type, cause.source, cause.id, cause.time
+            shown.status, shown.eta, cause.epoch, cause.seq, cause.kind, cause.type, cause.source, cause.id, cause.time,
+            cause.payload, cause.entry
         FROM (SELECT * FROM hub.shown WHERE partition = $1 AND sku = $2 AND pool = $3 AND booked_at <= $4
               ORDER BY booked_at DESC, epoch DESC, seq DESC LIMIT 1) AS shown
         JOIN hub.event USING (partition, epoch, seq)
@@ -57,5 +59,11 @@ class History:
             eta_ms=ms_of(row["eta"]) if row["eta"] else 0,
         )
         seq = Seq(row["epoch"], row["seq"], self._partition)
-        then = Then(seq, view, row["kind"], row["type"], row["source"], row["id"], ms_of(row["time"]))
-        return Looked(then, newest_ms)
+        what = (row["kind"], row["type"], row["source"], row["id"], ms_of(row["time"]), row["payload"])
+        return Looked(Then(seq, view, *what, *_touched(decode_entry(row["entry"]))), newest_ms)
+
+
+def _touched(entry: Entry) -> tuple[frozenset[str], frozenset[str]]:
+    """The locations where an entry changed stock, and the pools whose fences it changed."""
+    pools = {fence_of_bucket(bucket) for move in entry.movements for bucket in (move.from_bucket, move.to_bucket)}
+    return frozenset(position.location for position in entry.positions), frozenset(pools - {""})

@@ -14,6 +14,7 @@ from hub.domain.verifying import TRANSIT
 from hub.domain.verifying_order import GAPS_TOLD_MAX, Gap, Ledger
 from hub.ledger.connection import Link
 from hub.ledger.opening import cursor_of
+from hub.ledger.recorded import Recorded
 
 # A check may read a whole ledger, but each of its questions is bounded.
 COMMAND_SECONDS = 120.0
@@ -82,6 +83,8 @@ class Sums:
     def __init__(self, link: Link, partition: int = PARTITION) -> None:
         self._link = link
         self._partition = partition
+        # Over the same connection.
+        self.recorded = Recorded(link, partition)
 
     async def state(self) -> Ledger | None:
         """What the ledger says of itself, None when it never belonged to a hub.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from websockets.exceptions import ConnectionClosed
 
+from hub.domain.shown import PoolsSeen, seen_with
 from hub.faults import Unavailable
 from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
@@ -29,6 +30,7 @@ from hub.live.session import (
     Terms,
 )
 from hub.live.subscriptions import Subscriptions, TopicKey
+from protocol.answers import PositionItem
 from protocol.frames import CloseCode, encode_frame, encode_item, subscribed_frame, update_frame
 
 UNAVAILABLE = Close(CloseCode.TRY_LATER, "the stock cannot be read now")
@@ -103,6 +105,7 @@ class Conversations:
                     self._carry_out_forget(connection, decision)
                 else:
                     connection.write(text_frame(encode_frame(decision.message)))
+            self._see_again(connection, session)
 
     async def _first_message(self, connection: LiveConnection, session: Session) -> None:
         try:
@@ -127,6 +130,7 @@ class Conversations:
             connection.write(text_frame(encode_frame(decision.message)))
         elif isinstance(decision, Forget):
             self._carry_out_forget(connection, decision)
+            self._see_again(connection, session)
         elif isinstance(decision, Close):
             connection.end(decision)
         else:
@@ -183,9 +187,10 @@ class Conversations:
                 yield topic.item or never_shown_item(*key, now_ms, show_status=show_status)
 
     async def _show_shelf(self, connection: LiveConnection, session: Session, show: ShowShelf) -> None:
-        self._subscriptions.watch_shelf(connection, show.location)
+        self._subscriptions.watch_shelf(connection, show.location, session.pools_seen())
         async with self._reads:
-            items = await self._shelf(show.location)
+            positions = await self._stock.positions_at(show.location)
+        items = _encoded(positions, session.pools_seen())
         # Positions have no rev: until the journal is past the read, an update may be older than what was read.
         await self.follower.catch_up()
         items |= connection.take_owed(show.location)
@@ -198,14 +203,12 @@ class Conversations:
 
     async def _resend_shelf(self, location: str) -> None:
         async with self._reads:
-            items = await self._shelf(location)
-        watchers = self._subscriptions.shelves.get(location, set())
-        changes = [Change(("", location, sku), item, watchers) for sku, item in items.items()]
-        for watcher in watchers:
-            watcher.push_several(changes, None)
-
-    async def _shelf(self, location: str) -> dict[str, bytes]:
-        return {item.sku: encode_item(item) for item in await self._stock.positions_at(location)}
+            positions = await self._stock.positions_at(location)
+        for pools, watchers in self._subscriptions.shelves.get(location, {}).items():
+            items = _encoded(positions, pools)
+            changes = [Change(("", location, sku), item, watchers) for sku, item in items.items()]
+            for watcher in watchers:
+                watcher.push_several(changes, None)
 
     async def _read(self, pool: str, skus: Sequence[str]) -> None:
         step = self._terms.limits.skus_per_read
@@ -217,6 +220,11 @@ class Conversations:
 
     def _carry_out_forget(self, connection: LiveConnection, forget: Forget) -> None:
         self._forget(connection, forget.keys, forget.locations)
+
+    def _see_again(self, connection: LiveConnection, session: Session) -> None:
+        """From now on the client's locations are told with the fences that it may see by now."""
+        for location in session.locations or ():
+            self._subscriptions.watch_shelf(connection, location, session.pools_seen())
 
     def _forget(self, connection: LiveConnection, keys: Iterable[TopicKey], locations: Iterable[str]) -> None:
         keys = tuple(keys)
@@ -231,6 +239,11 @@ class Conversations:
 def _watchable(house: HouseFacts) -> tuple[frozenset[tuple[str, bool]], frozenset[str]]:
     """All that decides who may watch what, besides the tokens."""
     return frozenset((pool.id, pool.public) for pool in house.pools), frozenset(house.locations)
+
+
+def _encoded(positions: Iterable[PositionItem], pools: PoolsSeen) -> dict[str, bytes]:
+    """The positions as somebody who sees these pools may be told them, by SKU."""
+    return {position.sku: encode_item(seen_with(position, pools)) for position in positions}
 
 
 def _messages_of(items: list[bytes]) -> list[list[bytes]]:

@@ -14,7 +14,7 @@ import msgspec
 from hub.domain.entry import Entry, Seq
 from hub.domain.pools import View
 from hub.domain.position import Position
-from hub.domain.shown import position_item
+from hub.domain.shown import position_item, seen_with
 from hub.live.framing import ValueKey, text_frame, view_item
 from hub.live.subscriptions import Subscriptions, Topic
 from protocol.answers import AvailabilityItem
@@ -122,8 +122,9 @@ class Fanout:
                 if written.location in shelves:
                     newest[written.location, entry.skus[written.sku]] = written.position
         return [
-            Change(("", location, sku), encode_item(position_item(sku, location, position)), shelves[location])
+            Change(("", location, sku), encode_item(seen_with(position_item(sku, location, position), pools)), watchers)
             for (location, sku), position in newest.items()
+            for pools, watchers in shelves[location].items()
         ]
 
 

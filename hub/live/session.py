@@ -9,6 +9,7 @@ from collections.abc import Container
 import msgspec
 
 from hub.access import ANONYMOUS, Claims, Unauthenticated
+from hub.domain.shown import PoolsSeen
 from hub.live.limits import LiveLimits
 from hub.live.needs import Authenticate, CurrentHouse, PoolFacts
 from hub.live.subscriptions import TopicKey
@@ -127,6 +128,10 @@ class Session:
     def expired(self, now: float) -> bool:
         """Whether the token has run out."""
         return self.ends_at is not None and self.ends_at <= now
+
+    def pools_seen(self) -> PoolsSeen:
+        """The pools whose fences the client may see; None: all."""
+        return self.claims.pools_seen(pool.id for pool in self._terms.house().pools if pool.public)
 
     def shows_status(self, pool_id: str) -> bool:
         """Whether the pool shows the client no numbers."""

@@ -7,6 +7,8 @@ watcher is ever sent an older one, and a thousand screens that join one SKU cost
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
+from hub.domain.shown import PoolsSeen
+
 # A pool and a SKU in it.
 TopicKey = tuple[str, str]
 
@@ -46,8 +48,8 @@ class Subscriptions(Generic[WatcherT]):
 
     def __init__(self) -> None:
         self.topics: dict[TopicKey, Topic[WatcherT]] = {}
-        # location -> its watchers
-        self.shelves: dict[str, set[WatcherT]] = {}
+        # location -> its watchers, by the pools whose fences they may see
+        self.shelves: dict[str, dict[PoolsSeen, set[WatcherT]]] = {}
 
     def watch(self, watcher: WatcherT, key: TopicKey) -> Topic[WatcherT]:
         """Add a watcher; watching twice is watching once."""
@@ -66,18 +68,20 @@ class Subscriptions(Generic[WatcherT]):
         if not topic.watchers:
             del self.topics[key]
 
-    def watch_shelf(self, watcher: WatcherT, location: str) -> None:
-        """Add a watcher of all positions of a location."""
-        self.shelves.setdefault(location, set()).add(watcher)
+    def watch_shelf(self, watcher: WatcherT, location: str, pools: PoolsSeen) -> None:
+        """Add a watcher of all positions of a location, or let it see these pools' fences from now on."""
+        self.unwatch_shelf(watcher, location)
+        self.shelves.setdefault(location, {}).setdefault(pools, set()).add(watcher)
 
     def unwatch_shelf(self, watcher: WatcherT, location: str) -> None:
         """Remove a watcher of a location; nothing happens when it did not watch."""
-        watchers = self.shelves.get(location)
-        if watchers is None:
-            return
-        watchers.discard(watcher)
-        if not watchers:
-            del self.shelves[location]
+        shelf = self.shelves.get(location, {})
+        for pools, watchers in list(shelf.items()):
+            watchers.discard(watcher)
+            if not watchers:
+                del shelf[pools]
+        if not shelf:
+            self.shelves.pop(location, None)
 
     def skus_by_pool(self) -> Iterator[tuple[str, list[str]]]:
         """Everything watched, as it is read again after a gap: each pool with its watched SKUs."""

@@ -14,7 +14,7 @@ from hub.settings.environment import overrides
 from hub.settings.house_checks import check_house, check_known, check_once, check_size
 from hub.settings.lines import Lines
 from hub.settings.problems import Problems
-from hub.settings.rule_checks import check_rules
+from hub.settings.rule_checks import check_effects, check_rules
 from hub.settings.shapes import decode_table
 from hub.settings.sku_file import with_sku_file
 from hub.settings.tree import HubSettings, LedgerSettings, RedisSettings, Settings, has_password
@@ -35,6 +35,8 @@ class Reading(NamedTuple):
     settings: Settings
     # A line each, as `check` says them.
     problems: list[str]
+    # What is allowed and most likely not meant, a line each.
+    warnings: tuple[str, ...] = ()
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -43,7 +45,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsInvalid: something is wrong; its text is the first problem and how many more there are.
     """
-    settings, problems = read(path, environ)
+    settings, problems, _ = read(path, environ)
     if not problems:
         return settings
     first, *more = problems
@@ -82,7 +84,11 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     if file.catalogue.csv is not None:
         skus = with_sku_file(file.sku, folder / file.catalogue.csv, problems)
         settings = msgspec.structs.replace(settings, house=msgspec.structs.replace(file.house, skus=skus))
-    return Reading(settings, problems.listed(shown, Lines(text)) if len(problems) else [])
+    if len(problems):
+        return Reading(settings, problems.listed(shown, Lines(text)))
+    warnings = Problems()
+    check_effects(file.house, warnings)
+    return Reading(settings, [], tuple(warnings.listed(shown, Lines(text))) if len(warnings) else ())
 
 
 def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: Problems) -> Settings:

@@ -1,6 +1,6 @@
 """Whether each `[[rule]]` can have an effect: what it names exists, and what it sets can be set there."""
 
-from hub.domain.catalogue import HouseSettings, RuleSettings
+from hub.domain.catalogue import HouseSettings, PoolSettings, RuleSettings, group_locations, pool_locations
 from hub.settings.house_checks import check_known
 from hub.settings.problems import Problems, did_you_mean
 
@@ -23,6 +23,29 @@ def check_rules(house: HouseSettings, problems: Problems) -> None:
         _check_keys(rule, path, problems)
         if rule.from_ is not None and rule.until is not None and rule.from_ >= rule.until:
             problems.add(f"{path}.until", "must be later than from")
+
+
+def check_effects(house: HouseSettings, warnings: Problems) -> None:
+    """Note every rule for a location that no pool it is for sees: it is no mistake in itself, but changes nothing."""
+    locations = {location.id for location in house.locations}
+    for place, rule in enumerate(house.rules):
+        pools = [pool for pool in house.pools if rule.pool in (None, pool.id)]
+        # Names that are unknown are problems of their own.
+        if rule.location not in locations or not pools:
+            continue
+        if any(rule.location in _seen(pool, rule, house) for pool in pools):
+            continue
+        who = f'the pool "{rule.pool}" does not see' if rule.pool is not None else "no pool sees"
+        where = f' in a group "{rule.group}"' if rule.group is not None else ""
+        warnings.add(f"rule[{place}].location", f'the rule has no effect: {who} "{rule.location}"{where}')
+
+
+def _seen(pool: PoolSettings, rule: RuleSettings, house: HouseSettings) -> tuple[str, ...]:
+    """The locations that the pool sees, or has in the rule's group."""
+    if rule.group is None:
+        return pool_locations(pool, house.locations)
+    groups = [group for group in pool.group if group.id == rule.group]
+    return tuple(name for group in groups for name in group_locations(group, pool, house.locations))
 
 
 def _check_group(rule: RuleSettings, path: str, pools: dict[str, list[str]], problems: Problems) -> None:

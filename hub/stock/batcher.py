@@ -14,7 +14,7 @@ from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
 from hub.stock.kernel import Kernel, RulesChanged
-from hub.stock.message import Command, Describe, Refresh
+from hub.stock.message import Command, Describe, Dismiss, Lapse, Refresh
 from hub.stock.outcome import Outcome
 
 COMMANDS_PER_CALL_MAX = 1_000
@@ -154,7 +154,9 @@ class Batcher:
         pools = max(1, len(house.pools))
         if isinstance(command, Refresh | Describe):
             return max(1, len(house.locations)) * pools
-        if command.verb in REQUESTS or command.verb in ORDER_VERBS:
+        if isinstance(command, Dismiss | Lapse):
+            return 1
+        if command.verb in REQUESTS | ORDER_VERBS:
             return max(1, len(command.lines)) * self._request_weight()
         return max(1, len(command.lines)) * pools + sum(len(line.serials) for line in command.lines)
 

@@ -22,8 +22,11 @@ from hub.stock.described import Described
 from hub.stock.earlier import ABOUT_EARLIER, Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
-from hub.stock.message import Command, Refresh
+from hub.stock.message import Command, Dismiss, Refresh
 from hub.stock.outcome import Applied, AskLedger, Broken, Busy, Duplicate, LookAgain, Outcome, Stale
+
+# SKUs of one event that a sentence names.
+SKUS_NAMED_MAX = 5
 
 
 class Booking:
@@ -69,6 +72,17 @@ class Booking:
             raise run.fault
         await self._fill_in_first_answers(run)
         return run.outcomes()
+
+    async def dismiss(self, command: Dismiss) -> Seq:
+        """Say that a parked event is not waited for any more; the place of the entry that says so.
+
+        Raises:
+            Unavailable: Redis did not answer; to dismiss it again is safe.
+        """
+        [outcome] = await self._batcher.submit([command])
+        if not isinstance(outcome, Applied):
+            raise Unavailable(f"the event could not be dismissed: {outcome}")
+        return outcome.seq
 
     def _is_far_off(self, fact: Fact) -> bool:
         """What the kernel would ask about anyway, so that a replay of old events costs one call of it, not two."""
@@ -152,6 +166,12 @@ def _with_first_answer(run: "_Run", index: int, known: Recalled | None) -> Dupli
     return Duplicate(seq, Answer(tuple((line.sku, line.quantity) for line in run.sent(index).lines)))
 
 
+def _unexpected(fact: Fact, why: str) -> str:
+    names = list(dict.fromkeys(line.sku for line in fact.lines))
+    told = ", ".join(names[:SKUS_NAMED_MAX]) + (", …" if len(names) > SKUS_NAMED_MAX else "")
+    return f"Redis holds something unexpected{' of ' * bool(told)}{told}: {why}; `hub verify` says where"
+
+
 class _Run:
     """One call of `book`: which facts still have no outcome, and why."""
 
@@ -204,7 +224,7 @@ class _Run:
         if isinstance(outcome, Busy):
             self.give_up([index], Unavailable(outcome.why))
         if isinstance(outcome, Broken):
-            self.give_up([index], Unavailable(f"Redis holds something unexpected: {outcome.why}"))
+            self.give_up([index], Unavailable(_unexpected(self.sent(index), outcome.why)))
         if isinstance(outcome, Stale):
             # The kernel names the first it met; the others of the fact are most likely as old.
             self.stale.update(line.sku for line in self.sent(index).lines)

@@ -40,6 +40,7 @@ ROUNDS_MAX = 4
 class OpenCount(msgspec.Struct, array_like=True, frozen=True):
     """The record of a count that is not closed yet; `hub.domain.counts` says what its parts are."""
 
+    # Of the event that was sent, also where the hub counts the rest of it.
     source: str
     id: str
     location: str
@@ -55,6 +56,10 @@ class UnitsSince(Protocol):
 
     async def units_since(self, rows: Sequence[tuple[str, str, int, Seq]]) -> list[int]:
         """For each (SKU, location, counted at in ms, opening entry): what came less what went since, before opening."""
+        ...
+
+    async def units_passed(self, rows: Sequence[tuple[str, str, int, Seq]]) -> list[int]:
+        """For each likewise: what came less what went by the shelf before opening, which no booked count has seen."""
         ...
 
 
@@ -166,8 +171,12 @@ class Closer:
         asked = [
             (row[0], count.location, count.counted_at_ms, seq) for seq, count in counts.items() for row in count.rows
         ]
-        units = iter(await self._ledger.units_since(asked) if asked else [])
-        return [_closing(seq, count, tuple(next(units) for _ in count.rows)) for seq, count in counts.items()]
+        since = iter(await self._ledger.units_since(asked) if asked else [])
+        passed = iter(await self._ledger.units_passed(asked) if asked else [])
+        return [
+            _closing(seq, count, tuple(next(since) for _ in count.rows), tuple(next(passed) for _ in count.rows))
+            for seq, count in counts.items()
+        ]
 
     async def _count_rest(self, count: OpenCount) -> frozenset[Seq]:
         """Count as zero what a complete count does not list; counted again for the same time it changes nothing."""
@@ -225,7 +234,7 @@ def _skus(facts: Iterable[Fact]) -> set[str]:
     return {line.sku for fact in facts for line in fact.lines}
 
 
-def _closing(seq: Seq, count: OpenCount, since: tuple[int, ...]) -> Fact:
+def _closing(seq: Seq, count: OpenCount, since: tuple[int, ...], passed: tuple[int, ...]) -> Fact:
     return Fact(
         verb="close",
         type="count",
@@ -237,7 +246,7 @@ def _closing(seq: Seq, count: OpenCount, since: tuple[int, ...]) -> Fact:
         ledger_checked=True,
         payload="",
         lines=tuple(Line(row[0], count.location, row[1]) for row in count.rows),
-        detail=Closing(seq.stream_id, since),
+        detail=Closing(seq.stream_id, since, passed if any(passed) else ()),
     )
 
 
@@ -255,5 +264,5 @@ def _count_of_rest(count: OpenCount, skus: Sequence[str]) -> Fact:
         ledger_checked=True,
         payload=content.decode(),
         lines=tuple(Line(sku, count.location, 0) for sku in skus),
-        detail=Counting(count.counted_at_ms, count.kind, REST),
+        detail=Counting(count.counted_at_ms, count.kind, REST, source=count.source, id=count.id),
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from hub.domain.articles import ARTICLES_MAX, Article, article_of, is_same_article
 from hub.domain.catalogue import SkuSettings
+from hub.domain.describing import own_sku
 from hub.faults import Unavailable
 from hub.stock.batcher import Batcher
 from hub.stock.described import SKUS_PER_READ, Described
@@ -45,11 +46,16 @@ class Describing:
         told: list[Told] = []
         for start in range(0, len(skus), SKUS_PER_READ):
             told += await self._describe_some(skus[start : start + SKUS_PER_READ])
-        refused = [index for index, each in enumerate(told) if each.status == "refused"]
-        if refused and any(each.status == "applied" for each in told):
+        # A name is free for one as soon as another gave it up, which may let go of a name in its turn.
+        applied = any(each.status == "applied" for each in told)
+        for _ in range(ROUNDS_MAX):
+            refused = [index for index, each in enumerate(told) if each.status == "refused"]
+            if not refused or not applied:
+                break
             again = await self._describe_some([skus[index] for index in refused])
             for index, each in zip(refused, again, strict=True):
                 told[index] = each
+            applied = any(each.status == "applied" for each in again)
         return told
 
     async def conflicts(self, skus: Sequence[SkuSettings]) -> list[str]:
@@ -72,11 +78,7 @@ class Describing:
                 if owner not in (other, name) and other in wanted.get(owner, known[owner]).aliases:
                     told.append(f'"{other}" is a name of "{owner}" already, and not of "{name}" too')
             taken = [alias for alias in article.aliases if house_name(alias) == alias]
-            told += [
-                f'"{alias}" is a SKU of its own, with stock, supply or a description, and no name of "{name}"'
-                for alias in taken
-                if alias in booked or alias in known
-            ]
+            told += [own_sku(alias, name) for alias in taken if alias in booked or alias in known]
         return told
 
     async def _describe_some(self, skus: Sequence[SkuSettings]) -> list[Told]:
@@ -152,7 +154,7 @@ class Describing:
             case Refused(why=why):
                 return Told(command.sku, "refused", why)
             case Broken(why=why):
-                raise Unavailable(f"Redis holds something unexpected: {why}")
+                raise Unavailable(f"Redis holds something unexpected of {command.sku} or its aliases: {why}")
             case Stale():
                 return None
         raise AssertionError(f"a description ended as {outcome!r}")

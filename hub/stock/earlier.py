@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from hub.domain.command import ORDER_VERBS, REACH_MAX, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.rules import House
-from hub.domain.transfers import CLOSED, Record, record_from, with_record
+from hub.domain.transfers import with_record
+from hub.domain.transit import CLOSED, Record, record_from
 from hub.domain.voids import given_back_in, record_field, with_sale
 from hub.stock import keys
 from hub.stock.about_orders import AboutOrders

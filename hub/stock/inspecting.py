@@ -21,7 +21,7 @@ from hub.stock.reading import reading
 # What one step of a scan looks at.
 SCAN_COUNT = 500
 _JOURNAL_PAGE = 500
-_META = ("hub", "epoch", "next", "rules", "house", "halted")
+META_FIELDS = ("hub", "epoch", "next", "rules", "house", "halted")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -37,7 +37,8 @@ class Inspection:
     """Reads of one partition for checks; for one user at a time."""
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        # Whoever reads something else of the partition does so beside it.
+        self.client = client
 
     async def partition(self) -> tuple[Meta | None, Journal]:
         """What the partition says of itself, and its journal.
@@ -47,8 +48,8 @@ class Inspection:
             Unavailable: Redis did not answer.
         """
         with reading():
-            async with self._client.pipeline(transaction=True) as transaction:
-                transaction.hmget(keys.META, _META)
+            async with self.client.pipeline(transaction=True) as transaction:
+                transaction.hmget(keys.META, META_FIELDS)
                 transaction.xlen(keys.JOURNAL)
                 transaction.xrange(keys.JOURNAL, count=1)
                 transaction.xrevrange(keys.JOURNAL, count=1)
@@ -57,7 +58,7 @@ class Inspection:
         if not journal.is_dense:
             gaps = await self._gaps(journal)
             journal = msgspec.structs.replace(journal, gaps=tuple(gaps))
-        return (_meta(meta) if any(meta) else None), journal
+        return (meta_of(meta) if any(meta) else None), journal
 
     async def _gaps(self, journal: Journal) -> list[Gap]:
         """Look for missing numbers from the journal's first entry to its last."""
@@ -67,7 +68,7 @@ class Inspection:
         while (at is None or at < journal.last) and len(found) < GAPS_TOLD_MAX:
             with reading():
                 after = f"({at.stream_id}" if at else "-"
-                page: Any = await self._client.xrange(keys.JOURNAL, after, journal.last.stream_id, count=_JOURNAL_PAGE)
+                page: Any = await self.client.xrange(keys.JOURNAL, after, journal.last.stream_id, count=_JOURNAL_PAGE)
             if not page:
                 break
             places = [Seq.from_stream_id(place) for place, _ in page]
@@ -78,13 +79,13 @@ class Inspection:
     async def house(self) -> bytes | None:
         """The document of the house that the partition holds."""
         with reading():
-            found: Any = await self._client.get(keys.HOUSE)
+            found: Any = await self.client.get(keys.HOUSE)
         return None if found is None else bytes(found)
 
     async def newest(self, count: int) -> dict[Seq, bytes]:
         """The newest entries of the journal; one without its field is empty bytes."""
         with reading():
-            found: Any = await self._client.xrevrange(keys.JOURNAL, count=count)
+            found: Any = await self.client.xrevrange(keys.JOURNAL, count=count)
         return {Seq.from_stream_id(place): fields.get(FIELD, b"") for place, fields in found}
 
     async def entries(self, first: Seq, before: Seq) -> AsyncIterator[list[bytes]]:
@@ -92,7 +93,7 @@ class Inspection:
         at = first.stream_id
         while True:
             with reading():
-                page: Any = await self._client.xrange(keys.JOURNAL, at, f"({before.stream_id}", count=_JOURNAL_PAGE)
+                page: Any = await self.client.xrange(keys.JOURNAL, at, f"({before.stream_id}", count=_JOURNAL_PAGE)
             if not page:
                 return
             yield [fields.get(FIELD, b"") for _, fields in page]
@@ -106,31 +107,31 @@ class Inspection:
             Unavailable: Redis did not answer.
         """
         with reading():
-            async with self._client.pipeline(transaction=True) as transaction:
-                transaction.hmget(keys.META, _META)
+            async with self.client.pipeline(transaction=True) as transaction:
+                transaction.hmget(keys.META, META_FIELDS)
                 transaction.xrevrange(keys.JOURNAL, count=1)
                 for name in names:
                     transaction.hgetall(keys.sku(name))
                 told, last, *rows = await transaction.execute(raise_on_error=False)
-        meta = _meta(told)
-        return Batch(_before(meta, last), meta, [_raw_sku(*pair) for pair in zip(names, rows, strict=True)])
+        meta = meta_of(told)
+        return Batch(before_of(meta, last), meta, [_raw_sku(*pair) for pair in zip(names, rows, strict=True)])
 
     async def transfers(self, names: Sequence[str]) -> tuple[Seq, list[bytes | None]]:
         """The records of some transfers, None where there is none, and the place of the journal they stand before."""
         with reading():
-            async with self._client.pipeline(transaction=True) as transaction:
-                transaction.hmget(keys.META, _META)
+            async with self.client.pipeline(transaction=True) as transaction:
+                transaction.hmget(keys.META, META_FIELDS)
                 transaction.xrevrange(keys.JOURNAL, count=1)
                 transaction.hmget(keys.TRANSFERS, list(names))
                 told, last, records = await transaction.execute()
-        return _before(_meta(told), last), records
+        return before_of(meta_of(told), last), records
 
     async def transfer_names(self) -> AsyncIterator[list[str]]:
         """The transfers under way, in pages; one may come twice."""
         cursor = 0
         while True:
             with reading():
-                found: Any = await self._client.hscan(keys.TRANSFERS, cursor, count=SCAN_COUNT)
+                found: Any = await self.client.hscan(keys.TRANSFERS, cursor, count=SCAN_COUNT)
             cursor, page = int(found[0]), [readable(name) for name in found[1]]
             if page:
                 yield page
@@ -151,7 +152,7 @@ class Inspection:
         cursor = 0
         while True:
             with reading():
-                found: Any = await self._client.scan(cursor, match=pattern, count=SCAN_COUNT)
+                found: Any = await self.client.scan(cursor, match=pattern, count=SCAN_COUNT)
             cursor, page = int(found[0]), list(found[1])
             if page:
                 yield page
@@ -168,7 +169,7 @@ class Inspection:
         while True:
             with reading():
                 try:
-                    found: Any = await self._client.sscan(keys.skus_at(location), cursor, count=SCAN_COUNT)
+                    found: Any = await self.client.sscan(keys.skus_at(location), cursor, count=SCAN_COUNT)
                 except ResponseError as error:
                     raise ServerRefused(f"the set of SKUs at {location} cannot be read: {error}") from error
             cursor, page = int(found[0]), list(found[1])
@@ -181,7 +182,7 @@ class Inspection:
         """Those of the SKUs that have no position at the location."""
         field = keys.POSITION_FIELD + location.encode()
         with reading():
-            async with self._client.pipeline(transaction=False) as pipeline:
+            async with self.client.pipeline(transaction=False) as pipeline:
                 for sku in skus:
                     pipeline.hexists(keys.sku(readable(sku)), field)
                 there = await pipeline.execute(raise_on_error=False)
@@ -191,7 +192,7 @@ class Inspection:
         """Those (SKU, location) that the location's set does not name."""
         places = list(by_location)
         with reading():
-            async with self._client.pipeline(transaction=False) as pipeline:
+            async with self.client.pipeline(transaction=False) as pipeline:
                 for location in places:
                     pipeline.smismember(keys.skus_at(location), list(by_location[location]))
                 rows = await pipeline.execute(raise_on_error=False)
@@ -207,7 +208,7 @@ class Inspection:
         """How many SKUs are said to have a position at the location; -1 where it is no set."""
         with reading():
             try:
-                return int(await self._client.scard(keys.skus_at(location)))
+                return int(await self.client.scard(keys.skus_at(location)))
             except ResponseError:
                 return -1
 
@@ -215,9 +216,9 @@ class Inspection:
         """Those of the SKUs that have no hash."""
         with reading():
             # One answer for all of them is the usual one.
-            if await self._client.exists(*(keys.sku(sku) for sku in skus)) == len(skus):
+            if await self.client.exists(*(keys.sku(sku) for sku in skus)) == len(skus):
                 return []
-            async with self._client.pipeline(transaction=False) as pipeline:
+            async with self.client.pipeline(transaction=False) as pipeline:
                 for sku in skus:
                     pipeline.exists(keys.sku(sku))
                 there = await pipeline.execute()
@@ -228,7 +229,12 @@ def _place(entries: Sequence[tuple[bytes, Any]]) -> Seq | None:
     return Seq.from_stream_id(entries[0][0]) if entries else None
 
 
-def _meta(values: Sequence[bytes | None]) -> Meta:
+def meta_of(values: Sequence[bytes | None]) -> Meta:
+    """What the partition says of itself, of the values of META_FIELDS.
+
+    Raises:
+        ServerRefused: it cannot be read.
+    """
     hub, epoch, following, rules, house, halted = values
     try:
         return Meta(
@@ -243,8 +249,8 @@ def _meta(values: Sequence[bytes | None]) -> Meta:
         raise ServerRefused(f"what {keys.META} says of the partition cannot be read") from None
 
 
-def _before(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
-    """The journal tells better than `next`, which somebody may have changed."""
+def before_of(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
+    """The place behind the journal's `last` entry, which tells better than `next`: somebody may have changed that."""
     place = _place(last)
     return Seq(place.epoch, place.number + 1) if place is not None else Seq(meta.epoch, meta.next)
 
@@ -256,6 +262,7 @@ def _raw_sku(name: str, fields: Any) -> RawSku:
         name,
         fields.get(keys.RULES_FIELD),
         fields.get(keys.REVISION_FIELD),
+        fields.get(keys.EXPECTED_FIELD),
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.POSITION_FIELD)},
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.VIEW_FIELD)},
     )

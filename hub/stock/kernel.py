@@ -235,7 +235,7 @@ def _outcome(answer: list[Any], epoch: int) -> Outcome:
             first = answer_of(msgspec.convert(answer[3], Entry)) if answer[3] else None
             return Duplicate(Seq(answer[1], answer[2]), first)
         case "parked":
-            return Parked(Seq(answer[1], answer[2]))
+            return Parked(Seq(answer[1], answer[2]), answer[3] if len(answer) > 3 else "")
         case "conflict":
             return Conflict(Seq(answer[1], answer[2]))
         case "ask_ledger":

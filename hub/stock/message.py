@@ -1,5 +1,7 @@
 """What is sent to the kernel's script: commands, and the keys, profiles and sights that they share."""
 
+from typing import ClassVar
+
 import msgspec
 
 from hub.domain.articles import Article
@@ -27,7 +29,28 @@ class Describe(msgspec.Struct, frozen=True):
     aliases_before: tuple[str, ...] = ()
 
 
-Command = Fact | Refresh | Describe
+class Lapse(msgspec.Struct, frozen=True):
+    """Forget what waits under a field of a table for too long; `hub.domain.lapsing` says which tables."""
+
+    # A command is weighed by its lines, and this one has none.
+    lines: ClassVar[tuple[Line, ...]] = ()
+
+    table: str
+    field: str
+
+
+class Dismiss(msgspec.Struct, frozen=True):
+    """Say that a parked event is not waited for any more."""
+
+    type: str
+    source: str
+    id: str
+    hash: str
+    # Who says so, canonical JSON.
+    payload: str
+
+
+Command = Fact | Refresh | Describe | Lapse | Dismiss
 
 
 class Message:
@@ -51,6 +74,11 @@ class Message:
             return ("refresh", *_OF_NO_SOURCE, [line], None)
         if isinstance(command, Describe):
             return self._describe(command)
+        if isinstance(command, Lapse):
+            return ("lapse", *_OF_NO_SOURCE, [], [command.table, command.field])
+        if isinstance(command, Dismiss):
+            content = (command.type, command.source, command.id, command.hash)
+            return ("dismiss", *content, 0, 0, 1, command.payload, "", 0, [], None)
         return (
             command.verb,
             command.type,

@@ -50,9 +50,13 @@ async def give_house(
     return Opened(*map(int, reply[1:]))
 
 
+# What a person can do about a Redis that lacks stock.
+NO_REBUILD = (
+    "this version cannot rebuild Redis from the ledger. Give it the newest copy of its data folder that there is; or "
+    "keep the ledger's database for reference, begin with an empty Redis and a new one, and count or import the stock"
+)
 _REFUSALS = {
-    "missing": "Redis has no stock of this hub, but the ledger knows some: rebuild Redis from the ledger, or give "
-    "back its data folder",
+    "missing": f"Redis has no stock of this hub, but the ledger knows some: {NO_REBUILD}",
     "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
     "other_epoch": "Redis and the ledger disagree about the epoch: this Redis is a copy from before a recovery",
     "halted": "the partition is halted, because a write failed half way; verify it and repair it first",

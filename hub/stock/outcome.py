@@ -38,6 +38,8 @@ class Parked(msgspec.Struct, frozen=True):
     """Kept whole; no stock was changed."""
 
     seq: Seq
+    # What there is no room for; empty where it names what nobody knows.
+    why: str = ""
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -112,7 +114,7 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class Unchanged(msgspec.Struct, frozen=True):
-    """A refresh, or the closing of a count, found nothing to do."""
+    """A refresh, a lapse or the closing of a count found nothing to do."""
 
 
 Outcome = (

@@ -19,6 +19,7 @@ from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
+from hub.domain.transit import Record
 from hub.faults import Unavailable
 from hub.patience import attempts
 from hub.stock import keys
@@ -31,9 +32,13 @@ from hub.stock.outcome import Stale
 from hub.stock.reading import reading
 from protocol.answers import AvailabilityItem, PositionItem
 
+# About so many in one step of a scan: each may name 2,000 SKUs.
+TRANSFERS_PER_STRETCH = 100
+
 _decode_view = msgspec.msgpack.Decoder(View).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 _decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_transfer = msgspec.msgpack.Decoder(Record).decode
 _decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
 
 CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
@@ -83,7 +88,7 @@ class Reads:
         never_shown = View(available=-1) if house.pools[index].show_status else View()
         now_ms = int(time() * 1000)
         return [
-            item(sku, _decode_view(packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
+            item(sku, _view(sku, pool, packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
             for sku, packed in zip(skus, views, strict=True)
         ]
 
@@ -118,7 +123,7 @@ class Reads:
         """Every position of a SKU, by location."""
         _, fields = await self._fields_and_token(sku)
         found = [
-            position_item(sku, location, _decode_position(packed))
+            position_item(sku, location, _position(sku, location, packed))
             for location, packed in _named(fields, keys.POSITION_FIELD)
         ]
         return sorted(found, key=lambda position: position.location)
@@ -140,8 +145,8 @@ class Reads:
                     self._current.house,
                     self._kernel.epoch,
                     sku,
-                    {name: _decode_position(packed) for name, packed in _named(fields, keys.POSITION_FIELD)},
-                    {name: _decode_view(packed) for name, packed in _named(fields, keys.VIEW_FIELD)},
+                    {name: _position(sku, name, packed) for name, packed in _named(fields, keys.POSITION_FIELD)},
+                    {name: _view(sku, name, packed) for name, packed in _named(fields, keys.VIEW_FIELD)},
                 )
         raise Unavailable(CHANGES_TOO_FAST)
 
@@ -175,6 +180,19 @@ class Reads:
         [[packed]] = await self._hashes([(keys.SERIALS, (field_of(sku, serial).encode(),))])
         return None if packed is None else _decode_piece(packed)
 
+    async def transfers(self, cursor: int) -> tuple[int, list[tuple[str, Record]]]:
+        """A stretch of the transfers under way, by id, and the cursor of the next; 0 ends.
+
+        One that is there all the while is met at least once.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        with reading():
+            scanned: Any = await self._client.hscan(keys.TRANSFERS, cursor, count=TRANSFERS_PER_STRETCH)
+        following, found = scanned
+        return int(following), sorted((id.decode(), _decode_transfer(packed)) for id, packed in found.items())
+
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
         """A stretch of the SKUs that have a position at the location, sorted, and the cursor of the next; 0 ends.
 
@@ -200,7 +218,7 @@ class Reads:
         field = (keys.POSITION_FIELD + location.encode(),)
         rows = await self._hashes([(keys.sku(sku), field) for sku in skus])
         return [
-            position_item(sku, location, _decode_position(row[0]))
+            position_item(sku, location, _position(sku, location, row[0]))
             for sku, row in zip(skus, rows, strict=True)
             if row[0] is not None
         ]
@@ -252,3 +270,21 @@ class Reads:
 def _named(fields: dict[bytes, bytes], prefix: bytes) -> Iterator[tuple[str, bytes]]:
     """The fields of one kind, by the name behind their prefix."""
     return ((field[len(prefix) :].decode(), packed) for field, packed in fields.items() if field.startswith(prefix))
+
+
+def _position(sku: str, location: str, packed: bytes) -> Position:
+    try:
+        return _decode_position(packed)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(f"the position of {sku} at {location}", sku) from error
+
+
+def _view(sku: str, pool: str, packed: bytes) -> View:
+    try:
+        return _decode_view(packed)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(f"what the pool {pool} shows of {sku}", sku) from error
+
+
+def _unreadable(what: str, sku: str) -> Unavailable:
+    return Unavailable(f"{what} cannot be read in Redis; `hub verify --sku {sku}` says what is wrong there", 60)

@@ -24,9 +24,14 @@ from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.described import Described
 from hub.stock.inspecting import Batch, Inspection
+from hub.stock.remembered import Remembering
 from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
 from hub.verify.held_house import HeldHouse
+from hub.verify.names import NameCheck
+from hub.verify.open_counts import OpenCountCheck
+from hub.verify.records import RecordCheck
 from hub.verify.report import Report
+from hub.verify.seen import SeenCheck
 
 SKUS_PER_BATCH = 500
 # Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
@@ -56,9 +61,18 @@ class Verification:
         self._inspection = inspection
         self._sums = sums
         self._on_progress = on_progress
-        self._report = Report()
-        self._house = HeldHouse(inspection, described, self._report)
-        self._following = Following(inspection, sums, self._report, is_live=is_live, patience_seconds=patience_seconds)
+        self._report = report = Report()
+        self._house = HeldHouse(inspection, described, report)
+        self._following = Following(inspection, sums, report, is_live=is_live, patience_seconds=patience_seconds)
+        remembering = Remembering(inspection.client)
+        parts = (remembering, sums.recorded, self._following, report)
+        self._records = RecordCheck(inspection, *parts, self._house.sku)
+        self._seen = SeenCheck(*parts)
+        self._names_of_skus = NameCheck(remembering, report)
+        # Nobody closes the counts of a hub that is stopped.
+        self._counts = OpenCountCheck(remembering, report, patience_seconds=patience_seconds) if is_live else None
+        # The newest entries of the journal.
+        self._newest: dict[Seq, bytes] = {}
         # Positions that were met at each location and that its set names.
         self._met: Counter[str] = Counter()
         # Hashes of the SKUs' names, about 60 bytes each.
@@ -102,7 +116,7 @@ class Verification:
         return True
 
     async def _check_newest(self, ledger: Ledger) -> None:
-        newest = await self._inspection.newest(NEWEST_ENTRIES)
+        self._newest = newest = await self._inspection.newest(NEWEST_ENTRIES)
         cursor, known = ledger.cursor, {}
         if cursor is not None:
             first = Seq(cursor.epoch, max(0, cursor.number - NEWEST_ENTRIES + 1), cursor.partition)
@@ -110,12 +124,19 @@ class Verification:
         self._report.add(check_entries(newest, known))
 
     async def _check_all(self) -> None:
+        begins = await self._records.run()
+        await self._names_of_skus.run()
+        await self._seen.run(self._newest)
+        if self._counts is not None:
+            await self._counts.begin(begins)
         async for page in self._names():
             await self._check_page(page)
         async for page in self._names_only_in_ledger():
             await self._check_page(page)
         await self._check_places()
         await self._check_transfers()
+        if self._counts is not None:
+            await self._counts.end()
 
     async def _check_some(self, skus: Sequence[str]) -> None:
         await self._check_page(list(dict.fromkeys(skus)))
@@ -178,6 +199,7 @@ class Verification:
                 for location in raw.positions:
                     by_location.setdefault(readable(location), []).append(raw.name)
         await self._check_members(by_location)
+        await self._records.check_expected(batch.skus, batch.before)
         return sum(len(raw.positions) for raw in batch.skus)
 
     def _check_sku(self, raw: RawSku, balances: Balances, rules: Rules, known: Mapping[str, int]) -> None:

@@ -318,3 +318,17 @@ async def test_a_port_in_use_is_told_before_anything_is_left_running(tmp_path: P
     assert told.code == 2
     assert f"hub: cannot listen on 127.0.0.1:{ports[name]}: another program has it" == told.err.splitlines()[-1]
     assert "Traceback" not in told.err
+
+
+def test_check_warns_of_a_rule_without_effect_and_finds_the_file_good(hub: Run, tmp_path: Path) -> None:
+    house = "[[location]]\nid = 'A'\nkind = 'store'\n[[location]]\nid = 'B'\nkind = 'store'\n"
+    house += "[[pool]]\nid = 'p'\nlocations = ['A']\n[[rule]]\nlocation = 'B'\nbuffer = 1\n"
+    (tmp_path / "hub.toml").write_text(house + '[hub]\nadmin = "127.0.0.1:1"\n')
+
+    told = hub("check", "hub.toml")
+
+    assert told.code == 0, told
+    assert told.out.startswith("hub.toml: good")
+    assert told.err.splitlines()[0] == (
+        'warning: hub.toml:11: rule[0].location: the rule has no effect: no pool sees "B"'
+    )

@@ -33,3 +33,18 @@ async def test_a_refusal_is_one_sentence(redis_url: str, postgres_dsn: str, tmp_
         told = await parked(door, other)
 
     assert "401" in told.sentence
+
+
+async def test_a_typing_error_is_dropped_once_and_for_all(redis_url: str, postgres_dsn: str, tmp_path: Path) -> None:
+    async with open_door(settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)) as door:
+        event = door.receipt(line("BAG-NOIR", 1), location="TYPO") | {"id": "e/1 %2F?"}
+        await door.send(event)
+        options = ("--config", "hub.toml", "--url", door.url)
+
+        dropped = await run_apart("parked", "drop", "till-7", event["id"], *options, cwd=tmp_path)
+        left = await parked(door, tmp_path, "--replay")
+        unknown = await run_apart("parked", "drop", "till-7", "never", *options, cwd=tmp_path)
+
+    assert (dropped.code, dropped.out) == (0, "e/1 %2F? of till-7 is not waited for any more\n"), dropped
+    assert left.out == "0 booked · 0 still parked\nnothing is parked\n"
+    assert "No event never of till-7 is parked" in unknown.sentence

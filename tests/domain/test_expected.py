@@ -162,16 +162,19 @@ def test_of_what_arrived_the_last_are_remembered_and_of_what_is_open_all(model: 
     assert kept[1:] == settled[3:] + early[3:]
 
 
-def test_more_open_lines_than_are_kept_are_refused_but_no_receipt_is(model: Model) -> None:
+def test_more_open_lines_than_are_kept_are_parked_but_no_receipt_is(model: Model) -> None:
     tell(model, *(expected(f"{n}", bags(1), order=f"PO-{n}") for n in range(OPEN_MAX)))
     before = model.books.records[TABLE][BAG]
     entries = len(model.journal)
 
-    refused = model.apply(expected("more", bags(1), order="MORE"), NOW_MS)
+    parked = [model.apply(expected("more", bags(1), order="MORE"), NOW_MS) for _ in range(2)]
 
-    assert (refused.kind, refused.seq) == ("refused", None)
-    assert "200 lines" in refused.why
-    assert (model.books.records[TABLE][BAG], len(model.journal)) == (before, entries)
+    assert [outcome.kind for outcome in parked] == ["parked"] * 2
+    assert "200 lines" in parked[1].why
+    assert model.books.records[TABLE][BAG] == before
+    # It is kept once, however often it is told.
+    assert len(model.journal) == entries + 1
+    assert (model.journal[-1].kind, model.journal[-1].why) == ("parked", parked[0].why)
     # Changed lines are no more lines, and receipts are facts.
     tell(
         model,

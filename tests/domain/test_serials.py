@@ -11,7 +11,7 @@ from hub.domain.entry import EntryAlert, Movement, Seq
 from hub.domain.model import Model
 from hub.domain.position import Position
 from hub.domain.rules import House
-from hub.domain.serials import GONE, TABLE, TRANSIT, field_of, found, left, taken_back
+from hub.domain.serials import GONE, TABLE, TRANSIT, field_of, found, gone, sent, taken_back
 
 NOW_MS = 1_795_000_000_000
 WATCH, LONDON, PARIS = "WATCH-OR", "LON-KNB", "PAR-STH"
@@ -245,12 +245,18 @@ def test_a_count_only_tells_what_should_lie_elsewhere(draft: Draft) -> None:
     assert draft.records_set() == ()
 
 
-@pytest.mark.parametrize("state", [TRANSIT, GONE])
-def test_what_leaves_otherwise_is_remembered_and_never_suspect(draft: Draft, state: str) -> None:
-    left(draft, line(*ALL), state)
+def test_what_is_gone_is_remembered_and_never_suspect(draft: Draft) -> None:
+    gone(draft, line(*ALL))
 
     assert draft.alerts_raised() == ()
-    assert [record.value for record in draft.records_set()] == [[state, LONDON, NOW_MS]] * 5
+    assert [record.value for record in draft.records_set()] == [[GONE, LONDON, NOW_MS]] * 5
+
+
+def test_what_is_sent_is_remembered_with_its_transfer_and_never_suspect(draft: Draft) -> None:
+    sent(draft, line(*ALL), "T1", PARIS)
+
+    assert draft.alerts_raised() == ()
+    assert [record.value for record in draft.records_set()] == [[TRANSIT, LONDON, NOW_MS, "T1"]] * 5
 
 
 def test_a_sale_taken_back_lies_on_the_shelf_that_sold_it(draft: Draft) -> None:

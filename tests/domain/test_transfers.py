@@ -8,7 +8,9 @@ from hub.domain.command import Fact, Line, Transfer
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome
 from hub.domain.position import Position
-from hub.domain.transfers import EARLY_LINES_MAX, EARLY_MAX, SKUS_MAX, Early, Record, record_from, with_record
+from hub.domain.transfers import EARLY_LINES_MAX, EARLY_MAX, EARLY_SERIALS_MAX, SKUS_MAX, with_record
+from hub.domain.transit import Early, Record, record_from
+from protocol.limits import LINES_PER_EVENT_MAX
 from tests.domain.test_model import BAG, LONDON, LYON, NOW_MS, ONLINE, PARIS, VIP, WATCH, fact, house_of, receipt
 
 HOUR_MS = 3_600_000
@@ -180,13 +182,31 @@ def test_a_fact_made_from_an_outdated_look_is_made_anew(model: Model) -> None:
     [
         Record(EARLY_MAX, early=(Early(0, 0, ()),) * EARLY_MAX),
         Record(20, early=(Early(0, 0, ((BAG, 1),) * 100),) * (EARLY_LINES_MAX // 100)),
+        Record(1, early=(Early(0, 0, ((BAG, 3_000, tuple(map(str, range(EARLY_SERIALS_MAX + 1)))),)),)),
         Record(1, LONDON, 0, tuple((f"SKU-{n}", 1, 0) for n in range(SKUS_MAX))),
     ],
-    ids=("receipts", "lines", "SKUs"),
+    ids=("receipts", "lines", "serials", "SKUs"),
 )
 def test_a_transfer_grows_only_so_far(model: Model, record: Record) -> None:
     stored = msgspec.msgpack.decode(msgspec.msgpack.encode(record))
     model.books.records["transfers"] = {"T1": stored}
 
-    assert tell(model, received("1", (BAG, 1))).kind == "refused"
+    parked = tell(model, received("1", (BAG, 1)))
+
+    assert parked.kind == "parked"
+    assert "a transfer has at most" in model.journal[-1].why
+    assert model.journal[-1].reach == ((LONDON,) if record.to else ())
     assert model.books.records["transfers"] == {"T1": stored}
+
+
+def test_a_dispatch_from_too_many_places_without_serials_is_parked(model: Model) -> None:
+    unnamed = tuple((f"SKU-{n}", LYON) for n in range(SKUS_MAX))
+    record = Record(1, LONDON, 0, (), unnamed=unnamed)
+    model.books.records["transfers"] = {"T1": msgspec.msgpack.decode(msgspec.msgpack.encode(record))}
+
+    assert tell(model, dispatch("1", ("SKU-1", 1))).kind == "applied"
+    assert tell(model, dispatch("2", (BAG, 1))).kind == "parked"
+
+
+def test_a_transfer_takes_all_that_may_wait_for_it() -> None:
+    assert EARLY_LINES_MAX + LINES_PER_EVENT_MAX <= SKUS_MAX

@@ -292,3 +292,21 @@ async def test_where_the_feed_stands_is_told_only_to_those_who_may_read_it(door:
     assert msgspec.json.decode(base64.urlsafe_b64decode(open_next))[-1] == seq
     assert msgspec.json.decode(base64.urlsafe_b64decode(closed_next))[-1] is None
     assert seq.encode() not in base64.urlsafe_b64decode(closed_next)
+
+
+@pytest.mark.parametrize("asked", [{"sku": "SET-ASIDE"}, {"location": "LON-KNB"}], ids=["sku", "location"])
+async def test_positions_name_only_fences_of_pools_that_the_token_may_see(door: Door, asked: dict[str, str]) -> None:
+    await door.send(door.receipt(line("SET-ASIDE", 9)))
+    for pool in ("vip", "online", "store"):
+        await door.send(door.event("ring_fence", line("SET-ASIDE", 2), pool=pool))
+    [whole] = await door.positions(sku="SET-ASIDE")
+
+    async def told(**claims: Any) -> Any:
+        reply = await door.get("/v1/positions", token=door.token(["positions:read"], **claims), limit=1000, **asked)
+        return next(each for each in reply.json()["items"] if each["sku"] == "SET-ASIDE")
+
+    assert whole["ring_fenced"] == {"vip": 2, "online": 2, "store": 2}
+    assert await told() == whole
+    # The pool `online` is public.
+    assert await told(pools=["store"]) == {**whole, "ring_fenced": {"online": 2, "store": 2}}
+    assert (await told(pools=["vip"]))["ring_fenced"] == {"vip": 2, "online": 2}

@@ -1,11 +1,16 @@
 """Counts at the door: each is true as of its own time, whatever happened before or after it and comes when it may."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.intake.door import Door, line
+from hub.embedded.servers import EmbeddedServers
+from tests.conftest import until_holds
+from tests.databases import closed_database
+from tests.intake.conftest import PATIENT
+from tests.intake.door import Door, line, open_door, settings_in
 
 HOUR = timedelta(hours=1)
 
@@ -103,6 +108,63 @@ async def test_a_complete_count_finds_nothing_of_what_it_does_not_list(door: Doo
     left = {found["sku"]: found["on_hand"] for found in await door.positions(location="DXB-MALL")}
     assert left["LISTED"] == 1
     assert {left["UNLISTED"], left["ALSO-UNLISTED"]} == {0}
+
+
+async def test_a_complete_count_without_lines_says_that_the_shelf_is_empty(door: Door) -> None:
+    place = {"location": "DXB-MALL"}
+    await told(door, door.receipt(line("ONE-THERE", 2), line("OTHER-THERE", 1), **place))
+
+    answer = await told(door, {**count(door, complete=True, **place), "lines": []})
+
+    assert answer["lines"] == []
+    assert {found["on_hand"] for found in await door.positions(**place)} == {0}
+    refused = await door.send({**count(door), "lines": []})
+    assert refused.problem == "malformed"
+    assert "complete" in refused.json()["detail"]
+
+
+async def test_a_complete_count_is_named_by_all_that_it_did_not_find(door: Door) -> None:
+    place = {"location": "DXB-MALL"}
+    await told(door, door.receipt(line("FOUND", 1), line("NOT-FOUND", 2), **place))
+    event = count(door, line("FOUND", 1), complete=True, **place)
+
+    await told(door, event)
+
+    reply = await door.get("/v1/accuracy", token=door.till, **place)
+    [missing] = [each for each in reply.json()["variances"] if each["sku"] == "NOT-FOUND"]
+    assert (missing["variance"], missing["event"]) == (-2, {"source": "till-7", "id": event["id"]})
+
+
+async def test_the_answer_to_a_count_has_the_differences_that_its_closing_found(door: Door) -> None:
+    await told(door, door.receipt(line("DIFFERS", 3)))
+
+    answer = await told(door, count(door, line("DIFFERS", 1)))
+
+    assert answer["counting"] == "closed"
+    assert answer["alerts"][0] == {"type": "discrepancy", "sku": "DIFFERS", "location": "LON-KNB", "quantity": 2}
+
+
+async def test_a_count_that_is_still_open_says_so_and_told_again_anywhere_has_the_differences(
+    door: Door, database: str, servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    await told(door, door.receipt(line("LATER", 3)))
+    event = count(door, line("LATER", 1))
+    stores: dict[str, Any] = {"redis_url": servers.redis_url, "dsn": database}
+    hasty_settings = settings_in(tmp_path, **stores, extra="[limits]\nledger_wait_ms = 1\n")
+    async with open_door(hasty_settings) as hasty, closed_database(database):
+        reply = await hasty.send(event)
+        assert (reply.status, reply.json()["counting"], reply.json()["alerts"]) == (202, "open", [])
+
+    async def is_closed() -> bool:
+        return bool((await position(door, "LATER"))["on_hand"] == 1)
+
+    await until_holds(is_closed)
+    # One that was not there when it was counted asks the ledger.
+    async with open_door(settings_in(tmp_path, **stores, extra=PATIENT)) as fresh:
+        again = await told(fresh, event)
+    assert (again["status"], again["counting"]) == ("duplicate", "closed")
+    assert again["alerts"][0] == {"type": "discrepancy", "sku": "LATER", "location": "LON-KNB", "quantity": 2}
+    assert "counting" not in await told(door, door.receipt(line("LATER", 1)))
 
 
 async def test_a_count_settles_what_was_owed(door: Door) -> None:

@@ -138,6 +138,26 @@ async def test_a_complete_import_finds_nothing_of_what_it_does_not_list_at_its_l
     assert await on_hand(door, "GONE") == {"DXB-MALL": 0, "LON-KNB": 3}
 
 
+async def test_a_whole_shelf_that_is_more_than_an_event_takes_is_counted_by_a_complete_import(door: Door) -> None:
+    place = {"location": "DXB-MALL"}
+    for first in range(0, 160, 80):
+        lines = [line(f"WHOLE-{n:03}", 2) for n in range(first, first + 80)]
+        await told(door, door.receipt(*lines, **place, time=ago(timedelta(hours=2))))
+    at = ago(timedelta(hours=1))
+    await told(door, door.receipt(line("WHOLE-159", 1), **place))
+
+    rows = [(f"WHOLE-{n:03}", "DXB-MALL", 1) for n in range(120)]
+    taken = await done(door, csv_of(rows), complete="true", kind="physical", at=at, id="whole-shelf")
+
+    left = [(await on_hand(door, f"WHOLE-{n:03}"))["DXB-MALL"] for n in range(160)]
+    # The last one came after `at`.
+    assert left == [1] * 120 + [0] * 39 + [1]
+    assert taken["unlisted"] >= 40
+    reply = await door.get("/v1/accuracy", token=door.till, **place)
+    told_by = {each["event"]["id"] for each in reply.json()["variances"] if each["sku"].startswith("WHOLE-")}
+    assert {id.partition(":")[0] for id in told_by} == {"whole-shelf"}
+
+
 async def test_a_complete_import_cannot_skip_lines(door: Door) -> None:
     assert (await send(door, csv_of([]), complete="true", on_error="skip")).problem == "malformed"
     reply = await send(door, csv_of([("A", "DXB-MALL", -1)]), complete="true")

@@ -64,6 +64,36 @@ async def test_the_answer_names_what_is_unknown(door: Door, changes: dict[str, A
         assert (reply.status, told["status"], told["unknown"]) == (202, "parked", unknown)
 
 
+async def test_what_is_dismissed_waits_no_more_and_the_journal_says_who_said_so(
+    door: Door, ledger: asyncpg.Connection, admin: str
+) -> None:
+    event = door.receipt(location="PAR-NEW")
+    await door.send(event)
+    path = f"/v1/parked/till-7/{event['id']}"
+
+    forbidden = await door.ask("DELETE", path, token=door.till)
+    first, again = [await door.ask("DELETE", path, token=admin) for _ in range(2)]
+    repeated = await door.send(event)
+
+    assert (forbidden.status, forbidden.problem) == (403, "forbidden")
+    assert first.json() == again.json() == {"source": "till-7", "id": event["id"], "status": "dismissed"}
+    assert repeated.json()["status"] == "parked"
+    assert event["id"] not in [item["id"] for item in (await parked(door))["items"]]
+    rows = await ledger.fetch("SELECT id, payload FROM hub.event WHERE kind = 'dismissed'")
+    assert [tuple(row) for row in rows] == [(event["id"], '{"by":"till-7"}')]
+
+
+async def test_what_is_not_parked_cannot_be_dismissed(door: Door, admin: str) -> None:
+    event = door.receipt()
+    await door.send(event)
+
+    booked = await door.ask("DELETE", f"/v1/parked/till-7/{event['id']}", token=admin)
+    unknown = await door.ask("DELETE", "/v1/parked/till-7/never", token=admin)
+
+    assert (booked.status, booked.problem, unknown.status) == (404, "not_found", 404)
+    assert "because it was booked" in booked.json()["detail"]
+
+
 async def test_an_applied_event_names_nothing_unknown(door: Door) -> None:
     assert "unknown" not in (await door.send(door.receipt())).json()
 

@@ -180,6 +180,45 @@ async def test_the_place_in_the_journal_is_for_those_who_read_the_feed(door: Doo
     assert "seq" not in told["event"]
 
 
+async def test_the_event_is_named_only_to_who_may_see_its_locations_and_pools(door: Door) -> None:
+    await door.send(door.receipt(line("NAMED", 3)))
+    await door.send(door.sale(line("NAMED", 1), pool="vip"))
+
+    async def event(**claims: Any) -> Any:
+        told = await asked(door, HISTORY, token=door.token(["positions:read"], **claims), pool="online", sku="NAMED")
+        assert (told["available"], told["since"] is None) == (2, False)
+        return told["event"]
+
+    assert (await event())["type"] == "sale"
+    assert (await event(pools=["vip"], locations=["LON-KNB"]))["type"] == "sale"
+    assert await event(pools=["store"]) is None
+    assert await event(pools=["vip"], locations=["DC-LYON"]) is None
+
+
+async def test_what_broke_a_fence_is_named_only_to_who_may_see_its_pool(door: Door) -> None:
+    await door.send(door.receipt(line("BROKEN", 3)))
+    await door.send(door.event("ring_fence", line("BROKEN", 2), pool="vip"))
+    await door.send(door.sale(line("BROKEN", 2)))
+    store, vip = [door.token(["positions:read"], pools=pools) for pools in (["store"], ["store", "vip"])]
+
+    narrow, wide = [await asked(door, HISTORY, token=token, pool="store", sku="BROKEN") for token in (store, vip)]
+
+    assert (narrow["available"], narrow["event"]) == (0, None)
+    assert wide["event"]["type"] == "sale"
+
+
+async def test_an_explanation_names_no_fence_of_another_pool(door: Door) -> None:
+    await door.send(door.receipt(line("FENCED", 3)))
+    await door.send(door.event("ring_fence", line("FENCED", 2), pool="vip"))
+    token = door.token(["positions:read"], pools=["store"])
+
+    reply = await door.get(EXPLAIN, token=token, pool="store", sku="FENCED")
+
+    [place] = reply.json()["groups"][0]["locations"]
+    assert (place["on_hand"], place["free"], place["ring_fenced"]) == (3, 1, 0)
+    assert b"vip" not in reply.body
+
+
 @pytest.mark.parametrize("at", ["yesterday", "2026-11-22", "2026-11-22T10:00:00", "0000-01-01T00:00:00Z", ""])
 async def test_a_time_that_cannot_be_read_is_refused(door: Door, at: str) -> None:
     reply = await door.get(HISTORY, token=door.till, pool="online", sku="A", at=at)
@@ -221,5 +260,6 @@ async def test_without_the_ledger_the_past_is_unavailable_and_the_present_is_not
         present = await asked(door, EXPLAIN, pool="online", sku="AWAY")
 
     assert (past.status, past.problem) == (503, "unavailable")
+    assert past.json()["detail"].endswith(". Ask again.")
     assert int(past.headers["Retry-After"]) > 0
     assert present["available"] == 1

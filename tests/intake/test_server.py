@@ -121,6 +121,7 @@ async def test_a_ledger_that_refuses_makes_an_old_event_unavailable_and_todays_a
         await connection.close()
 
     assert (reply.status, reply.problem) == (503, "unavailable")
+    assert reply.json()["detail"].endswith(". Send the same id again.")
     assert int(reply.headers["Retry-After"]) >= 1
     assert today.status in (200, 202)
     assert (await door.positions(sku="REFUSED-OLD"), len(await door.positions(sku="REFUSED-TODAY"))) == ([], 1)

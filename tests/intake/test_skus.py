@@ -127,3 +127,27 @@ async def test_only_an_admin_describes_and_only_a_reader_of_positions_reads(door
     assert (await door.get("/v1/skus", token=admin, sku="X")).problem == "forbidden"
     assert (await door.get("/v1/skus", sku="X")).problem == "unauthenticated"
     assert (await door.get("/v1/skus", token=door.till)).problem == "malformed"
+
+
+async def test_aliases_go_round_whatever_the_order_of_the_items(door: Door, admin: str) -> None:
+    def item(sku: str, *aliases: str) -> dict[str, Any]:
+        return {"sku": sku, "aliases": aliases}
+
+    await put(door, admin, [item("ROUND-A", "r-1"), item("ROUND-B", "r-2"), item("ROUND-C", "r-3")])
+
+    moved = await put(door, admin, [item("ROUND-C", "r-2"), item("ROUND-B", "r-1"), item("ROUND-A")])
+
+    assert [each["status"] for each in moved.json()] == ["applied"] * 3
+    owners = (await door.get("/v1/skus", token=door.till, sku=["r-1", "r-2"])).json()["items"]
+    assert [each["sku"] for each in owners] == ["ROUND-B", "ROUND-C"]
+
+
+async def test_an_alias_that_is_taken_spoils_only_its_own_item(door: Door, admin: str) -> None:
+    await put(door, admin, [{"sku": "OWNER", "aliases": ["taken"]}])
+
+    told = await put(
+        door, admin, [{"sku": "ONE", "aliases": ["one"]}, {"sku": "TWO", "aliases": ["taken"]}, {"sku": "THREE"}]
+    )
+
+    assert [each["status"] for each in told.json()] == ["applied", "refused", "applied"]
+    assert told.json()[1]["problem"]["detail"] == 'Nothing changed: "taken" is a name of "OWNER" already.'

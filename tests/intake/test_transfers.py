@@ -113,3 +113,93 @@ async def test_a_receipt_that_is_not_one_is_refused(door: Door, fields: dict[str
     reply = await door.send({**received(door, "t-6"), **fields})
 
     assert (reply.status, reply.problem) == (400, "malformed")
+
+
+async def listed(door: Door, **params: Any) -> dict[str, dict[str, Any]]:
+    """Every transfer that the caller may see, page by page."""
+    found: dict[str, dict[str, Any]] = {}
+    while True:
+        reply = await door.get("/v1/transfers", **{"token": door.till, **params})
+        assert reply.status == 200, reply.body
+        assert len(reply.json()["items"]) <= params.get("limit", 1_000)
+        found |= {item["id"]: item for item in reply.json()["items"]}
+        if reply.json()["next"] is None:
+            return found
+        params["cursor"] = reply.json()["next"]
+
+
+async def test_what_is_on_its_way_is_listed_until_it_has_arrived(door: Door) -> None:
+    await door.send(dispatched(door, "l-1", line("LISTED", 3)))
+    await door.send(received(door, "l-1", line("LISTED", 1), final=False))
+
+    item = (await listed(door))["l-1"]
+
+    assert item.pop("since") is not None
+    assert item == {
+        "id": "l-1", "to": "LON-KNB", "lines": [{"sku": "LISTED", "sent": 3, "received": 1}], "early": []
+    }  # fmt: skip
+    await door.send(received(door, "l-1", line("LISTED", 2)))
+    assert "l-1" not in await listed(door)
+
+
+async def test_what_was_received_early_is_listed_for_those_who_may_see_every_place(door: Door) -> None:
+    early = received(door, "l-2", line("3607340000001", 2), time="2026-11-22T10:00:00+00:00")
+    await door.send(early)
+
+    item = (await listed(door))["l-2"]
+
+    assert (item["to"], item["lines"]) == (None, [])
+    assert item["early"] == [
+        {"time": "2026-11-22T10:00:00.000Z", "final": True, "lines": [{"sku": "BAG-NOIR", "quantity": 2}]}
+    ]
+    assert "l-2" not in await listed(door, token=door.token(locations=["LON-KNB"]))
+
+
+async def test_only_transfers_to_places_of_the_token_are_listed(door: Door) -> None:
+    await door.send(dispatched(door, "l-3", line("LISTED", 1)))
+
+    assert "l-3" in await listed(door, token=door.token(locations=["LON-KNB"]))
+    assert "l-3" not in await listed(door, token=door.token(locations=["DC-LYON", "DXB-MALL"]))
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1_000])
+async def test_a_long_list_of_transfers_comes_in_pages(door: Door, limit: int) -> None:
+    ids = {f"page-{limit}-{n}" for n in range(150)}
+    await door.send([dispatched(door, id, line("LISTED", 1)) for id in ids])
+
+    found = await listed(door, limit=limit)
+
+    assert ids <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": "x"}, {"cursor": "x"}, {"cursor": "Wy0xLCIiXQ=="}], ids=repr
+)
+async def test_a_question_for_transfers_that_cannot_be_read_is_refused(door: Door, params: dict[str, Any]) -> None:
+    reply = await door.get("/v1/transfers", token=door.till, **params)
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+
+
+async def test_transfers_need_their_scope(door: Door) -> None:
+    assert (await door.get("/v1/transfers")).status == 401
+    assert (await door.get("/v1/transfers", token=door.token(("events:write",)))).status == 403
+
+
+@pytest.mark.parametrize("comes_first", ["dispatch", "receipt"])
+async def test_a_piece_is_where_it_arrived_and_what_was_never_sent_is_looked_at(door: Door, comes_first: str) -> None:
+    sku, id = f"SENT-{comes_first}", f"piece-{comes_first}"
+    await door.send(door.receipt({**line(sku, 1), "serials": ["S1"]}, location="DC-LYON"))
+    out = dispatched(door, id, {**line(sku, 1), "serials": ["S1"]})
+    arrival = received(door, id, {**line(sku, 2), "serials": ["S1", "FAKE"]})
+
+    told = [
+        (await door.send(each)).json() for each in ((out, arrival) if comes_first == "dispatch" else (arrival, out))
+    ]
+
+    suspicion = {"type": "counterfeit_suspect", "sku": sku, "location": "LON-KNB", "quantity": 1}
+    assert [alert for alert in told[1]["alerts"] if alert["type"] == "counterfeit_suspect"] == [suspicion]
+    piece = await door.get("/v1/serials", token=door.till, sku=sku, serial="S1")
+    assert (piece.json()["state"], piece.json()["location"]) == ("shelf", "LON-KNB")
+    [position] = [item for item in await door.positions(sku=sku) if item["location"] == "LON-KNB"]
+    assert (position["free"], position["aside"]) == (1, {"inspection": 1})

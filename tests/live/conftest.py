@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from hub.access import Claims, Unauthenticated
 from hub.domain.entry import FIELD, Entry, Seq, SetPosition, SetView, encode_entry
 from hub.domain.pools import Status, View
-from hub.domain.position import Position
+from hub.domain.position import Fence, Position
 from hub.faults import Unavailable
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.live.limits import LiveLimits
@@ -55,6 +55,13 @@ TOKENS = {
         source="till",
         scope=frozenset({"positions:read"}),
         pools=frozenset({"*"}),
+        locations=frozenset({"LON-KNB"}),
+    ),
+    "shop": Claims(
+        sub="shop",
+        source="shop",
+        scope=frozenset({"positions:read"}),
+        pools=frozenset({"store"}),
         locations=frozenset({"LON-KNB"}),
     ),
 }
@@ -106,12 +113,14 @@ def _item(sku: str, row: bytes | None) -> AvailabilityItem:
 
 
 def _position_item(sku: str, location: str, row: bytes) -> PositionItem:
+    # Behind the comma is what is set aside for the VIPs.
+    free, _, vip = row.decode().partition(",")
     return PositionItem(
         sku=sku,
         location=location,
-        on_hand=int(row),
-        free=int(row),
-        ring_fenced={},
+        on_hand=int(free) + int(vip or 0),
+        free=int(free),
+        ring_fenced={"vip": int(vip)} if vip else {},
         reserved=0,
         aside={},
         deficit=0,
@@ -173,11 +182,12 @@ class Stage:
             await pipeline.execute()
         return revs
 
-    async def move(self, sku: str, free: int, location: str = "LON-KNB") -> None:
+    async def move(self, sku: str, free: int, location: str = "LON-KNB", *, vip: int = 0) -> None:
         """One entry that sets a position."""
         async with self.client.pipeline(transaction=True) as pipeline:
-            pipeline.hset(f"{SHELF}:{location}", sku, free)
-            moved = SetPosition(0, location, Position(free=free))
+            pipeline.hset(f"{SHELF}:{location}", sku, f"{free},{vip}" if vip else free)
+            fences = (Fence("vip", vip, vip, 0, 0),) if vip else ()
+            moved = SetPosition(0, location, Position(free=free, fences=fences))
             self._journal(pipeline, skus=(sku,), positions=(moved,))
             await pipeline.execute()
 

@@ -237,6 +237,24 @@ async def test_positions_read_ahead_of_the_journal_are_not_followed_by_older_one
     assert [item["free"] for item in items if item["sku"] == "A"] in ([1], [2, 1])
 
 
+async def test_a_shops_screen_names_only_fences_of_pools_that_its_token_may_see(stage):
+    await stage.move("A", 4, vip=2)
+    async with stage.screen() as screen:
+        await screen.ask(op="auth", token="shop")
+        (narrow,) = (await screen.ask(op="subscribe", ref=4, location="LON-KNB"))["items"]
+        await stage.move("A", 3, vip=2)
+        (moved,) = (await screen.hear())["items"]
+        await screen.ask(op="auth", token="till")
+        await stage.move("A", 2, vip=2)
+        (widened,) = (await screen.hear())["items"]
+        await screen.ask(op="auth", token="shop")
+        await stage.door._conversations.refresh()
+        (again,) = (await screen.hear())["items"]
+
+    assert [item["ring_fenced"] for item in (narrow, moved, widened, again)] == [{}, {}, {"vip": 2}, {}]
+    assert [item["on_hand"] for item in (narrow, moved, widened, again)] == [6, 5, 4, 4]
+
+
 async def test_positions_need_the_scope_and_the_location(stage):
     async with stage.screen() as screen:
         without_scope = await screen.ask(op="subscribe", ref=1, location="LON-KNB")

@@ -6,7 +6,7 @@ import pytest
 
 from hub.domain.entry import Entry, Seq, SetPosition, SetView
 from hub.domain.pools import View
-from hub.domain.position import Position
+from hub.domain.position import Fence, Position
 from hub.live.fanout import Fanout
 from hub.live.subscriptions import Subscriptions
 from protocol.answers import AvailabilityItem
@@ -152,7 +152,7 @@ def test_a_read_state_names_the_pool_and_is_told_when_it_is_newer(fanout, watche
 
 def test_what_nobody_watches_is_forgotten(fanout, watcher, subscriptions):
     outlet = watcher(("online", "A"))
-    subscriptions.watch_shelf(outlet, "LON-KNB")
+    subscriptions.watch_shelf(outlet, "LON-KNB", None)
 
     subscriptions.unwatch(outlet, ("online", "A"))
     subscriptions.unwatch(outlet, ("online", "never"))
@@ -176,10 +176,25 @@ def test_more_than_one_message_should_hold_is_left_to_the_outlet(fanout, watcher
 
 def test_a_position_goes_to_the_watchers_of_its_location(fanout, subscriptions):
     outlet = Written()
-    subscriptions.watch_shelf(outlet, "LON-KNB")
+    subscriptions.watch_shelf(outlet, "LON-KNB", None)
     moved = (SetPosition(0, "LON-KNB", Position(free=3)), SetPosition(0, "PAR-FSH", Position(free=9)))
 
     fanout.apply([_entry(positions=moved)])
 
     ((item,),) = outlet.items
     assert (item["location"], item["free"], item["on_hand"]) == ("LON-KNB", 3, 3)
+
+
+def test_a_fence_is_named_only_to_watchers_who_may_see_its_pool(fanout, subscriptions):
+    store, all_pools = Written(), Written()
+    subscriptions.watch_shelf(store, "LON-KNB", frozenset({"store"}))
+    subscriptions.watch_shelf(all_pools, "LON-KNB", frozenset({"store"}))
+    subscriptions.watch_shelf(all_pools, "LON-KNB", None)
+    fences = (Fence("vip", 2, 2, 0, 0), Fence("store", 1, 1, 0, 0))
+
+    fanout.apply([_entry(positions=(SetPosition(0, "LON-KNB", Position(free=3, fences=fences)),))])
+
+    (narrow,), (wide,) = [outlet.items[0] for outlet in (store, all_pools)]
+    assert [len(outlet.items) for outlet in (store, all_pools)] == [1, 1]
+    assert (narrow["ring_fenced"], narrow["on_hand"], narrow["free"]) == ({"store": 1}, 6, 3)
+    assert wide["ring_fenced"] == {"vip": 2, "store": 1}

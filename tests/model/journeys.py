@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hub.domain.command import Fact, Line, Transfer
 from hub.domain.entry import Entry
 from hub.domain.model import Model
-from hub.domain.transfers import CLOSED, OPEN, Record, record_from, with_record
+from hub.domain.transfers import with_record
+from hub.domain.transit import CLOSED, OPEN, Record, record_from
 from tests.model.supply import named
 from tests.model.worlds import BUSY_SKUS, PLACES, SOURCES, Telling, offsets, reaches, yes_or_no
 
@@ -22,7 +23,10 @@ units = st.lists(st.tuples(st.sampled_from(BUSY_SKUS), st.integers(1, 5)), min_s
 def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
     """Part of a transfer; `in_doubt` lets dispatches disagree about where it goes."""
     transfer = draw(st.sampled_from(("T1", "T1", "T2")))
-    told, time_ms = tuple(draw(units)), draw(offsets)
+    told, time_ms = draw(named([Line(sku, "", number) for sku, number in draw(units)])), draw(offsets)
+    early = tuple(
+        (line.sku, line.quantity, line.serials) if line.serials else (line.sku, line.quantity) for line in told
+    )
     # Of a transfer that is told in another order the reach would be judged at the door.
     reach = draw(reaches) if in_doubt else ()
     fact = Fact(
@@ -35,12 +39,12 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
         stated_ms=0,
         ledger_checked=True,
         payload=f'{{"id":"{id}"}}',
-        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=told, reach=reach),
+        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=early, reach=reach),
     )
     if draw(yes_or_no):
         to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]
         start = draw(st.sampled_from(("LON", "LON", "PAR", "LYON")))
-        lines = draw(named([Line(sku, start, number) for sku, number in told]))
+        lines = tuple(msgspec.structs.replace(line, location=start) for line in told)
         detail = Transfer(transfer, to, 0, own_lines=len(lines))
         fact = msgspec.structs.replace(fact, verb="dispatch", type="transfer.dispatched", lines=lines, detail=detail)
     return Telling(fact, time_ms, time_ms)

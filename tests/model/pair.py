@@ -12,9 +12,10 @@ from msgspec.structs import asdict
 from redis.asyncio import Redis
 
 from hub.domain.answer import answer_of
+from hub.domain.articles import catalogue_of
 from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import ORDER_VERBS, REQUESTS, Counting, Fact, Selling, Transfer, Voiding
+from hub.domain.command import ORDER_VERBS, REQUESTS, Counting, Fact, Line, Selling, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome as Expected
@@ -22,7 +23,7 @@ from hub.domain.pools import View, parts_of
 from hub.domain.position import Position
 from hub.stock import keys
 from hub.stock.kernel import Kernel
-from hub.stock.message import Command, Refresh
+from hub.stock.message import Command, Describe, Refresh
 from hub.stock.outcome import (
     Applied,
     AsItIs,
@@ -42,9 +43,9 @@ from hub.stock.outcome import (
 from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, with_skus
 from tests.model.journeys import between, moved_between, transfers_of, with_transfer
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
-from tests.model.shelf import Count, Shelves, Told, closing, units_since
+from tests.model.shelf import Count, Shelves, Told, closing_of
 from tests.model.supply import check_suspects, expected_in, table_in
-from tests.model.worlds import PLACES, SKUS, CloseCounts, Repeat, Telling, house_of, units_of
+from tests.model.worlds import PLACES, SKUS, CloseCounts, Describing, Repeat, Telling, house_of, units_of
 
 HUB = UUID(int=7)
 EPOCH = 1
@@ -62,7 +63,8 @@ class Pair:
     def __init__(self, client: Redis, settings: HouseSettings) -> None:
         self.client = client
         self.kernel = Kernel(client)
-        self.house = house_of(settings)
+        self.catalogue = catalogue_of(settings.skus)
+        self.house = house_of(settings, self.catalogue)
         self.model = Model(self.house, epoch=EPOCH)
         # What was told, in order, so that it can be told again.
         self.told: list[Fact] = []
@@ -70,7 +72,7 @@ class Pair:
         self._started_ms = 0
         # What must lie on the shelves, from the facts alone.
         self.shelves = Shelves()
-        self.sales = Sales()
+        self.sales = Sales(self.catalogue.sku)
         # As read from Redis, by table and field.
         self.records: dict[str, dict[str, Any]] = {}
 
@@ -85,7 +87,7 @@ class Pair:
 
     async def reconfigure(self, settings: HouseSettings) -> None:
         """Give the house other rules; the same ones again change nothing."""
-        self.house = house_of(settings)
+        self.house = house_of(settings, self.catalogue)
         await self.kernel.open(HUB, EPOCH, self.house, create=False)
         for entry in await self._new_entries():
             assert entry.hash == self.house.digest
@@ -115,8 +117,7 @@ class Pair:
         opened = list(self.model.books.records.get("counts", {}))
         for place in (opened[::-1] if step.newest_first else opened)[: step.many]:
             record = self.model.books.records["counts"][place]
-            since = [units_since(self.model.journal, place, record, row[0]) for row in record[6]]
-            fact = closing(record, place, since)
+            fact = closing_of(self.model.journal, place, record)
             for sku in dict.fromkeys(line.sku for line in fact.lines):
                 await self._compare([Refresh(sku)], await self.kernel.call([Refresh(sku)], self.house))
             [outcome] = await self.kernel.call([fact], self.house)
@@ -124,9 +125,31 @@ class Pair:
             assert expected is not None
             assert outcome == self._wanted(expected)
             assert await self.kernel.call([fact], self.house) == [Unchanged()]
-            for row in record[6]:
-                self.shelves.close((row[0], record[2]), int(place.split("-")[1]), len(self.model.journal) - 1)
+            number, closed_by = int(place.split("-")[1]), len(self.model.journal) - 1
+            books = {(told.sku, told.location): told.book for told in self.model.journal[closed_by].counted}
+            for index, row in enumerate(record[6]):
+                at = (row[0], record[2])
+                assert books.get((index, record[2]), row[1]) == self.shelves.book(at, number)
+                self.shelves.close(at, number, closed_by)
             await self.check()
+
+    async def describe(self, step: Describing) -> None:
+        """Say what a SKU is, by the newest description of it or an older one."""
+        known, aliases = (
+            self.catalogue.revision(step.sku),
+            tuple(name for name in step.article.aliases if name != step.sku),
+        )
+        article = msgspec.structs.replace(step.article, revision=known + step.article.revision, aliases=aliases)
+        if article.revision < 0:
+            return
+        [outcome] = await self.kernel.call([Describe(step.sku, article, self.catalogue.aliases(step.sku))], self.house)
+        expected = self.model.describe(step.sku, article, self.kernel.booked_at_ms)
+        if isinstance(outcome, Applied):
+            assert (outcome.seq, outcome.lines, outcome.alerts) == (expected.seq, (), expected.alerts)
+            self.catalogue.put(step.sku, msgspec.structs.replace(article, revision=article.revision + 1))
+        else:
+            assert outcome == {"look_again": Stale(step.sku)}.get(expected.kind, Refused(expected.why))
+        await self.check()
 
     async def expect(self, facts: list[Fact], outcomes: list[Outcome]) -> None:
         """Compare with the model what the kernel was told directly: these facts and nothing else."""
@@ -134,7 +157,7 @@ class Pair:
         await self.check()
 
     def _fact(self, item: Telling | Repeat) -> Fact:
-        """Do what intake does: park what names a place or pool that the house does not have."""
+        """Do what intake does: say names as the house does, park what names a place or pool that it does not have."""
         if isinstance(item, Telling):
             times = {
                 "time_ms": self._started_ms + item.time_ms,
@@ -158,6 +181,7 @@ class Pair:
         places = {line.location for line in fact.lines}
         if isinstance(fact.detail, Transfer) and fact.detail.to:
             places.add(fact.detail.to)
+        fact = self._renamed(fact)
         known = places <= set(self.house.locations)
         if not known or (fact.pool and fact.pool not in self.house.pool_index):
             verb = fact.verb if fact.verb == "conflict" else "park"
@@ -169,10 +193,29 @@ class Pair:
         if fact.verb in REQUESTS | ORDER_VERBS:
             return with_skus(fact, self.model)
         if fact.verb == "void":
-            return with_told_sale(fact, self.model)
+            made = with_told_sale(fact, self.model)
+            return made and self._renamed(made)
         if isinstance(fact.detail, Transfer) and fact.verb in ("dispatch", "receive"):
-            return with_transfer(fact, self.model)
+            return self._renamed(with_transfer(fact, self.model))
         return fact
+
+    def _renamed(self, fact: Fact) -> Fact:
+        """The fact by the names that the house has for its SKUs."""
+        name, detail = self.catalogue.sku, fact.detail
+        if isinstance(detail, Voiding):
+            asked = tuple((name(sku), *more) for sku, *more in detail.asked)
+            detail = msgspec.structs.replace(detail, asked=asked)
+        if isinstance(detail, Transfer):
+            detail = msgspec.structs.replace(detail, early=tuple((name(sku), units) for sku, units in detail.early))
+        lines: list[Line] = []
+        named: set[tuple[str, str]] = set()
+        for line in fact.lines:
+            sku = name(line.sku)
+            # Two names of one SKU may bring a piece together twice, which the kernel refuses.
+            serials = tuple(serial for serial in line.serials if (sku, serial) not in named)
+            named.update((sku, serial) for serial in serials)
+            lines.append(msgspec.structs.replace(line, sku=sku, serials=serials))
+        return msgspec.structs.replace(fact, lines=tuple(lines), detail=detail)
 
     async def _compare(self, commands: list[Command], outcomes: list[Outcome]) -> list[str]:
         """Book in the model what the kernel booked; return the SKUs that the kernel wants refreshed."""
@@ -213,7 +256,7 @@ class Pair:
             case "duplicate":
                 return Duplicate(expected.seq, answer_of(entry))
             case "parked":
-                return Parked(expected.seq)
+                return Parked(expected.seq, expected.why)
         return Conflict(expected.seq)
 
     def _shown(self, entry: Entry) -> tuple[Shown, ...]:
@@ -306,6 +349,8 @@ class Pair:
             "owners": keys.OWNERS,
             "orders": keys.ORDERS,
             "shortfalls": keys.SHORTFALLS,
+            "catalogue": keys.CATALOGUE,
+            "aliases": keys.ALIASES,
             "counts": keys.COUNTS,
             "serials": keys.SERIALS,
             "transfers": keys.TRANSFERS,
@@ -313,13 +358,15 @@ class Pair:
         }
         self.records = {table: await table_in(self.client, key) for table, key in tables.items()}
         self.records |= await self._day_records()
-        self.records["expected"] = {}
+        self.records["expected"], revisions = {}, self._revisions()
         key: Any
         async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
             sku = keys.sku_name(key)
             fields: Any = await self.client.hgetall(key)
             rules = fields.pop(keys.RULES_FIELD, None)
             assert (rules and int(rules)) == self.model.computed_under.get(sku)
+            revision = fields.pop(keys.REVISION_FIELD, None)
+            assert (revision and int(revision)) == revisions.pop(sku, None)
             lines = expected_in(fields)
             if lines is not None:
                 self.records["expected"][sku] = lines
@@ -331,7 +378,19 @@ class Pair:
             held = {name[prefix:].decode(): decode_position(raw) for name, raw in fields.items() if name not in shown}
             if held:
                 positions[sku] = held
+        assert not revisions
         return positions, views
+
+    def _revisions(self) -> dict[str, int]:
+        """What the hash of each name says of its description, by the journal: -1 is another's name, 0 none any more."""
+        found: dict[str, int] = {}
+        for entry in self.model.journal:
+            for each in entry.records:
+                if each.table == "aliases":
+                    found[each.field] = 0 if each.value is None else -1
+                elif each.table == "catalogue":
+                    found[each.field] = each.value[0]
+        return found
 
     def _check_records(self) -> None:
         """What is remembered beside positions and views is the model's, and the last that the journal says."""

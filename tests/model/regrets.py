@@ -1,6 +1,7 @@
 """Voids of sales that were told, are parked, or come later."""
 
 from collections import Counter
+from collections.abc import Callable, Collection
 
 import msgspec
 from hypothesis import strategies as st
@@ -78,7 +79,9 @@ Back = tuple[tuple[str, str], int, int]
 class Sales:
     """What was sold and given back, from what was told alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, house_name: Callable[[str], str] = str) -> None:
+        # What a name means by now.
+        self._house_name = house_name
         # By source and id of the sale: the place of each line, and what is left of it.
         self._left: dict[tuple[str, str], list[tuple[tuple[str, str], int]]] = {}
         self._waiting: dict[tuple[str, str], list[Fact]] = {}
@@ -88,6 +91,12 @@ class Sales:
         self._left[sale.source, sale.id] = [((line.sku, line.location), line.quantity) for line in sale.lines]
         waiting = self._waiting.pop((sale.source, sale.id), [])
         return [back for void in waiting for back in self.void(void)]
+
+    def forget(self, field: str, these: Collection[int]) -> None:
+        """Some of the voids that wait for a sale, counted from the first, do not wait any more."""
+        source, _, id = field.partition(":")
+        waiting = self._waiting[source, id]
+        self._waiting[source, id] = [void for number, void in enumerate(waiting) if number not in these]
 
     def void(self, void: Fact) -> list[Back]:
         """What comes back: what was asked for and is left; everything that is left where nothing was asked for."""
@@ -99,7 +108,7 @@ class Sales:
             return []
         wanted = Counter[str]()
         for sku, number, *_ in voiding.asked:
-            wanted[sku] += number
+            wanted[self._house_name(sku)] += number
         places = {place[1] for place, _ in left if not voiding.asked or place[0] in wanted}
         if voiding.reach and not places <= set(voiding.reach):
             return []

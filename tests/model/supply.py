@@ -13,6 +13,8 @@ from hub.stock import keys
 SERIALS = ("S1", "S2", "S3")
 ORDERS = ("PO-1", "PO-2")
 HOUR_MS = 3_600_000
+# What may bring pieces onto a shelf.
+BRINGING = ("receipt", "return", "adjustment", "transfer.received", "transfer.dispatched")
 
 
 @st.composite
@@ -58,7 +60,7 @@ def check_suspects(entry: Entry) -> None:
     named = [move.serials for move in entry.movements if move.serials]
     assert all(len(set(serials)) == len(serials) for serials in named)
     for alert in entry.alerts:
-        if alert.type == "counterfeit_suspect" and entry.type in ("receipt", "return", "adjustment"):
+        if alert.type == "counterfeit_suspect" and entry.type in BRINGING:
             moved = [m for m in entry.movements if (m.sku, m.location) == (alert.sku, alert.location)]
             aside = sum(m.quantity for m in moved if m.to_bucket in ("aside:inspection", "variance"))
             assert aside >= alert.quantity

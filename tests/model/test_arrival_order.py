@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Counting, Fact, Line, Transfer, Voiding
 from hub.domain.model import Model
-from hub.domain.transfers import Record
+from hub.domain.transit import Record
 from tests.model.journeys import between, journeys, transfers_of, with_transfer
 from tests.model.regrets import Sales, asked, with_told_sale
-from tests.model.shelf import closing, units_since
+from tests.model.shelf import closing_of
 from tests.model.worlds import SKUS, Telling, house_of, houses, offsets, tellings, units_of, yes_or_no
 
 NOW_MS = 1_795_000_000_000
@@ -63,8 +63,7 @@ def void_of(sale: Fact, time_ms: int, units: list[tuple[str, int]]) -> Fact:
 def close(model: Model, opened: Iterable[str]) -> None:
     for place in list(opened):
         record = model.books.records["counts"][place]
-        since = [units_since(model.journal, place, record, row[0]) for row in record[6]]
-        assert model.close(closing(record, place, since), NOW_MS) is not None
+        assert model.close(closing_of(model.journal, place, record), NOW_MS) is not None
 
 
 def after(settings: HouseSettings, arrivals: list[Fact], closings: list[bool]) -> Balances:
@@ -109,7 +108,7 @@ def effects(fact: Fact, facts: Iterable[Fact]) -> tuple[Line, ...]:
     transfer = fact.detail
     assert isinstance(transfer, Transfer)
     to = {other.detail.to for other in facts if isinstance(other.detail, Transfer) and other.detail.id == transfer.id}
-    return tuple(Line(sku, place, number) for place in to - {""} for sku, number in transfer.early)
+    return tuple(Line(sku, place, number) for place in to - {""} for sku, number, *_ in transfer.early)
 
 
 def expected_between(facts: Iterable[Fact]) -> Counter[tuple[str, str]]:
@@ -120,8 +119,8 @@ def expected_between(facts: Iterable[Fact]) -> Counter[tuple[str, str]]:
     for fact in {fact.id: fact for fact in facts}.values():
         if isinstance(fact.detail, Transfer):
             id = fact.detail.id
-            units = [(line.sku, line.quantity) for line in fact.lines] or fact.detail.early
-            for sku, number in units:
+            units = [(line.sku, line.quantity) for line in fact.lines]
+            for sku, number, *_ in units or fact.detail.early:
                 sums.setdefault(id, Counter())[sku, fact.verb == "dispatch"] += number
             final[id] = max(final.get(id, 0), fact.detail.is_final)
             sent |= {id} if fact.verb == "dispatch" else set()

@@ -6,8 +6,9 @@ from redis.asyncio import Redis
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
 from tests.model.holdings import stocked
+from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
-from tests.model.worlds import CloseCounts, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
 
 at_leisure = settings(
     deadline=None,
@@ -40,5 +41,9 @@ async def tell(redis_client: Redis, house: HouseSettings, steps: list[Step]) -> 
             await pair.reconfigure(step.house)
         elif isinstance(step, CloseCounts):
             await pair.close_counts(step)
+        elif isinstance(step, Lapsing):
+            await let_lapse(pair, step)
+        elif isinstance(step, Describing):
+            await pair.describe(step)
         else:
             await pair.tell(step)

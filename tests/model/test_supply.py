@@ -12,7 +12,7 @@ from hub.domain.command import Fact, Line, Supply
 from hub.domain.expected import KEPT_MAX, OPEN_MAX, TABLE, ExpectedLine, lines_in
 from hub.domain.model import Model
 from hub.stock import keys
-from hub.stock.outcome import Applied, Broken, Refused, Stale
+from hub.stock.outcome import Applied, Broken, Parked, Refused, Stale
 from tests.model.pair import Pair
 from tests.model.supply import ORDERS
 from tests.model.test_bad_commands import HOUSE
@@ -41,17 +41,19 @@ async def told(pair: Pair, *facts: Fact) -> list[type]:
     return [type(outcome) for outcome in outcomes]
 
 
-async def test_one_open_line_too_many_is_refused_and_receipts_never(redis_client: Redis) -> None:
+async def test_one_open_line_too_many_is_parked_and_receipts_never(redis_client: Redis) -> None:
     pair = Pair(redis_client, HOUSE)
     await pair.open()
     await told(pair, *(expected(f"{n}", f"PO-{n}") for n in range(OPEN_MAX)))
 
-    refused = await told(pair, expected("one", "MORE", Line("WATCH", "LON", 1), Line("BAG", "LON", 1)))
+    parked = await told(pair, *(expected("one", "MORE", Line("WATCH", "LON", 1), Line("BAG", "LON", 1)),) * 2)
+    parked += await told(pair, expected("one", "MORE", Line("WATCH", "LON", 1), Line("BAG", "LON", 1)))
     others = await told(pair, receipt("unknown", "NEVER"), expected("changed", "PO-1"), receipt("a", "PO-2"))
 
-    assert refused == [Refused]
+    assert parked == [Parked] * 3
+    assert [entry.kind for entry in pair.model.journal].count("parked") == 1
     assert others == [Applied] * 3
-    assert await told(pair, expected("one", "MORE")) == [Applied]
+    assert await told(pair, expected("one", "MORE", Line("WATCH", "LON", 1), Line("BAG", "LON", 1))) == [Applied]
 
 
 async def test_of_what_arrived_the_kernel_forgets_the_same(redis_client: Redis) -> None:

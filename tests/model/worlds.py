@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from hypothesis import strategies as st
 
+from hub.domain.articles import Article, Catalogue
 from hub.domain.catalogue import (
     GroupSettings,
     HouseSettings,
@@ -19,7 +20,8 @@ from hub.domain.command import COMPLETE, LISTED, REST, Counting, Fact, Line, Ver
 from hub.domain.rules import House
 from tests.model.supply import details, named
 
-SKUS = ("BAG", "WATCH", "ÉTUI")
+# The last two may become names of others, or be booked before that.
+SKUS = ("BAG", "WATCH", "ÉTUI", "GTIN")
 LOCATIONS = (
     LocationSettings("LON", "store", "GB"),
     LocationSettings("PAR", "store", "FR"),
@@ -81,11 +83,26 @@ class CloseCounts(msgspec.Struct, frozen=True):
     newest_first: bool
 
 
-Step = list[Telling | Repeat] | Reconfigure | CloseCounts
+class Lapsing(msgspec.Struct, frozen=True):
+    """Of what waits under one field some has waited for too long."""
+
+    # Which field, and which of what waits there; further than the last is the first again.
+    field: int
+    these: frozenset[int]
 
 
-def house_of(settings: HouseSettings) -> House:
-    return House(settings, datetime(2026, 11, 22, tzinfo=UTC))
+class Describing(msgspec.Struct, frozen=True):
+    """Somebody says what a SKU is: its category, and which names stand for it."""
+
+    sku: str
+    article: Article
+
+
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing | Describing
+
+
+def house_of(settings: HouseSettings, catalogue: Catalogue | None = None) -> House:
+    return House(settings, datetime(2026, 11, 22, tzinfo=UTC), catalogue=catalogue)
 
 
 def units_of(fact: Fact, line: Line) -> int:
@@ -175,6 +192,9 @@ countings = st.builds(
     counted_at_ms=offsets,
     kind=st.sampled_from(("physical", "physical", "system")),
     scope=st.sampled_from((LISTED, COMPLETE, REST)),
+    location=st.just("LON"),
+    source=st.sampled_from(("", "back-office")),
+    id=st.sampled_from(("", "complete-1")),
 )
 
 
@@ -201,6 +221,9 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
     verb = draw(verbs)
     time_ms = draw(offsets)
     pool = draw(st.sampled_from(POOLS)) if verb in ("sale", "ring_fence") else ""
+    detail = draw(countings) if verb == "count" else draw(details(verb))
+    # Only where a complete count says that nothing lies there.
+    lines_min = int(not isinstance(detail, Counting) or detail.scope != COMPLETE)
     fact = Fact(
         verb=verb,
         type=verb,
@@ -213,8 +236,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         payload=f'{{"id":"{id}","pool":"{pool}"}}',
         pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=draw(st.lists(lines(verb), min_size=1, max_size=4).flatmap(named)),
-        detail=draw(countings) if verb == "count" else draw(details(verb)),
+        lines=draw(st.lists(lines(verb), min_size=lines_min, max_size=4).flatmap(named)),
+        detail=detail,
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)
 
@@ -224,6 +247,21 @@ repeats = st.builds(
     back=st.integers(0, 6),
     other_hash=st.sampled_from(("", "", "content-2", "content-3")),
     ledger=st.sampled_from(("", "", "asked", "knows")),
+)
+
+
+NAMES = ("GTIN", "GTIN", "GTIN-2", "ÉTUI", "BAG")
+describings = st.builds(
+    Describing,
+    sku=st.sampled_from(("BAG", "BAG", "WATCH", "WATCH", *NAMES)),
+    article=st.builds(
+        Article,
+        # Less than 0: made by a description that is not the newest any more.
+        revision=st.sampled_from((0, 0, 0, -1)),
+        category=st.sampled_from(("", "watches", "bags")),
+        attributes=st.sampled_from(((), (("colour", "noir"), ("size", "M")))),
+        aliases=st.lists(st.sampled_from(NAMES), max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+    ),
 )
 
 
@@ -238,7 +276,12 @@ def stories(
             steps.append(Reconfigure(draw(houses())))
             continue
         if draw(st.integers(0, 4)) == 4:
+            steps.append(draw(describings))
+        if draw(st.integers(0, 4)) == 4:
             steps.append(CloseCounts(draw(st.integers(1, 4)), draw(yes_or_no)))
+            continue
+        if draw(st.integers(0, 3)) == 3:
+            steps.append(Lapsing(draw(small), frozenset(draw(st.sampled_from(((), (0,), (0,), (1,), (0, 2)))))))
             continue
         steps.append(
             [

@@ -341,3 +341,18 @@ def test_a_sku_is_as_long_as_its_normal_form() -> None:
     assert error.id == "till-7-000123"
     assert refusal(SALE.replace(b"BAG-NOIR", note * 43)).path == "$.lines[0].sku"
     assert isinstance(decode_event(SALE.replace(b"BAG-NOIR", note * 42)).event, Sale)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "known"), [("type", "Sale", "sale, sale.voided"), ("kind", "erp", "physical, system")]
+)
+def test_a_word_that_is_none_of_a_few_is_told_which_there_are(field: str, value: str, known: str) -> None:
+    event = {"id": "1", "type": "count", "time": "2026-11-22T10:00:00Z", "location": "L", "lines": [], field: value}
+    event |= {"counted_at": "2026-11-22T10:00:00Z", "complete": True}
+
+    with pytest.raises(Malformed) as told:
+        decode_event(msgspec.json.encode(event))
+
+    assert told.value.path == f"$.{field}"
+    assert f"{value}'; it is one of {known}" in told.value.detail
+    assert len(told.value.detail) < 300

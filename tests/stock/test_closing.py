@@ -248,3 +248,31 @@ async def test_positions_of_a_redis_that_lost_its_stock_are_not_read_as_none(
 
     with pytest.raises(Unavailable, match="lost stock"):
         await hub.reads.positions_of("BAG")
+
+
+@pytest.mark.parametrize("packed", [b"\xc1", b"\x01", b"\x93\x01\x02\xa1x"])
+async def test_a_position_that_cannot_be_read_is_named(hub: OpenStores, redis_client: Redis, packed: bytes) -> None:
+    await hub.book(hub.fact("in"))
+    await redis_client.hset(keys.sku("BAG"), (keys.POSITION_FIELD + b"LON").decode(), packed)
+
+    for question in (hub.reads.positions_of("BAG"), hub.reads.positions_at("LON"), hub.reads.whole("BAG")):
+        with pytest.raises(Unavailable, match="the position of BAG at LON cannot be read"):
+            await question
+
+
+async def test_an_event_that_meets_something_unreadable_is_told_of_which_sku(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    await hub.book(hub.fact("in"))
+    await redis_client.hset(keys.sku("BAG"), (keys.POSITION_FIELD + b"LON").decode(), b"\xc1")
+
+    with pytest.raises(Unavailable, match="unexpected of BAG:"):
+        await hub.book(hub.fact("late"))
+
+
+async def test_a_view_that_cannot_be_read_is_named(hub: OpenStores, redis_client: Redis) -> None:
+    await hub.book(hub.fact("in"))
+    await redis_client.hset(keys.sku("BAG"), (keys.VIEW_FIELD + b"online").decode(), b"\xc1")
+
+    with pytest.raises(Unavailable, match="what the pool online shows of BAG cannot be read"):
+        await hub.reads.read("online", ["BAG"])

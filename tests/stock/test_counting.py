@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 from redis.asyncio import Redis
 
 from hub.domain.command import COMPLETE, Counting, Fact, Line
@@ -47,6 +48,52 @@ async def test_counts_and_sales_go_on_while_the_ledger_is_away_and_are_right_whe
     await until(lambda: no_count_is_open(redis_client))
 
     # Four counted three hours ago, and two sold since.
+    assert await on_hand(hub) == 2
+
+
+async def books_told(hub: OpenStores) -> list[tuple[int, int]]:
+    """What each closed count found and what the book said, oldest first."""
+    await hub.ledger_has_all()
+    connection = await asyncpg.connect(hub.dsn)
+    rows = await connection.fetch("SELECT counted, book FROM hub.count_line ORDER BY counted_at")
+    await connection.close()
+    return [tuple(row) for row in rows]
+
+
+async def test_a_count_overtaken_before_it_was_closed_hides_no_sale_from_the_next_ones_book(
+    hub: OpenStores, redis_client: Redis, until: Until
+) -> None:
+    await hub.book(hub.fact("in", Line("BAG", "LON", 5), time_ms=hub.kernel.booked_at_ms - 9 * HOUR_MS))
+    sold_ms = hub.kernel.booked_at_ms - 6 * HOUR_MS
+    async with hub.ledger_away():
+        await hub.book(count(hub, "overtaken", 4, ago_ms=5 * HOUR_MS))
+        await hub.book(hub.fact("late", verb="sale", type="sale", pool="online", time_ms=sold_ms))
+        await hub.book(count(hub, "newest", 4, ago_ms=3 * HOUR_MS))
+
+    await until(lambda: no_count_is_open(redis_client))
+
+    assert await books_told(hub) == [(4, 5), (4, 4)]
+    assert await on_hand(hub) == 4
+
+
+async def test_a_count_older_than_the_newest_finds_in_its_book_what_came_after_that(
+    hub: OpenStores, redis_client: Redis, until: Until
+) -> None:
+    now_ms = hub.kernel.booked_at_ms
+    await hub.book(hub.fact("in", Line("BAG", "LON", 5), time_ms=now_ms - 9 * HOUR_MS))
+    await hub.book(count(hub, "first", 5, ago_ms=8 * HOUR_MS))
+    await until(lambda: no_count_is_open(redis_client))
+    await hub.book(count(hub, "newest", 2, ago_ms=2 * HOUR_MS))
+    await until(lambda: no_count_is_open(redis_client))
+    # Seen by the first, by the older, and by the newest only.
+    for hours in (8.5, 6, 3):
+        sale = {"verb": "sale", "type": "sale", "pool": "online", "time_ms": now_ms - int(hours * HOUR_MS)}
+        await hub.book(hub.fact(f"late-{hours}", **sale))
+
+    await hub.book(count(hub, "older", 4, ago_ms=5 * HOUR_MS))
+    await until(lambda: no_count_is_open(redis_client))
+
+    assert await books_told(hub) == [(5, 5), (4, 4), (2, 5)]
     assert await on_hand(hub) == 2
 
 

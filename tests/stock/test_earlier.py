@@ -278,14 +278,70 @@ async def test_what_waits_since_before_reaches_were_kept_takes_effect_anywhere(
     hub: OpenStores, redis_client: Redis
 ) -> None:
     await hub.book(received(hub, "early", 1), voided(hub, "void", "sale"))
-    for key, field, at in ((keys.TRANSFERS, "T1", 4), (keys.VOIDS, "till:sale", None)):
+    for key, field in ((keys.TRANSFERS, "T1"), (keys.VOIDS, "till:sale")):
         packed = await redis_client.hget(key, field)
         assert packed is not None
         record = msgspec.msgpack.decode(packed)
-        for each in record if at is None else record[at]:
-            assert each.pop() == []
+        if key == keys.TRANSFERS:
+            # A record had five parts.
+            record = record[:5]
+        for each in record[4] if key == keys.TRANSFERS else record:
+            del each[-2:]
         await redis_client.hset(key, field, msgspec.msgpack.encode(record))
 
     await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
 
     assert await on_hand(hub) == {"LON": -1, "PAR": 1}
+
+
+async def test_what_waits_since_before_reaches_were_kept_once_takes_effect_within_its_own(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    await hub.booking.book([received(hub, "near", 1), received(hub, "also", 2)], {"PAR"})
+    await hub.booking.book([received(hub, "far", 4)], {"LON"})
+    record = msgspec.msgpack.decode(await redis_client.hget(keys.TRANSFERS, "T1") or b"")
+    assert ([each[3] for each in record[4]], record[5]) == ([1, 1, 2], [["PAR"], ["LON"]])
+    for each in record[4]:
+        each[3:] = [record[5][each[3] - 1]]
+    await redis_client.hset(keys.TRANSFERS, "T1", msgspec.msgpack.encode(record[:5]))
+
+    await hub.booking.book([received(hub, "newer", 8)], {"PAR"})
+    await hub.book(dispatched(hub, "out", 1))
+
+    assert await on_hand(hub) == {"LON": -1, "PAR": 1 + 2 + 8}
+
+
+async def test_a_receipt_that_has_no_room_is_parked_with_where_its_sender_may_touch_anything(
+    hub: OpenStores, redis_client: Redis
+) -> None:
+    await hub.book(*(received(hub, f"early-{n}", 1) for n in range(100)))
+    more = received(hub, "more", 1)
+
+    [parked] = await hub.booking.book([more], {"PAR", "LON"})
+    [again] = await hub.booking.book([more], {"PAR", "LON"})
+
+    assert isinstance(parked, Parked)
+    assert "100 receipts" in parked.why
+    assert again == parked
+    [(_, fields)] = await redis_client.xrevrange(keys.JOURNAL, count=1)
+    entry = decode_entry(fields[b"e"])
+    assert (entry.kind, entry.id, entry.why, entry.reach) == ("parked", "more", parked.why, ("LON", "PAR"))
+
+    [_, booked] = await hub.book(dispatched(hub, "out", 101), more)
+
+    assert isinstance(booked, Applied)
+    assert await on_hand(hub) == {"LON": -101, "PAR": 101}
+
+
+async def test_pieces_that_came_early_are_there_once_it_is_said_where(hub: OpenStores) -> None:
+    early = received(hub, "early", 2)
+    detail = Transfer("T1", "", 0, 0, early=(("BAG", 1, ("S1",)), ("BAG", 1, ("S2",))))
+    out = dispatched(hub, "out", 2)
+    line = Line("BAG", "LON", 2, serials=("S1", "S2"))
+
+    await hub.book(msgspec.structs.replace(early, detail=detail), msgspec.structs.replace(out, lines=(line,)))
+
+    pieces = [await hub.reads.piece("BAG", serial) for serial in ("S1", "S2")]
+    assert [(piece.state, piece.location) for piece in pieces if piece] == [("shelf", "PAR")] * 2
+    [position] = [item for item in await hub.reads.positions_of("BAG") if item.location == "PAR"]
+    assert (position.free, position.aside) == (2, {})

@@ -255,6 +255,7 @@ async def test_a_stored_value_that_cannot_be_read_spoils_only_its_own_command(
 NOT_COUNTINGS: list[Any] = [
     None, 7, "physical", [], [0], [0, "physical"], [0, "guess", 0], [0, "physical", 3], [0, "physical", -1],
     [float("nan"), "physical", 0], ["0", "physical", 0], [1.5, "physical", 0], [2**63, "physical", 0], {"a": 1},
+    [0, "physical", 2, "", 7], [0, "physical", 2, "", "x" * 65], [0, "physical", 2, "", "till", ["id"]],
 ]  # fmt: skip
 
 
@@ -268,10 +269,21 @@ async def test_a_count_of_two_locations_is_refused(partition: Partition) -> None
     await refused_alone(partition, partition.raw_command("bad", verb="count", lines=lines, detail=[0, "physical", 0]))
 
 
+@pytest.mark.parametrize(
+    "detail",
+    [[0, "physical", 0, "LON"], [0, "physical", 2, "LON"], [0, "physical", 1], [0, "physical", 1, 7]],
+    ids=repr,
+)
+async def test_a_count_without_lines_is_refused_unless_it_is_complete_and_says_where(
+    partition: Partition, detail: Any
+) -> None:
+    await refused_alone(partition, partition.raw_command("bad", verb="count", lines=[], detail=detail))
+
+
 NOT_CLOSINGS: list[Any] = [
     None, 7, [], ["1-2"], [7, [0]], ["", [0]], ["{opened}", 7], ["{opened}", []], ["{opened}", [0, 0]],
     ["{opened}", [None]], ["{opened}", [float("nan")]], ["{opened}", ["0"]], ["{opened}", [1.5]],
-    ["{opened}", {"a": 0}],
+    ["{opened}", {"a": 0}], ["{opened}", [0], 7], ["{opened}", [0], [0, 0]], ["{opened}", [0], [1.5]],
 ]  # fmt: skip
 
 

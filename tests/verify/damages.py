@@ -281,7 +281,11 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
         {about("other_hub"), about("other_epoch"), about("journal_next")},
     ),
     ("an empty Redis", lambda hand: hand.redis.flushall(), {about("redis_empty")}),
-    ("units in transit that did not leave", lambda hand: transfer(hand, 5), {about("transit_differs", "BAG")}),
+    (
+        "units in transit that did not leave",
+        lambda hand: transfer(hand, 5),
+        {about("transit_differs", "BAG"), about("record_not_in_ledger")},
+    ),
     (
         "units in transit of which nobody knows",
         lambda hand: hand.move("BAG", "LON", "supplier", "in_transit:T-2", 1),
@@ -291,7 +295,7 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
     (
         "descriptions of other bytes",
         lambda hand: hand.redis.hset(keys.CATALOGUE, "BAG", b"\xc1"),
-        {about("malformed")},
+        {about("malformed"), about("malformed", "BAG")},
     ),
     ("a transfer of other bytes", lambda hand: hand.redis.hset(keys.TRANSFERS, "T-3", b"\xc1"), {about("malformed")}),
 ]

@@ -10,8 +10,7 @@ import msgspec
 
 from hub.domain import buckets
 from hub.domain.command import Line
-from hub.domain.draft import Draft
-from hub.domain.draft import Order as HouseOrder
+from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, LIVE, Allocation, Hold, Part, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
@@ -31,7 +30,7 @@ def known_order(draft: Draft, id: str) -> Order:
 class Account:
     """An order and its hold; `keep` remembers both."""
 
-    def __init__(self, draft: Draft, house: HouseOrder, id: str) -> None:
+    def __init__(self, draft: Draft, house: House, id: str) -> None:
         self._draft = draft
         self._house = house
         self._id = id

@@ -3,14 +3,13 @@
 import msgspec
 
 from hub.domain.command import Line, Selling
-from hub.domain.draft import Draft
-from hub.domain.draft import Order as HouseOrder
+from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
 from hub.domain.holding.hold import KEPT, Hold, State, detach, of_allocation, over, without
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go
 
 
-def sell_held(draft: Draft, selling: Selling, line: Line, house: HouseOrder) -> tuple[int, int]:
+def sell_held(draft: Draft, selling: Selling, line: Line, house: House) -> tuple[int, int]:
     """Take what a line sold out of what was held for it: (units that leave, those of them that the shelf still owes).
 
     What a fulfilment of the same order has seen leave already leaves no second time. What is held elsewhere is given

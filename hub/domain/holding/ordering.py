@@ -6,15 +6,14 @@ import msgspec
 
 from hub.domain import buckets
 from hub.domain.command import Fact, Line, Ordering
-from hub.domain.draft import Draft
-from hub.domain.draft import Order as HouseOrder
+from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
 from hub.domain.holding.hold import KEPT, OWNERS, Hold, State, over, owners_field
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold
 from hub.domain.holding.orders import SKUS_MAX, Order, order_name, summed, with_ordered
 
 
-def book_order(draft: Draft, fact: Fact, house: HouseOrder) -> None:
+def book_order(draft: Draft, fact: Fact, house: House) -> None:
     """Add the fact to what is known of its order, and bring about what follows."""
     ordering = fact.detail
     assert isinstance(ordering, Ordering)
@@ -39,7 +38,7 @@ def book_order(draft: Draft, fact: Fact, house: HouseOrder) -> None:
 
 def _place(
     draft: Draft,
-    house: HouseOrder,
+    house: House,
     fact: Fact,
     ordering: Ordering,
     account: Account,
@@ -86,7 +85,7 @@ def _with_reserved(draft: Draft, hold: Hold, name: str, reserved: Hold) -> Hold:
     return hold
 
 
-def _joined(draft: Draft, house: HouseOrder, order: Order, reserved: Hold) -> Order:
+def _joined(draft: Draft, house: House, order: Order, reserved: Hold) -> Order:
     """Count units that left for the reservation as sold; what a fulfilment counted before comes back where it left."""
     for part in (part for part in reserved.parts if part.state == State.fulfilled):
         old = order.line(part.sku)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hub.domain.draft import Draft, Order
+from hub.domain.draft import Draft, House
 from hub.domain.pools import above, available, parts_of
 from hub.domain.position import Position
 
@@ -75,7 +75,7 @@ def demands_of(asked: Iterable[tuple[str, str, int]]) -> list[Demand]:
     return [Demand(sku, quantity, location) for (sku, location), quantity in units.items()]
 
 
-def find(draft: Draft, house: Order, wish: Wish, demands: Sequence[Demand]) -> Found:
+def find(draft: Draft, house: House, wish: Wish, demands: Sequence[Demand]) -> Found:
     """Find places for all demands, or say what is short; by force, as much as there is."""
     if wish.pool not in house.pool_index:
         # The house was changed since; a pool that is no more has nothing.
@@ -95,7 +95,7 @@ def find(draft: Draft, house: Order, wish: Wish, demands: Sequence[Demand]) -> F
     return found
 
 
-def room_for(draft: Draft, house: Order, wish: Wish, sku: str) -> int:
+def room_for(draft: Draft, house: House, wish: Wish, sku: str) -> int:
     """How many units of a SKU may be had, over all locations."""
     offer = Offer(draft, house, wish, sku)
     units = 0
@@ -108,7 +108,7 @@ def room_for(draft: Draft, house: Order, wish: Wish, sku: str) -> int:
 
 
 def _place_anywhere(
-    found: Found, house: Order, wish: Wish, offers: dict[str, "Offer"], demands: Sequence[Demand]
+    found: Found, house: House, wish: Wish, offers: dict[str, "Offer"], demands: Sequence[Demand]
 ) -> None:
     """Find places for demands that name none."""
     locations = sorted(house.locations, key=lambda each: (wish.rank(each), -_fenced(offers, demands, each)))
@@ -151,7 +151,7 @@ def _covered(offers: dict[str, "Offer"], demands: Sequence[Demand], location: st
 class Offer:
     """What a pool may give of one SKU, less what was taken already."""
 
-    def __init__(self, draft: Draft, house: Order, wish: Wish, sku: str) -> None:
+    def __init__(self, draft: Draft, house: House, wish: Wish, sku: str) -> None:
         number = house.pool_index[wish.pool]
         profile = house.profile(sku)
         self._wish = wish

@@ -10,7 +10,7 @@ import msgspec
 
 from hub.domain.buckets import CUSTOMER, RESERVED, Change, Move, aside_bucket, move
 from hub.domain.command import Asking, Fact, Line
-from hub.domain.draft import Denial, Draft, Order
+from hub.domain.draft import Denial, Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
@@ -22,7 +22,7 @@ from hub.domain.serials import INSPECTION
 Result = list[Part] | Denial | None
 
 
-def book_request(draft: Draft, fact: Fact, house: Order) -> None:
+def book_request(draft: Draft, fact: Fact, house: House) -> None:
     """Write into the draft what the request does, or why it does nothing."""
     asking = fact.detail
     assert isinstance(asking, Asking)
@@ -34,7 +34,7 @@ def book_request(draft: Draft, fact: Fact, house: Order) -> None:
     draft.hold = hold
 
 
-def _book(draft: Draft, fact: Fact, asking: Asking, house: Order) -> None:
+def _book(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
     if fact.verb == "reserve":
         _reserve(draft, fact, asking, house)
         return
@@ -64,7 +64,7 @@ def _book(draft: Draft, fact: Fact, asking: Asking, house: Order) -> None:
         keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(result), steps=steps))
 
 
-def _reserve(draft: Draft, fact: Fact, asking: Asking, house: Order) -> None:
+def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
     known = known_hold(draft, asking.name)
     if known is not None:
         if known.hash == fact.hash:
@@ -119,7 +119,7 @@ def _without_due(draft: Draft, hold: Hold) -> list[Part]:
     return parts
 
 
-def _extend(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+def _extend(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     chosen = _chosen(hold, asking, (State.held,))
     if isinstance(chosen, Denial):
         return chosen
@@ -130,7 +130,7 @@ def _extend(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
     return [*rest, *(msgspec.structs.replace(part, expires_at_ms=until_ms) for part in longer)]
 
 
-def _confirm(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+def _confirm(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     """Units whose time is over are taken again, by the rule by which they were taken first."""
     chosen = _chosen(hold, asking, (State.held, State.expired))
     if isinstance(chosen, Denial):
@@ -154,7 +154,7 @@ def _confirmed(part: Part) -> Part:
     return msgspec.structs.replace(part, state=State.confirmed, expires_at_ms=0)
 
 
-def _release(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+def _release(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     chosen = _chosen(hold, asking, KEPT)
     if isinstance(chosen, Denial):
         return chosen
@@ -164,7 +164,7 @@ def _release(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
     return Denial("ended") if hold.state == State.fulfilled else None
 
 
-def _fulfil(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+def _fulfil(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     chosen = _chosen(hold, asking, KEPT)
     if isinstance(chosen, Denial):
         return chosen
@@ -183,7 +183,7 @@ def _fulfil(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
     return [*rest, *(over(part, State.fulfilled) for part in gone)]
 
 
-def _reallocate(draft: Draft, house: Order, hold: Hold, asking: Asking) -> Result:
+def _reallocate(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     """The units are not found where they should be: others are held instead, and a person looks for these."""
     chosen = _chosen(hold, asking, KEPT)
     if isinstance(chosen, Denial):
@@ -244,7 +244,7 @@ def _ended(hold: Hold) -> Denial:
     return Denial("expired" if hold.state == State.expired else "ended")
 
 
-_VERBS: dict[str, Callable[[Draft, Order, Hold, Asking], Result]] = {
+_VERBS: dict[str, Callable[[Draft, House, Hold, Asking], Result]] = {
     "extend": _extend,
     "confirm": _confirm,
     "release": _release,

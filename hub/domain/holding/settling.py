@@ -8,7 +8,7 @@ import msgspec
 
 from hub.domain.buckets import Change
 from hub.domain.command import Line
-from hub.domain.draft import Draft, Order
+from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.account import LINE_UP, Account
 from hub.domain.holding.hold import LIVE, Hold, Part, State, detach, hold_from, over
@@ -17,7 +17,7 @@ from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
 
-def settle_holds(draft: Draft, house: Order) -> None:
+def settle_holds(draft: Draft, house: House) -> None:
     """Bring the holds into line with what the command left on the shelves."""
     for sku, location in draft.touched():
         left = draft.lost.get((sku, location), 0)
@@ -37,7 +37,7 @@ def _holders(draft: Draft, sku: str) -> list[str]:
     return sorted(names, key=lambda name: (-holds[name].number, name))
 
 
-def _break(draft: Draft, house: Order, name: str, place: tuple[str, str], units: int, state: State) -> int:
+def _break(draft: Draft, house: House, name: str, place: tuple[str, str], units: int, state: State) -> int:
     """Take up to so many units of the place out of a hold; how many it had."""
     sku, location = place
     if is_order(name):
@@ -62,7 +62,7 @@ def _break(draft: Draft, house: Order, name: str, place: tuple[str, str], units:
     return min(units, there)
 
 
-def _replaced(draft: Draft, house: Order, hold: Hold, part: Part, location: str) -> list[Part]:
+def _replaced(draft: Draft, house: House, hold: Hold, part: Part, location: str) -> list[Part]:
     """The part, held elsewhere as far as its pool has units there."""
     kept: list[Part] = []
     if hold.pool in house.pool_index:

@@ -2,6 +2,20 @@
 --
 -- LAW  Whatever the lines and the detail hold, only whole, bounded values reach the facts.
 
+local function check_command(command)
+  if not (is_text(command[SOURCE], 64) and is_text(command[ID], 1024) and is_text(command[CONTENT], 64)) then
+    refuse('source, id or hash is missing')
+  end
+  if not (is_whole(command[TIME], -INSTANT_MAX, INSTANT_MAX) and is_whole(command[STATED_AT], -INSTANT_MAX, INSTANT_MAX)) then
+    refuse('time is not a whole number of milliseconds')
+  end
+  if type(command[PAYLOAD]) ~= 'string' or type(command[TYPE]) ~= 'string' or type(command[OF_POOL]) ~= 'string' then
+    refuse('payload, type or pool is not text')
+  end
+  if command[IS_STANDING] ~= 0 and command[IS_STANDING] ~= 1 then refuse('standing is neither 0 nor 1') end
+  if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
+end
+
 local function check_line(call, line, fact)
   if type(line) ~= 'table' then refuse('a line is missing') end
   if not is_whole(line[AMOUNT], fact.low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
@@ -43,7 +57,7 @@ local function check_lines(call, command, fact)
   local count = table.maxn(command[LINES])  -- `#` and ipairs may end at a hole, and what is behind it would be lost
   if count < (fact.lines_min or 1) or count > (fact.lines_max or LINES_MAX) then refuse('a fact has 1 to 100 lines') end
   for i = 1, count do check_line(call, command[LINES][i], fact) end
-  pieces.recall(command[LINES])
+  pieces.recall(command[LINES], fact.own_lines and fact.own_lines(command))
 end
 
 local function apply_fact(call, command)

@@ -9,7 +9,16 @@ do
 
 local OPEN_MAX = 10000
 local KINDS = { physical = true, system = true }
-local REST = 2
+local COMPLETE, REST = 1, 2
+-- Told instead of the kind, where the rest of a complete count and the book agree.
+local UNLISTED = 'unlisted'
+
+-- A name that the detail says, or nil.
+local function said(name, bytes_max)
+  if name == nil or name == '' then return nil end
+  if not is_text(name, bytes_max) then refuse('a name of the count is no text') end
+  return name
+end
 
 local function on_hand(position)
   local units = position[FREE] + position[RESERVED]
@@ -18,18 +27,22 @@ local function on_hand(position)
   return units
 end
 
--- detail: {counted at, kind, scope}
+-- detail: {counted at, kind, scope, location, source, id}, the last three empty or left out where the lines and the
+-- event say them.
 local function open_count(change, call, command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_whole(detail[1], -INSTANT_MAX, INSTANT_MAX) or not KINDS[detail[2]]
     or not is_whole(detail[3], 0, REST) then
     refuse('it is not said when or how was counted')
   end
+  local first, sent_by, sent_id = command[LINES][1], said(detail[5], 64), said(detail[6], 1024)
+  local location = first and first[LOCATION] or said(detail[4], 64)
+  if not location or not first and detail[3] ~= COMPLETE then refuse('it is not said where was counted') end
   if redis.call('HLEN', KEYS[COUNTS]) >= OPEN_MAX then busy('too many counts wait for the ledger') end
   local counted_at = math.min(detail[1], call.now)
   local rows, row_of = {}, {}
   for _, line in ipairs(command[LINES]) do
-    if line[LOCATION] ~= command[LINES][1][LOCATION] then refuse('a count is of one location') end
+    if line[LOCATION] ~= location then refuse('a count is of one location') end
     local place = place_of(change, call, line)
     change.lines[#change.lines + 1] = { place.sku, line[AMOUNT] }
     pieces.found(change, call, place, line, counted_at)
@@ -45,11 +58,12 @@ local function open_count(change, call, command)
     end
   end
   local opened = string.format('%d-%d', call.epoch, call.next)
-  local location = command[LINES][1][LOCATION]
-  set_record(change, 'counts', opened, { command[SOURCE], command[ID], location, counted_at, detail[2], detail[3], rows })
+  set_record(change, 'counts', opened, {
+    sent_by or command[SOURCE], sent_id or command[ID], location, counted_at, detail[2], detail[3], rows,
+  })
 end
 
-facts.count = { low = 0, apply = open_count }
+facts.count = { low = 0, lines_min = 0, apply = open_count }
 
 -- A plus is an arrival, a minus comes from the whole shelf; what was owed when the count was opened it has seen.
 local function settle(change, call, place, difference, owed)
@@ -67,19 +81,23 @@ local function settle(change, call, place, difference, owed)
   end
 end
 
-local function close_row(change, call, place, row, since, count)
-  local book = row[3] - row[4] - since
+-- The shelf is set by what was booked on it; the book that is told has what went by the shelf unseen, too.
+local function close_row(change, call, place, row, since, passed, count)
+  local lay = row[3] - row[4] - since
+  local book = lay + passed
   local is_newest = place.after[COUNTED_AT] == count.counted_at and place.after[COUNTED_BY] == count.opened_by
-  if is_newest then settle(change, call, place, row[2] - book, row[4]) end
-  if count.scope ~= REST or row[2] ~= book then
+  if is_newest then settle(change, call, place, row[2] - lay, row[4]) end
+  local told = (count.scope ~= REST or row[2] ~= book) and count.kind or UNLISTED
+  if told ~= UNLISTED or is_newest then
     change.counted[#change.counted + 1] = {
-      place.sku, place.location, count.counted_at, count.kind, row[2], book, is_newest and 1 or 0, count.opened_by,
+      place.sku, place.location, count.counted_at, told, row[2], book, is_newest and 1 or 0, count.opened_by,
     }
-    if count.kind == 'physical' then alert(change, place, 'discrepancy', math.abs(row[2] - book), '') end
   end
+  if count.kind == 'physical' then alert(change, place, 'discrepancy', math.abs(row[2] - book), '') end
 end
 
--- detail: {opening entry as epoch-number, for each row the units since}; a line for each row, in their order.
+-- detail: {opening entry as epoch-number, for each row the units since, and those that went by}, the last of them
+-- empty for none; a line for each row, in their order.
 local function close_count(change, call, command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[1], 64) or type(detail[2]) ~= 'table' then
@@ -87,19 +105,26 @@ local function close_count(change, call, command)
   end
   local found = record_of(change, call, 'counts', detail[1])
   if not found then error({ unchanged = true }, 0) end
-  local rows = found[7]
-  if #rows ~= #command[LINES] or #rows ~= table.maxn(detail[2]) then refuse('the rows are not those of the count') end
+  change.about = detail[1]
+  local rows, passed = found[7], detail[3] or NONE
+  if type(passed) ~= 'table' or #rows ~= #command[LINES] or #rows ~= table.maxn(detail[2])
+    or table.maxn(passed) ~= 0 and table.maxn(passed) ~= #rows then
+    refuse('the rows are not those of the count')
+  end
   local count = {
     counted_at = found[4], kind = found[5], scope = found[6], opened_by = tonumber(string.match(detail[1], '-(%d+)$')),
   }
   for i, line in ipairs(command[LINES]) do
     if line[SKU] ~= rows[i][1] or line[LOCATION] ~= found[3] then refuse('the rows are not those of the count') end
-    if not is_whole(detail[2][i], -INSTANT_MAX, INSTANT_MAX) then refuse('units are no whole number') end
-    close_row(change, call, place_of(change, call, line), rows[i], detail[2][i], count)
+    local since, by = detail[2][i], #passed > 0 and passed[i] or 0
+    if not (is_whole(since, -INSTANT_MAX, INSTANT_MAX) and is_whole(by, -INSTANT_MAX, INSTANT_MAX)) then
+      refuse('units are no whole number')
+    end
+    close_row(change, call, place_of(change, call, line), rows[i], since, by, count)
   end
   set_record(change, 'counts', detail[1], nil)
 end
 
-facts.close = { low = 0, apply = close_count }
+facts.close = { low = 0, lines_min = 0, apply = close_count }
 
 end

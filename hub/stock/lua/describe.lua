@@ -44,7 +44,8 @@ local function take_alias(change, call, sku, alias, key)
   if owner then refuse('"' .. alias .. '" is a name of "' .. owner .. '" already') end
   local state = load_whole(key)
   if state.rules or #expected_in(state) > 0 or record_of(change, call, 'catalogue', alias) then
-    refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description')
+    refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description, and stays one: send "' .. sku
+      .. '" in its place, and bring its units over by two adjustments')
   end
   set_record(change, 'aliases', alias, { sku })
   change.revisions[#change.revisions + 1] = { state, AN_ALIAS }
@@ -83,10 +84,20 @@ local function apply_describe(call, command)
   return change
 end
 
+-- A person says that a parked event is not waited for any more; the entry alone says so.
+local function apply_dismiss(_, command)
+  local is_fine = is_text(command[SOURCE], 64) and is_text(command[ID], 1024) and is_text(command[CONTENT], 64)
+  if not is_fine or type(command[TYPE]) ~= 'string' or type(command[PAYLOAD]) ~= 'string' then
+    refuse('it is not said what is dismissed')
+  end
+  return new_change()
+end
+
 -- What the hub does by itself, for no event: verb → how, and the kind of its entry.
 OWN = {
   refresh = { apply = apply_refresh, kind = 'refresh' },
   describe = { apply = apply_describe, kind = 'sku' },
+  dismiss = { apply = apply_dismiss, kind = 'dismissed' },
 }
 
 end

@@ -11,7 +11,7 @@ local supply = {}
 do
 
 local WHERE, ORDER, ORDERED, RECEIVED, ETA, SET_AT_TIME = 1, 2, 3, 4, 5, 6
-local OPEN_MAX = 200  -- lines of one SKU of which something is still to come; one more is refused
+local OPEN_MAX = 200  -- lines of one SKU of which something is still to come; one more is parked
 local KEPT_MAX = 16   -- of each kind of line that expects nothing more, remembered for facts that come late
 
 local function check_supply(detail)
@@ -58,9 +58,9 @@ local function set_line(change, state, sku, new)
   end
   lines[#lines + 1] = new
   local kept, open = remembered(lines)
-  -- Only an `expected` makes a line open, so no receipt is refused.
+  -- Only an `expected` makes a line open, so no receipt is parked.
   if open > OPEN_MAX then
-    refuse('more than ' .. OPEN_MAX .. ' lines of purchase orders would be open for ' .. sku)
+    no_room('more than ' .. OPEN_MAX .. ' lines of purchase orders would be open for ' .. sku)
   end
   change.expected[sku] = change.expected[sku] or state
   set_record(change, 'expected', sku, kept)

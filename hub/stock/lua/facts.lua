@@ -124,7 +124,7 @@ facts.adjustment = {
       local suspects = pieces.came_in(change, call, place, line, time)
       return put_on_shelf(change, place, line, bucket, 'adjustment', time, suspects)
     end
-    pieces.left(change, call, place, line, time, 'gone')
+    pieces.gone(change, call, place, line, time)
     if has_counted(place, time) then return pass_by(change, place, quantity, 'adjustment') end
     local missing = facts.take_whatever_is_there(change, place, -quantity, bucket, call, 'adjustment')
     owe(change, place, missing, 'adjustment')

@@ -11,12 +11,9 @@ local LOCATED, UNITS, FENCED = 1, 2, 3
 
 -- The working copy of a SKU's position anywhere; the line is about the SKU as a whole, or of another location.
 function holding.place_at(change, call, line, location)
-  local sight
-  for _, named in ipairs(call.wholes[line[PROFILE]]) do
-    if named[1] == location then sight = named[2] end
-  end
+  local known_place = offers.whole_of(call, line)[location]
   local there = { unpack(line, 1, REVISION) }
-  there[LOCATION], there[SIGHT], there[AMOUNT] = location, sight or 0, 0
+  there[LOCATION], there[SIGHT], there[AMOUNT] = location, known_place and known_place[1] or 0, 0
   local place = place_of(change, call, there)
   place.sight = place.sight or unseen(call.profiles[line[PROFILE]])
   return place

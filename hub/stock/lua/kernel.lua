@@ -12,7 +12,7 @@
 --                keys by index into KEYS, the last three only where there is something to say
 -- REPLY  msgpack {word, epoch, next number, booked at ms, first live day, answers, why}
 --          word: ok, closed, fenced, behind, halted, stale_rules, stale_days; only `ok` has answers and wrote anything
---          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number} · {duplicate, epoch, number, entry or false}
+--          answer: {applied, number, alerts, views, SKUs, lines} · {parked, epoch, number, why} · {duplicate, epoch, number, entry or false}
 --                  · {conflict, epoch, number} · {ask_ledger} · {look_again} · {stale, SKU} · {refused, why}
 --                  · {busy, why} · {broken, why} · {unchanged}
 --          · {granted, number, hold} · {as_it_is, hold} · {denied, problem, shortages} · {needs_whole}
@@ -52,20 +52,6 @@ local function closed_because(call)
   call.has_ahead = expect_type(KEYS[AHEAD], 'set')
 end
 
-local function check_command(command)
-  if not (is_text(command[SOURCE], 64) and is_text(command[ID], 1024) and is_text(command[CONTENT], 64)) then
-    refuse('source, id or hash is missing')
-  end
-  if not (is_whole(command[TIME], -INSTANT_MAX, INSTANT_MAX) and is_whole(command[STATED_AT], -INSTANT_MAX, INSTANT_MAX)) then
-    refuse('time is not a whole number of milliseconds')
-  end
-  if type(command[PAYLOAD]) ~= 'string' or type(command[TYPE]) ~= 'string' or type(command[OF_POOL]) ~= 'string' then
-    refuse('payload, type or pool is not text')
-  end
-  if command[IS_STANDING] ~= 0 and command[IS_STANDING] ~= 1 then refuse('standing is neither 0 nor 1') end
-  if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
-end
-
 local function packed_entry(call, kind, command, change, views)
   local positions = {}
   for i, place in ipairs(change.places) do positions[i] = { place.sku, place.location, place.after } end
@@ -73,7 +59,7 @@ local function packed_entry(call, kind, command, change, views)
     ENTRY_FORMAT, kind, command[TYPE], command[SOURCE], command[ID], command[CONTENT],
     math.min(command[TIME], call.now), call.now,
     call.rules, command[PAYLOAD], change.skus, change.lines, positions, views, change.movements, change.alerts,
-    change.records, change.counted, change.about,
+    change.records, change.counted, change.about, change.why, change.reach,
   })
 end
 
@@ -81,31 +67,6 @@ local function append(call, packed)
   entries[#entries + 1] = { id = string.format('%d-%d', call.epoch, call.next), packed = packed }
   call.next = call.next + 1
   return call.next - 1
-end
-
--- What the pools that see the touched places will show: {sku index, pool, view}.
-local function shown_after(change)
-  local shown = {}
-  for _, noted in ipairs(change.noted) do
-    for _, terms in ipairs(noted.terms) do
-      local pool = terms[1]
-      local view = noted.fresh[pool] or noted.state.views[pool]
-      if view and (noted.seen[pool] or noted.pools[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
-    end
-  end
-  return shown
-end
-
--- The alerts of the entry, and then those that follow from what pools show since.
-local function alerts_told(change, views)
-  local told = change.alerts
-  for _, set in ipairs(views) do
-    if NEWS[set[4]] then
-      if told == change.alerts then told = { unpack(told) } end
-      told[#told + 1] = { NEWS[set[4]], set[1], '', math.max(0, set[3][AVAILABLE]), set[2] }
-    end
-  end
-  return told
 end
 
 local function book(call, command, change, kind)
@@ -130,10 +91,15 @@ local function conflict(call, command)
   return { 'conflict', call.epoch, number }
 end
 
-local function park(call, command)
-  local number = append(call, packed_entry(call, 'parked', command, new_change(), {}))
+-- Keep a command whole, once, that names what nobody knows or has no room; `why` and `reach` as in `no_room`.
+local function park(call, command, why, reach)
+  local record = fresh_seen[field_of(command)] or seen[field_of(command)]
+  if record then return { 'parked', record[EPOCH], record[NUMBER], why } end
+  local change = new_change()
+  change.why, change.reach = why, why and (reach or NONE)
+  local number = append(call, packed_entry(call, 'parked', command, change, {}))
   remember_booked(call, command, 'parked', number)
-  return { 'parked', call.epoch, number }
+  return { 'parked', call.epoch, number, why }
 end
 
 local function answer(call, command)
@@ -163,6 +129,7 @@ local function protected(call, command)
   if fine then return result end
   if type(result) ~= 'table' then return { 'broken', tostring(result) } end
   if result.denied then return { 'denied', result.denied, result.shortages } end
+  if result.parked then return park(call, command, result.parked, result.reach) end
   for _, word in ipairs({ 'refused', 'stale', 'busy', 'as_it_is' }) do
     if result[word] then return { word, result[word] } end
   end

@@ -48,7 +48,7 @@ facts.moved = {
   line = function(change, place, line, _, call, time)
     local quantity, to = line[AMOUNT], line[TO]
     if not to then refuse('a move says where to') end
-    if to == 'written_off' then pieces.left(change, call, place, line, time, 'gone') end
+    if to == 'written_off' then pieces.gone(change, call, place, line, time) end
     if to == 'written_off' and has_counted(place, time) then return pass_by(change, place, -quantity, to) end
     local taken, given = facts.in_hand(), facts.in_hand()
     owe(taken, place, facts.take_whatever_is_there(taken, place, quantity, line[BUCKET], call, 'hand'), 'hand')

@@ -50,6 +50,11 @@ local function look_again()
   error({ look_again = true }, 0)
 end
 
+-- Stops the command and keeps it whole until there is room; `reach` says where it may take effect then, nil for anywhere.
+local function no_room(reason, reach)
+  error({ parked = reason, reach = reach }, 0)
+end
+
 -- Stops the command for now; the same again later is taken.
 local function busy(reason)
   error({ busy = reason }, 0)

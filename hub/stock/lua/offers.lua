@@ -38,12 +38,28 @@ function offers.has_pool(call, pool) return terms_of(call, { [PROFILE] = 1 }, po
 
 local function above(units, threshold, safety) return units < threshold and 0 or math.max(0, units - safety) end
 
--- How a pool sees each location of the house: location → {group, buffer}.
-local function sights_of(call, line, number)
-  local sights = {}
-  for i, named in ipairs(call.wholes[line[PROFILE]]) do
-    local sight = call.sights[named[2]]
-    sights[named[1]] = { sight[2 * number - 1], sight[2 * number], i }
+-- Where the sight of each location of the house stands, by location, for the profile of a line.
+function offers.whole_of(call, line)
+  local profile = line[PROFILE]
+  call.whole_at = call.whole_at or {}
+  local at = call.whole_at[profile]
+  if not at then
+    at = {}
+    for i, named in ipairs(call.wholes[profile]) do at[named[1]] = { named[2], i } end
+    call.whole_at[profile] = at
+  end
+  return at
+end
+
+-- How a pool sees the locations where the SKU lies: location → {group, buffer, place in the house's order}.
+local function sights_of(call, line, number, positions)
+  local sights, at = {}, offers.whole_of(call, line)
+  for location in pairs(positions) do
+    local known_place = at[location]
+    if known_place then
+      local sight = call.sights[known_place[1]]
+      sights[location] = { sight[2 * number - 1], sight[2 * number], known_place[2] }
+    end
   end
   return sights
 end
@@ -54,7 +70,7 @@ local UNSEEN = { 0, 0 }
 function offers.offer_of(change, call, line, wish)
   local terms, number = terms_of(call, line, wish.pool)
   local offer = { wish = wish, terms = terms, positions = positions_of(change, offers.state_of(call, line)), taken = {}, rooms = {} }
-  offer.sights = sights_of(call, line, number)
+  offer.sights = sights_of(call, line, number, offer.positions)
   for group = 1, #terms[8] do offer.rooms[group] = 0 end
   for location, position in pairs(offer.positions) do
     local sight = offer.sights[location] or UNSEEN

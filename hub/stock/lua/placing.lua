@@ -123,9 +123,10 @@ end
 -- How many units of a SKU may be had, over all locations.
 function placing.room_for(change, call, line, wish)
   local offer, units = offers.offer_of(change, call, line, wish), 0
-  for _, named in ipairs(call.wholes[line[PROFILE]]) do
-    local here = offers.room(offer, named[1])
-    if here > 0 then offers.take(offer, named[1], here) end
+  -- In whatever order: a group and the pool bound the sum, not the parts.
+  for location in pairs(offer.positions) do
+    local here = offers.room(offer, location)
+    if here > 0 then offers.take(offer, location, here) end
     units = units + here
   end
   return units

@@ -1,45 +1,48 @@
 -- Where each piece with a serial number was last: a piece is never in two places, and who says otherwise is suspect.
 --
--- A piece is {state, location, time}; its state is shelf, sold, transit or gone. Each function takes the working copy of
--- a position, a line there and the time of that line.
+-- A piece is {state, location, time, transfer}; its state is shelf, sold, transit or gone, and the last is there only where
+-- a transfer took it off its shelf or brought it. Each function takes the working copy of a position, a line there and
+-- the time of that line.
 --
 -- LAW  Facts are judged and remembered by their own time: one that is older than what is known of a piece is booked, and
---      neither judged nor remembered.
+--      neither judged nor remembered. Within one transfer no clock decides: a piece is received after it was sent.
 
-local pieces = {}
+-- SERIALS_MAX of one event, EARLY_SERIALS_MAX of what was received before one dispatch.
+local pieces = { SERIAL_BYTES_MAX = 800, SERIALS_MAX = 1000, EARLY_SERIALS_MAX = 2000 }
 
 do
 
-local STATE, WHERE, SINCE = 1, 2, 3
-local SERIAL_BYTES_MAX = 800
-local SERIALS_MAX = 1000  -- of one command
+local STATE, WHERE, SINCE, BY_TRANSFER = 1, 2, 3, 4
 
--- Whether the serials of a line are a list of texts, no more than its units; `found` has all of the command so far.
-local function check_serials(line, found)
+-- Whether the serials of a line are a list of texts, no more than its units; `found` has all of the command so far. What
+-- other events said, which take effect with this one, may name the same pieces.
+local function check_serials(line, found, is_own)
   local serials = line[SERIALS]
   local count = type(serials) == 'table' and table.maxn(serials) or 0
   if count < 1 or count > math.abs(line[AMOUNT]) then refuse('serials are no list of at most its units') end
   found.count = found.count + count
-  if found.count > SERIALS_MAX then refuse('more than ' .. SERIALS_MAX .. ' serials in one event') end
+  local count_max = is_own and pieces.SERIALS_MAX or pieces.SERIALS_MAX + pieces.EARLY_SERIALS_MAX
+  if found.count > count_max then refuse('more than ' .. count_max .. ' serials in one event') end
   local others = count
   for _ in pairs(serials) do others = others - 1 end
   if others ~= 0 then refuse('serials are no list') end
   for i = 1, count do
-    if not is_text(serials[i], SERIAL_BYTES_MAX) then refuse('a serial is no text') end
+    if not is_text(serials[i], pieces.SERIAL_BYTES_MAX) then refuse('a serial is no text') end
     local field = line[SKU] .. '\0' .. serials[i]
-    if found[field] then refuse('the serial ' .. serials[i] .. ' stands twice in one event') end
+    if found[field] and is_own then refuse('the serial ' .. serials[i] .. ' stands twice in one event') end
+    if not found[field] and known_records['serials\0' .. field] == nil then found.unknown[#found.unknown + 1] = field end
     found[field] = true
-    if known_records['serials\0' .. field] == nil then found.unknown[#found.unknown + 1] = field end
   end
 end
 
--- Check the serials of a command's lines, and look all of them up at once.
-function pieces.recall(lines)
+-- Check the serials of a command's lines, and look all of them up at once. The first `own` lines are of its own event;
+-- nil: all are.
+function pieces.recall(lines, own)
   local found
-  for _, line in ipairs(lines) do
+  for i, line in ipairs(lines) do
     if line[SERIALS] ~= nil then
       found = found or { count = 0, unknown = {} }
-      check_serials(line, found)
+      check_serials(line, found, not own or i <= own)
     end
   end
   if not found or #found.unknown == 0 then return end
@@ -56,8 +59,8 @@ local function piece_of(change, call, place, serial, time)
   return piece, piece ~= nil and piece[SINCE] > time
 end
 
-local function remember_piece(change, place, serial, state, time)
-  set_record(change, 'serials', place.name .. '\0' .. serial, { state, place.location, time })
+local function remember_piece(change, place, serial, state, time, transfer)
+  set_record(change, 'serials', place.name .. '\0' .. serial, { state, place.location, time, transfer })
 end
 
 -- Judge the pieces of a line, then remember where they are; without a state nothing is remembered. Returns the suspects.
@@ -103,9 +106,39 @@ function pieces.sold(change, call, place, line, time)
   tell(change, call, place, line, time, 'sold', is_elsewhere_or_sold)
 end
 
--- Pieces left the shelf otherwise: into `transit`, or they are `gone`.
-function pieces.left(change, call, place, line, time, state)
-  tell(change, call, place, line, time, state, never)
+-- Pieces left the shelf for good otherwise than sold.
+function pieces.gone(change, call, place, line, time)
+  tell(change, call, place, line, time, 'gone', never)
+end
+
+-- Pieces left by a transfer; those that it brought to its destination already lie there.
+function pieces.sent(change, call, place, line, time, transfer, to)
+  for _, serial in ipairs(line[SERIALS] or NONE) do
+    local piece, is_old = piece_of(change, call, place, serial, time)
+    local has_arrived = piece and piece[STATE] == 'shelf' and piece[WHERE] == to and piece[BY_TRANSFER] == transfer
+    if not is_old and not has_arrived then remember_piece(change, place, serial, 'transit', time, transfer) end
+  end
+end
+
+-- Pieces arrived by a transfer: suspect is what is known sold or gone, on the way by another one, or on another shelf than
+-- `may_have_left` says, and what nobody knows unless `has_unnamed`. Returns the suspects.
+function pieces.received(change, call, place, line, time, transfer, may_have_left, has_unnamed)
+  local suspects = {}
+  for _, serial in ipairs(line[SERIALS] or NONE) do
+    local piece, is_old = piece_of(change, call, place, serial, time)
+    local is_sent = piece and piece[STATE] == 'transit' and (piece[BY_TRANSFER] or transfer) == transfer
+    local was_named = is_sent and piece[BY_TRANSFER] ~= nil
+    if not is_old or was_named then
+      local is_clean = is_sent or not piece and has_unnamed
+      if piece and piece[STATE] == 'shelf' then
+        is_clean = piece[WHERE] == place.location or may_have_left(piece[WHERE])
+      end
+      if not is_clean then suspects[#suspects + 1] = serial end
+      remember_piece(change, place, serial, 'shelf', is_old and piece[SINCE] or time, transfer)
+    end
+  end
+  alert(change, place, 'counterfeit_suspect', #suspects, '')
+  return suspects
 end
 
 -- Pieces were counted: what is known on another shelf raises an alert and is not remembered as here.
@@ -121,48 +154,6 @@ function pieces.taken_back(change, call, place, line, time)
       remember_piece(change, place, serial, 'shelf', time)
     end
   end
-end
-
--- Stops the command unless it is nil or a list of at most so many serials.
-function pieces.check_named(serials, count_max)
-  if serials == nil then return end
-  if not is_list(serials, math.min(count_max, SERIALS_MAX)) then refuse('serials are no list of at most its units') end
-  for _, serial in ipairs(serials) do
-    if not is_text(serial, SERIAL_BYTES_MAX) then refuse('a serial is no text') end
-  end
-end
-
--- Stops the command unless it is a list of {SKU, units, perhaps the serials of some or all of them}.
-function pieces.check_asked(asked)
-  if not is_list(asked, LINES_MAX) then refuse('units are no list of at most 100') end
-  local units = {}
-  for i, each in ipairs(asked) do
-    if not is_list(each, 3) then refuse('units are no SKU and number') end
-    units[i] = { each[1], each[2] }
-  end
-  check_units(units, 1, QUANTITY_MAX)
-  for _, each in ipairs(asked) do pieces.check_named(each[3], each[2]) end
-end
-
--- By SKU, of a list of {SKU, units, perhaps serials}: the serials, each once, where some are said.
-function pieces.named_in(asked)
-  local named, seen = {}, {}
-  for _, each in ipairs(asked) do
-    for _, serial in ipairs(each[3] or NONE) do
-      local field = each[1] .. '\0' .. serial
-      named[each[1]] = named[each[1]] or {}
-      if not seen[field] then table.insert(named[each[1]], serial) end
-      seen[field] = true
-    end
-  end
-  return named
-end
-
--- Take the first so many out of a list; nil for none.
-function pieces.first_of(serials, count)
-  local taken = {}
-  while #serials > 0 and #taken < count do taken[#taken + 1] = table.remove(serials, 1) end
-  return #taken > 0 and taken or nil
 end
 
 -- The serials that are not among the suspects, or nil for none.

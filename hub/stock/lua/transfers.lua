@@ -4,10 +4,12 @@
 
 do
 
-local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 1000, 2000
+local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 100, 1900
 -- Of a command's detail.
 local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS, REACH = 1, 2, 3, 4, 5, 6, 7
 local VERSION, DESTINATION, EARLY = transit.VERSION, transit.TO, transit.EARLY
+-- Of what was received early.
+local TIME_THEN, WAS_FINAL, UNITS_THEN = 1, 2, 3
 
 local function checked(command)
   local detail = command[DETAIL]
@@ -17,7 +19,7 @@ local function checked(command)
     and is_whole(detail[OWN_LINES], 0, LINES_MAX)) then
     refuse('version, final or own lines is no whole number in bounds')
   end
-  check_units(detail[UNITS], 1, QUANTITY_MAX)
+  pieces.check_asked(detail[UNITS])
   facts.check_reach(detail[REACH])
   return detail
 end
@@ -27,34 +29,42 @@ local function known_transfer(change, call, id)
   local found = record_of(change, call, transit.OPEN, id) or record_of(change, call, transit.CLOSED, id)
   if found then return found end
   if redis.call('HLEN', KEYS[TRANSFERS]) >= OPEN_MAX then busy('too many transfers are under way') end
-  return { 0, '', 0, {}, {} }
+  return { 0, '', 0, {}, {}, {}, {}, 0 }
 end
 
 -- What of it may take effect at the destination; of the rest only an alert tells.
-local function within_reach(change, early, to)
+local function within_reach(change, found, to)
   local within, beyond = {}, 0
-  for _, each in ipairs(early) do
-    if facts.reaches(each[4], to) then
+  for _, each in ipairs(found[EARLY]) do
+    if facts.reaches(transit.reach_of(found, each), to) then
       within[#within + 1] = each
     else
-      for _, units in ipairs(each[3]) do beyond = beyond + units[2] end
+      beyond = beyond + transit.units_of(each)
     end
   end
   raise(change, 'out_of_reach', beyond)
   return within
 end
 
+local function is_same_list(one, other)
+  one, other = one or NONE, other or NONE
+  for i = 1, math.max(#one, #other) do
+    if one[i] ~= other[i] then return false end
+  end
+  return true
+end
+
 -- Whether the lines behind the command's own are what was received early, and whether one of that was the last.
-local function check_early(change, call, command, detail, early)
+local function check_early(change, call, command, detail, found)
   local at, is_final = detail[OWN_LINES], false
-  for _, each in ipairs(within_reach(change, early, detail[GOES_TO])) do
-    is_final = is_final or each[2] == 1
-    for _, units in ipairs(each[3]) do
+  for _, each in ipairs(within_reach(change, found, detail[GOES_TO])) do
+    is_final = is_final or each[WAS_FINAL] == 1
+    for _, units in ipairs(each[UNITS_THEN]) do
       at = at + 1
       local line, name = command[LINES][at], facts.house_name(change, call, units[1])
       if line and line[SKU] == units[1] and name ~= units[1] then error({ stale = units[1] }, 0) end
-      if not line or line[SKU] ~= name or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[1]
-        or line[LOCATION] ~= detail[GOES_TO] then
+      if not line or line[SKU] ~= name or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[TIME_THEN]
+        or line[LOCATION] ~= detail[GOES_TO] or not is_same_list(line[SERIALS], units[3]) then
         refuse('the lines are not what was received early')
       end
     end
@@ -75,8 +85,8 @@ local function apply_dispatch(change, call, command)
   if found[DESTINATION] ~= '' and found[DESTINATION] ~= to then
     refuse('transfer ' .. id .. ' goes to ' .. found[DESTINATION] .. ', not to ' .. to)
   end
-  local is_final = check_early(change, call, command, detail, found[EARLY])
-  local account = transit.account_of(found, id, to)
+  local is_final = check_early(change, call, command, detail, found)
+  local account = transit.account_of(found, id, to, call.now)
   for i, line in ipairs(command[LINES]) do
     if i <= own then
       transit.send(change, call, command, account, line)
@@ -89,24 +99,32 @@ local function apply_dispatch(change, call, command)
   transit.keep(change, call, account, found[DESTINATION] == '' and found[VERSION] + 1 or found[VERSION])
 end
 
-facts.dispatch = { low = 1, lines_max = LINES_MAX + EARLY_LINES_MAX, apply = apply_dispatch }
+local function own_lines(command)
+  local own = type(command[DETAIL]) == 'table' and command[DETAIL][OWN_LINES]
+  return is_whole(own, 0, LINES_MAX) and own or nil
+end
+
+facts.dispatch = { low = 1, lines_max = LINES_MAX + EARLY_LINES_MAX, own_lines = own_lines, apply = apply_dispatch }
 
 -- Nothing was dispatched yet, so nobody knows where it is: it waits for the dispatch.
-local function wait(change, command, detail, found)
+local function wait(change, call, command, detail, found)
   if #command[LINES] > 0 or #detail[UNITS] == 0 then refuse('what is received early has units and no lines') end
-  local early, lines = {}, #detail[UNITS]
-  for i, each in ipairs(found[EARLY]) do
-    early[i], lines = each, lines + #each[3]
+  pieces.check_once(detail[UNITS])
+  local early = transit.waiting_of(found, -INSTANT_MAX)
+  early[#early + 1] = { { command[TIME], detail[FINAL], detail[UNITS], 0, call.now }, detail[REACH] }
+  local lines, serials = 0, 0
+  for _, each in ipairs(early) do
+    lines = lines + #each[1][UNITS_THEN]
+    for _, units in ipairs(each[1][UNITS_THEN]) do serials = serials + #(units[3] or NONE) end
   end
-  if #early >= EARLY_MAX or lines > EARLY_LINES_MAX then
-    refuse('a transfer has at most ' .. EARLY_MAX .. ' receipts with ' .. EARLY_LINES_MAX
-      .. ' lines before it is dispatched')
+  if #early > EARLY_MAX or lines > EARLY_LINES_MAX or serials > pieces.EARLY_SERIALS_MAX then
+    no_room('a transfer has at most ' .. EARLY_MAX .. ' receipts with ' .. EARLY_LINES_MAX .. ' lines and '
+      .. pieces.EARLY_SERIALS_MAX .. ' serials before it is dispatched', detail[REACH])
   end
-  early[#early + 1] = { command[TIME], detail[FINAL], detail[UNITS], detail[REACH] }
   for _, each in ipairs(detail[UNITS]) do
     change.lines[#change.lines + 1] = { sku_number(change, each[1]), each[2] }
   end
-  set_record(change, transit.OPEN, detail[TRANSFER_ID], { found[VERSION] + 1, '', 0, {}, early })
+  transit.keep_waiting(change, detail[TRANSFER_ID], found, early, call.now)
 end
 
 -- detail as of a dispatch; without a destination the units wait, and there are no lines.
@@ -116,9 +134,10 @@ local function apply_receive(change, call, command)
   change.about = id
   local found = known_transfer(change, call, id)
   if found[DESTINATION] ~= to then look_again() end
-  if to == '' then return wait(change, command, detail, found) end
+  if to == '' then return wait(change, call, command, detail, found) end
   if #command[LINES] == 0 then refuse('a fact has 1 to 100 lines') end
-  local account = transit.account_of(found, id, to)
+  local account = transit.account_of(found, id, to, call.now)
+  account.park_reach = { to }
   for _, line in ipairs(command[LINES]) do
     if line[LOCATION] ~= to then refuse('what is received is where the transfer goes') end
     transit.receive(change, call, command, account, line)

@@ -1,23 +1,52 @@
 -- What is between two locations, and what a command makes of it.
 --
--- A transfer is {version, to, final 0/1, sums, early}; sums is a list of {SKU, sent, received}, early of
--- {time, final 0/1, a list of {SKU, units}, reach}. Under way it lies in `transfers`, once final in `closed_transfers`.
+-- A transfer is {version, to, final 0/1, sums, early, reaches, unnamed, since}: sums is a list of {SKU, sent, received},
+-- early of {time, final 0/1, a list of {SKU, units, perhaps serials}, place of its reach in reaches or 0, booked at}, unnamed
+-- of {SKU, location} where units left without their serials; since is when its first part was booked. Under way it lies in
+-- `transfers`, once final in `closed_transfers`.
 --
 -- LAW  What is in transit, lost or unannounced follows from what was sent and received and whether the last arrival
 --      was told, so the order in which the parts of a transfer are told does not matter.
 
 -- Of a transfer's record, and the tables where it lies.
 local transit = {
-  VERSION = 1, TO = 2, IS_FINAL = 3, SUMS = 4, EARLY = 5, OPEN = 'transfers', CLOSED = 'closed_transfers', SKUS_MAX = 2000,
+  VERSION = 1, TO = 2, IS_FINAL = 3, SUMS = 4, EARLY = 5, REACHES = 6, UNNAMED = 7, SINCE = 8,
+  OPEN = 'transfers', CLOSED = 'closed_transfers', SKUS_MAX = 2000,
 }
 
 do
 
 local SENT, RECEIVED = 2, 3
 
+-- What is too much for one transfer waits whole; the reach is its destination, which its sender may touch.
+local function check_size(list, account)
+  if #list >= transit.SKUS_MAX then
+    no_room('a transfer has at most ' .. transit.SKUS_MAX .. ' SKUs', account.park_reach)
+  end
+end
+
+-- Units of the SKU left the location without their serials.
+local function note_unnamed(account, sku, location)
+  local places = account.left_from[sku] or {}
+  account.left_from[sku] = places
+  if places[location] then return end
+  check_size(account.unnamed, account)
+  places[location] = true
+  account.unnamed[#account.unnamed + 1] = { sku, location }
+end
+
+-- When the first part of a transfer was booked; 0 in one from before that was kept.
+function transit.since_of(found, now)
+  return found[transit.VERSION] == 0 and now or found[transit.SINCE] or 0
+end
+
 -- What was sent and received of one transfer, as this command changes it.
-function transit.account_of(found, id, to)
-  local account = { id = id, to = to, is_final = found[transit.IS_FINAL], bucket = 'in_transit:' .. id, sums = {}, of = {} }
+function transit.account_of(found, id, to, now)
+  local account = {
+    id = id, to = to, is_final = found[transit.IS_FINAL], bucket = 'in_transit:' .. id, sums = {}, of = {}, unnamed = {},
+    left_from = {}, since = transit.since_of(found, now),
+  }
+  for _, each in ipairs(found[transit.UNNAMED] or NONE) do note_unnamed(account, each[1], each[2]) end
   for i, sums in ipairs(found[transit.SUMS]) do
     account.sums[i] = { sums[1], sums[SENT], sums[RECEIVED] }
     account.of[sums[1]] = account.sums[i]
@@ -28,7 +57,7 @@ end
 local function sums_of(account, sku)
   local sums = account.of[sku]
   if not sums then
-    if #account.sums >= transit.SKUS_MAX then refuse('a transfer has at most ' .. transit.SKUS_MAX .. ' SKUs') end
+    check_size(account.sums, account)
     sums = { sku, 0, 0 }
     account.of[sku] = sums
     account.sums[#account.sums + 1] = sums
@@ -46,7 +75,8 @@ function transit.send(change, call, command, account, line)
   local place, quantity = place_of(change, call, line), line[AMOUNT]
   local time, sums = time_of(change, call, command, line), sums_of(account, place.name)
   local taken, given = facts.in_hand(), facts.in_hand()
-  pieces.left(change, call, place, line, time, 'transit')
+  pieces.sent(change, call, place, line, time, account.id, account.to)
+  if quantity > #(line[SERIALS] or NONE) then note_unnamed(account, place.name, place.location) end
   move_units(change, quantity, line[SERIALS])
   if has_counted(place, time) then
     record(taken, place, 'variance', 'hand', quantity)
@@ -67,21 +97,42 @@ function transit.send(change, call, command, account, line)
   end
 end
 
--- Units come onto the shelf: out of transit, then unannounced.
-function transit.receive(change, call, command, account, line)
-  local place, quantity = place_of(change, call, line), line[AMOUNT]
-  local time, sums = time_of(change, call, command, line), sums_of(account, place.name)
-  local taken, given = facts.in_hand(), facts.in_hand()
+-- Units come onto the shelf by `bring`: out of transit, then unannounced.
+local function bring(change, account, place, quantity, serials, put)
+  local sums, taken, given = sums_of(account, place.name), facts.in_hand(), facts.in_hand()
   local found = math.min(quantity, math.max(0, sums[SENT] - sums[RECEIVED]))
   record(taken, place, missing_bucket(account), 'hand', found)
   record(taken, place, 'unannounced', 'hand', quantity - found)
-  if has_counted(place, time) then
-    record(given, place, 'hand', 'variance', quantity)
-  else
-    arrive(given, place, quantity, 'hand')
-  end
+  put(given)
+  move_units(change, quantity, serials)
   facts.join(change, place, taken, given)
+  move_units(change, 0, nil)
   sums[RECEIVED] = sums[RECEIVED] + quantity
+end
+
+-- Units arrive; suspect ones go where a person looks at them.
+function transit.receive(change, call, command, account, line)
+  local place, quantity, serials = place_of(change, call, line), line[AMOUNT], line[SERIALS]
+  local time, places = time_of(change, call, command, line), account.left_from[place.name]
+  local function may_have_left(location) return places ~= nil and places[location] == true end
+  local suspects = pieces.received(change, call, place, line, time, account.id, may_have_left, places ~= nil)
+  sums_of(account, place.name)
+  if has_counted(place, time) then
+    return bring(change, account, place, quantity, serials, function(given)
+      record(given, place, 'hand', 'variance', quantity)
+    end)
+  end
+  local clean = quantity - #suspects
+  if clean > 0 then
+    bring(change, account, place, clean, pieces.without(serials, suspects), function(given)
+      arrive(given, place, clean, 'hand')
+    end)
+  end
+  if #suspects > 0 then
+    bring(change, account, place, #suspects, suspects, function(given)
+      put_aside(given, place, 'inspection', #suspects, 'hand')
+    end)
+  end
 end
 
 -- Nothing more will arrive: what is still in transit is lost.
@@ -106,7 +157,9 @@ function transit.keep(change, call, account, version)
   if is_final and record_of(change, call, transit.OPEN, account.id) then
     set_record(change, transit.OPEN, account.id, nil)
   end
-  local kept = { version, account.to, account.is_final, account.sums, {} }
+  local kept = {
+    version, account.to, account.is_final, account.sums, {}, {}, account.unnamed, account.since,
+  }
   set_record(change, is_final and transit.CLOSED or transit.OPEN, account.id, kept)
 end
 

@@ -1,8 +1,8 @@
 -- Voids: sales that did not stand, wholly or in part; their units go back into the buckets they came from.
 --
 -- `voided` says of a sale how many units of each SKU were given back, a list of {SKU, units}. What comes before its sale
--- waits in `voids`: for each sale a list of {time, a list of {SKU, units, perhaps serials}, reach}, the inner one empty for
--- all that is left.
+-- waits in `voids`: for each sale a list of {time, a list of {SKU, units, perhaps serials}, reach, booked at}, the inner one
+-- empty for all that is left.
 --
 -- LAW  No unit of a sale is given back twice, and none that it did not take.
 
@@ -113,8 +113,10 @@ local function wait(change, call, command, detail, field)
   if not found and redis.call('HLEN', KEYS[VOIDS]) >= WAITING_MAX then busy('too many voids wait for their sales') end
   local waiting = {}
   for i, each in ipairs(found or {}) do waiting[i] = each end
-  if #waiting >= WAITING_PER_SALE_MAX then refuse(WAITING_PER_SALE_MAX .. ' voids wait for this sale already') end
-  waiting[#waiting + 1] = { command[TIME], detail[ASKED], detail[REACH] }
+  if #waiting >= WAITING_PER_SALE_MAX then
+    no_room(WAITING_PER_SALE_MAX .. ' voids wait for this sale already', detail[REACH])
+  end
+  waiting[#waiting + 1] = { command[TIME], detail[ASKED], detail[REACH], call.now }
   set_record(change, 'voids', field, waiting)
   call.has_voids = true
 end

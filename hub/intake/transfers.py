@@ -1,0 +1,111 @@
+"""`GET /v1/transfers`: what is on its way, and what was received before anybody said that it was sent."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+from aiohttp import web
+
+from hub.access import Claims
+from hub.domain.transit import Early, Record
+from hub.intake.exchange import caller_with, encode_json, json_response
+from hub.intake.parts import Parts
+from hub.intake.questions import limit_in, malformed
+from protocol.answers import AnswerLine, rfc3339
+from protocol.transfers import EarlyReceipt, TransferItem, TransferLine, TransfersAnswer
+
+SCOPE = "positions:read"
+# A page looks at so many stretches of the transfers, and has no room for another one behind so many lines.
+STRETCHES_PER_PAGE_MAX = 10
+LINES_PER_PAGE = 10_000
+
+_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
+
+
+class _Cursor(msgspec.Struct, array_like=True, frozen=True):
+    """Where the next page begins."""
+
+    # Of the scan of all transfers.
+    scan: int
+    # The last transfer that was told of this stretch of the scan; empty: all of it is still to come.
+    after: str
+
+
+_decode_cursor = msgspec.json.Decoder(_Cursor).decode
+
+
+class _Page:
+    """What is told so far."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lines = 0
+        self.items: list[TransferItem] = []
+
+    def is_full(self) -> bool:
+        return len(self.items) >= self._limit or self._lines >= LINES_PER_PAGE
+
+    def add(self, item: TransferItem) -> None:
+        self.items.append(item)
+        self._lines += len(item.lines) + sum(len(each.lines) for each in item.early)
+
+
+async def get_transfers(request: web.Request) -> web.Response:
+    """Transfers under way that go to locations of the token; those whose place nobody knows with all locations."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, SCOPE)
+    page, cursor = _Page(limit_in(request)), _cursor_in(request)
+    following: _Cursor | None = cursor
+    for _ in range(STRETCHES_PER_PAGE_MAX):
+        following = await _tell_stretch(parts, claims, cursor, page)
+        if following is None or page.is_full():
+            break
+        cursor = following
+    return json_response(TransfersAnswer(items=tuple(page.items), next=_text(following)))
+
+
+async def _tell_stretch(parts: Parts, claims: Claims, cursor: _Cursor, page: _Page) -> _Cursor | None:
+    """Add what of a stretch the page has room for; answers where the next page would begin."""
+    scan, stretch = await parts.reads.transfers(cursor.scan)
+    for id, record in stretch:
+        if id <= cursor.after or not _may_see(claims, record):
+            continue
+        if page.is_full():
+            return _Cursor(cursor.scan, page.items[-1].id)
+        page.add(_item(id, record))
+    return _Cursor(scan, "") if scan else None
+
+
+def _may_see(claims: Claims, record: Record) -> bool:
+    return claims.may_location(record.to) if record.to else claims.reach() is None
+
+
+def _item(id: str, record: Record) -> TransferItem:
+    return TransferItem(
+        id=id,
+        to=record.to or None,
+        since=rfc3339(record.since_ms) if record.since_ms else None,
+        lines=tuple(TransferLine(sku=sku, sent=sent, received=received) for sku, sent, received in record.sums),
+        early=tuple(map(_early, record.early)),
+    )
+
+
+def _early(each: Early) -> EarlyReceipt:
+    lines = tuple(AnswerLine(sku, units) for sku, units, *_ in each.units)
+    return EarlyReceipt(time=rfc3339(each.time_ms), final=each.is_final == 1, lines=lines)
+
+
+def _text(cursor: _Cursor | None) -> str | None:
+    return None if cursor is None else urlsafe_b64encode(encode_json(cursor)).decode()
+
+
+def _cursor_in(request: web.Request) -> _Cursor:
+    text = request.query.get("cursor")
+    if text is None:
+        return _Cursor(0, "")
+    try:
+        cursor = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise malformed(_FOREIGN_CURSOR) from error
+    if not 0 <= cursor.scan < 2**64:  # what Redis takes
+        raise malformed(_FOREIGN_CURSOR)
+    return cursor

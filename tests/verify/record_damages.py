@@ -1,0 +1,190 @@
+"""What somebody's hand may do to what a hub remembers beside positions and views, and what must be found then."""
+
+from typing import Any
+
+import msgspec
+
+from hub.domain.catalogue import SkuSettings
+from hub.domain.command import Line, Supply
+from hub.domain.remembering import DAY_MS
+from hub.stock import keys
+from tests.stock.opened import OpenStores
+from tests.stock.test_earlier import dispatched, received, sold, voided
+from tests.verify.damages import Damage, Place, about
+from tests.verify.hand import Hand, encode
+
+ALIAS = "3607340000001"
+
+
+async def remember(hub: OpenStores) -> None:
+    """Let everything happen that is remembered beside positions and views; booked on one day unless midnight passes."""
+    now = hub.kernel.booked_at_ms
+    await hub.book(hub.fact("m-r-1", Line("BAG", "LON", 9), Line("WATCH", "LON", 2, serials=("W1", "W2"))))
+    await hub.stores.describing.describe([SkuSettings("BAG", "bags", aliases=(ALIAS,)), SkuSettings("HAT", "hats")])
+    order = {"verb": "expected", "type": "expected", "detail": Supply("PO-1", now)}
+    await hub.book(hub.fact("m-e-1", Line("COAT", "PAR", 5), **order))
+    await hub.book(hub.fact("m-r-2", Line("COAT", "PAR", 2), detail=Supply("PO-1")))
+    watch = Line("WATCH", "LON", 1, serials=("W1",))
+    await hub.book(hub.fact("m-s-1", watch, verb="sale", type="sale", pool="online"))
+    await hub.book(sold(hub, "m-s-2", 3), voided(hub, "m-v-1", "m-s-2", 1), voided(hub, "m-v-2", "later"))
+    await hub.book(dispatched(hub, "m-d-1", 2), received(hub, "m-d-2", 1))
+    await hub.book(dispatched(hub, "m-d-3", 1, transfer="T3"), received(hub, "m-d-4", 1, final=1, transfer="T3"))
+    await hub.ledger_has_all()
+
+
+async def _record(hand: Hand, table: str, field: str, value: Any) -> None:
+    await hand.redis.hset(table, field, encode(value))
+
+
+async def seen_day(hand: Hand) -> str:
+    booked_at: Any = await hand.redis.hget(keys.META, "booked_at")
+    return keys.seen(int(booked_at) // DAY_MS)
+
+
+async def _expected(hand: Hand, **changes: Any) -> None:
+    packed: Any = await hand.redis.hget(keys.sku("COAT"), "e")
+    location, order, quantity, received, eta, set_at = msgspec.msgpack.decode(packed)[0]
+    line = {"quantity": quantity, "received": received} | changes
+    await hand.raw("COAT", b"e", encode([[location, order, line["quantity"], line["received"], eta, set_at]]))
+
+
+async def _voided(hand: Hand, units: int) -> None:
+    day, field = await seen_day(hand), keys.day_field("voided", "till:m-s-2")
+    packed: Any = await hand.redis.hget(day, field)
+    *head, _ = msgspec.msgpack.decode(packed)
+    await hand.redis.hset(day, field, encode([*head, [["BAG", units]]]))
+
+
+async def _forget(hand: Hand, field: str) -> None:
+    assert await hand.redis.hdel(await seen_day(hand), field) == 1
+
+
+async def _point_elsewhere(hand: Hand) -> None:
+    await hand.redis.hset(await seen_day(hand), "till:m-s-1", encode(["fact", "content-1", 1, 1]))
+
+
+async def _invent_id(hand: Hand) -> None:
+    await hand.redis.hset(await seen_day(hand), "till:ghost", encode(["fact", "content-1", 1, 99]))
+
+
+async def _spoil_id(hand: Hand) -> None:
+    await hand.redis.hset(await seen_day(hand), "till:ghost", b"\xc1")
+
+
+RECORDS: list[tuple[str, Damage, set[Place]]] = [
+    (
+        "a piece that lies elsewhere than the newest fact said",
+        lambda hand: _record(hand, keys.SERIALS, "WATCH\0W2", ["shelf", "PAR", 5]),
+        {about("record_differs", "WATCH")},
+    ),
+    (
+        "a piece that was forgotten",
+        lambda hand: hand.redis.hdel(keys.SERIALS, "WATCH\0W1"),
+        {about("record_not_in_redis", "WATCH")},
+    ),
+    (
+        "a piece that nobody told of",
+        lambda hand: _record(hand, keys.SERIALS, "WATCH\0W3", ["shelf", "PAR", 5]),
+        {about("record_not_in_ledger", "WATCH")},
+    ),
+    (
+        "a piece of other bytes",
+        lambda hand: hand.redis.hset(keys.SERIALS, "WATCH\0W1", b"\xc1"),
+        {about("malformed", "WATCH")},
+    ),
+    (
+        "a piece whose name is no text",
+        lambda hand: hand.redis.hset(keys.SERIALS, b"\xff", b"\x90"),
+        {about("malformed")},
+    ),
+    ("pieces that are no hash", lambda hand: _replace(hand, keys.COUNTS), {about("malformed")}),
+    (
+        "a void that waits no more",
+        lambda hand: hand.redis.hdel(keys.VOIDS, "till:later"),
+        {about("record_not_in_redis")},
+    ),
+    (
+        "a void that waits for a sale that was booked",
+        lambda hand: _record(hand, keys.VOIDS, "till:m-s-1", [[5, [], []]]),
+        {about("record_not_in_ledger"), about("void_waits")},
+    ),
+    (
+        "more given back than was sold",
+        lambda hand: _voided(hand, 4),
+        {
+            about("record_differs"),
+            about("voided_over_sale", "BAG"),
+            about("seen_differs"),
+        },
+    ),
+    (
+        "a sale of which nobody knows what was given back",
+        lambda hand: _forget(hand, keys.day_field("voided", "till:m-s-2")),
+        {about("record_not_in_redis")},
+    ),
+    (
+        "a transfer that was forgotten when it was over",
+        lambda hand: _forget(hand, keys.day_field("closed_transfers", "T3")),
+        {about("record_not_in_redis")},
+    ),
+    (
+        "a count that nobody opened",
+        lambda hand: _record(hand, keys.COUNTS, "1-2", ["till", "c", "LON", 5, "physical", 0, []]),
+        {about("record_not_in_ledger"), about("count_open")},
+    ),
+    ("less ordered than was", lambda hand: _expected(hand, quantity=3), {about("record_differs", "COAT")}),
+    (
+        "more arrived than receipts brought",
+        lambda hand: _expected(hand, received=3),
+        {about("record_differs", "COAT"), about("expected_over_receipts", "COAT", "PAR")},
+    ),
+    (
+        "fewer than nothing ordered",
+        lambda hand: _expected(hand, quantity=-1),
+        {about("record_differs", "COAT"), about("negative", "COAT", "PAR")},
+    ),
+    (
+        "supply that was forgotten",
+        lambda hand: hand.redis.hdel(keys.sku("COAT"), "e"),
+        {about("record_not_in_redis", "COAT")},
+    ),
+    (
+        "supply that nobody ordered",
+        lambda hand: hand.raw("WATCH", b"e", encode([["LON", "PO-9", 1, 0, 0, 5]])),
+        {about("record_not_in_ledger", "WATCH")},
+    ),
+    (
+        "a name that means another SKU",
+        lambda hand: _record(hand, keys.ALIASES, ALIAS, ["HAT"]),
+        {about("record_differs"), about("alias_differs", "BAG"), about("alias_differs", "HAT")},
+    ),
+    (
+        "a name that nobody gave",
+        lambda hand: _record(hand, keys.ALIASES, "999", ["HAT"]),
+        {about("record_not_in_ledger"), about("alias_differs", "HAT")},
+    ),
+    (
+        "a name whose own hash is gone",
+        lambda hand: hand.redis.delete(keys.sku(ALIAS)),
+        {about("alias_differs", "BAG")},
+    ),
+    (
+        "a described SKU whose hash is gone",
+        lambda hand: hand.redis.delete(keys.sku("HAT")),
+        {about("description_differs", "HAT")},
+    ),
+    (
+        "a category that nobody described",
+        lambda hand: _record(hand, keys.CATALOGUE, "HAT", [1, "bags", "", [], []]),
+        {about("record_differs", "HAT")},
+    ),
+    ("a sale that was forgotten", lambda hand: _forget(hand, "till:m-s-1"), {about("seen_missing")}),
+    ("an id that points to another entry", _point_elsewhere, {about("seen_differs"), about("seen_missing")}),
+    ("an id that points to no entry", _invent_id, {about("seen_differs")}),
+    ("an id of other bytes", _spoil_id, {about("malformed")}),
+]
+
+
+async def _replace(hand: Hand, key: str) -> None:
+    await hand.redis.delete(key)
+    await hand.redis.set(key, "none")

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from hub.domain.articles import Article
 from hub.domain.draft import Draft
 
-CATALOGUE, ALIASES, EXPECTED = "catalogue", "aliases", "expected"
+CATALOGUE, ALIASES = "catalogue", "aliases"
+# What is remembered in these makes a name a SKU of its own.
+OF_A_SKU = ("expected", "shortfalls", CATALOGUE)
 
 
 def describe(draft: Draft, sku: str, article: Article, is_booked: Callable[[str], bool]) -> None:
@@ -36,7 +38,7 @@ def _take(draft: Draft, sku: str, alias: str, is_booked: Callable[[str], bool]) 
     owner = draft.record(ALIASES, alias)
     if owner and owner[0] != sku:
         draft.refuse(f'"{alias}" is a name of "{owner[0]}" already')
-    elif not owner and (is_booked(alias) or draft.record(EXPECTED, alias) or draft.record(CATALOGUE, alias)):
+    elif not owner and (is_booked(alias) or any(draft.record(table, alias) for table in OF_A_SKU)):
         draft.refuse(own_sku(alias, sku))
     elif not owner:
         draft.set_record(ALIASES, alias, [sku])

@@ -1,5 +1,6 @@
 """Requests about a few reservations, and sales that name them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -220,9 +221,12 @@ def holdings(id: str) -> st.SearchStrategy[Telling]:
     )
 
 
-def with_skus(fact: Fact, model: Model) -> Fact:
+def with_skus(fact: Fact, model: Model, house_name: Callable[[str], str]) -> Fact:
     """Do what whoever asks does: name every SKU that the request, or the fact about an order, may touch."""
-    asking = fact.detail
+    assert isinstance(fact.detail, Asking | Ordering)
+    asked = tuple((house_name(sku), location, units) for sku, location, units in fact.detail.asked)
+    asking = msgspec.structs.replace(fact.detail, asked=asked)
+    fact = msgspec.structs.replace(fact, detail=asking)
     draft = Draft(model.books, (), seq=Seq(1, 0), time_ms=0, now_ms=0)
     if isinstance(asking, Ordering):
         order = known_order(draft, asking.order)
@@ -233,7 +237,6 @@ def with_skus(fact: Fact, model: Model) -> Fact:
             skus += hold.skus if hold is not None else []
         lines = tuple(Line(sku, leaves_from(asking, order), 0) for sku in dict.fromkeys(skus))
         return msgspec.structs.replace(fact, lines=lines)
-    assert isinstance(asking, Asking)
     skus = [sku for sku, _, _ in asking.asked]
     old = replaceable(draft, asking.owner, fact.pool, asking.kind) if asking.is_named else ""
     for name in (asking.name, old):

@@ -1,6 +1,7 @@
 """Transfers between the few places: dispatched and received in any order, once or in parts."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 from hypothesis import strategies as st
@@ -56,10 +57,10 @@ def transfers_of(model: Model) -> dict[str, Record]:
     return {id: record_from(value) for id, value in tables.items()}
 
 
-def with_transfer(fact: Fact, model: Model) -> Fact:
-    """Do what booking does: complete the fact by what is known of its transfer."""
+def with_transfer(fact: Fact, model: Model, house_name: Callable[[str], str] = str) -> Fact:
+    """Do what booking does: complete the fact by what is known of its transfer, by the names of now."""
     assert isinstance(fact.detail, Transfer)
-    return with_record(fact, transfers_of(model).get(fact.detail.id))
+    return with_record(fact, transfers_of(model).get(fact.detail.id), house_name)
 
 
 def between(records: dict[str, Record]) -> Counter[tuple[str, str]]:

@@ -15,7 +15,7 @@ from hub.domain.answer import answer_of
 from hub.domain.articles import catalogue_of
 from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import ORDER_VERBS, REQUESTS, Counting, Fact, Line, Selling, Transfer, Voiding
+from hub.domain.command import ORDER_VERBS, REQUESTS, Counting, Fact, Selling, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome as Expected
@@ -191,31 +191,39 @@ class Pair:
     def _made(self, fact: Fact) -> Fact | None:
         """Do what booking does: complete a fact that is about an earlier one; None is refused there."""
         if fact.verb in REQUESTS | ORDER_VERBS:
-            return with_skus(fact, self.model)
+            return with_skus(fact, self.model, self.catalogue.sku)
         if fact.verb == "void":
             made = with_told_sale(fact, self.model)
             return made and self._renamed(made)
         if isinstance(fact.detail, Transfer) and fact.verb in ("dispatch", "receive"):
-            return self._renamed(with_transfer(fact, self.model))
+            return with_transfer(fact, self.model, self.catalogue.sku)
         return fact
 
     def _renamed(self, fact: Fact) -> Fact:
         """The fact by the names that the house has for its SKUs."""
         name, detail = self.catalogue.sku, fact.detail
+        # Two names of one SKU may bring a piece together twice, which the kernel refuses.
+        named: set[tuple[str, str]] = set()
+
+        def once(sku: str, serials: tuple[str, ...]) -> tuple[str, ...]:
+            left = tuple(serial for serial in serials if (sku, serial) not in named)
+            named.update((sku, serial) for serial in left)
+            return left
+
         if isinstance(detail, Voiding):
             asked = tuple((name(sku), *more) for sku, *more in detail.asked)
             detail = msgspec.structs.replace(detail, asked=asked)
         if isinstance(detail, Transfer):
-            detail = msgspec.structs.replace(detail, early=tuple((name(sku), units) for sku, units in detail.early))
-        lines: list[Line] = []
-        named: set[tuple[str, str]] = set()
-        for line in fact.lines:
-            sku = name(line.sku)
-            # Two names of one SKU may bring a piece together twice, which the kernel refuses.
-            serials = tuple(serial for serial in line.serials if (sku, serial) not in named)
-            named.update((sku, serial) for serial in serials)
-            lines.append(msgspec.structs.replace(line, sku=sku, serials=serials))
-        return msgspec.structs.replace(fact, lines=tuple(lines), detail=detail)
+            told = ((name(sku), units, *pieces) for sku, units, *pieces in detail.early)
+            early = tuple(
+                (sku, units, *filter(None, (once(sku, each) for each in pieces))) for sku, units, *pieces in told
+            )
+            detail = msgspec.structs.replace(detail, early=early)
+        lines = tuple(
+            msgspec.structs.replace(line, sku=name(line.sku), serials=once(name(line.sku), line.serials))
+            for line in fact.lines
+        )
+        return msgspec.structs.replace(fact, lines=lines, detail=detail)
 
     async def _compare(self, commands: list[Command], outcomes: list[Outcome]) -> list[str]:
         """Book in the model what the kernel booked; return the SKUs that the kernel wants refreshed."""

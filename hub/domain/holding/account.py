@@ -14,7 +14,16 @@ from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, LIVE, Allocation, Hold, Part, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
-from hub.domain.holding.orders import ENDED_ORDERS, ORDERS, Order, OrderLine, order_from, order_name, stored_order
+from hub.domain.holding.orders import (
+    ENDED_ORDERS,
+    ORDERS,
+    Order,
+    OrderLine,
+    order_from,
+    order_name,
+    renamed,
+    stored_order,
+)
 from hub.domain.holding.placing import Wish, demands_of, find
 
 # The table of records: by SKU, the names of the orders to which units are owed, the first first.
@@ -24,7 +33,7 @@ LINE_UP = "shortfalls"
 def known_order(draft: Draft, id: str) -> Order:
     """What is remembered of an order; an empty one when nothing is."""
     value = draft.record(ORDERS, id) or draft.record(ENDED_ORDERS, id)
-    return order_from(value) if value is not None else Order()
+    return renamed(order_from(value), draft.house_name) if value is not None else Order()
 
 
 class Account:

@@ -11,7 +11,7 @@ force: out of the own fence, then `free`, whatever is held back. What nobody has
 nowhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -110,6 +110,26 @@ def order_from(value: Any) -> Order:
 def stored_order(order: Order) -> Any:
     """As the journal has it."""
     return msgspec.msgpack.decode(_encode(order))
+
+
+def renamed(order: Order, house_name: Callable[[str], str]) -> Order:
+    """The order with its lines by the names that the house has by now; lines of one SKU are one."""
+    if all(house_name(line.sku) == line.sku for line in order.lines):
+        return order
+    lines: dict[str, OrderLine] = {}
+    for line in order.lines:
+        name = house_name(line.sku)
+        old = lines.get(name, OrderLine(name))
+        lines[name] = OrderLine(
+            name,
+            old.ordered + line.ordered,
+            old.cancelled + line.cancelled,
+            old.sold + line.sold,
+            old.fulfilled + line.fulfilled,
+            old.waiting + line.waiting,
+            line.left_from or old.left_from,
+        )
+    return msgspec.structs.replace(order, lines=tuple(lines.values()))
 
 
 def with_ordered(order: Order, wanted: Mapping[str, int], time_ms: int) -> Order:

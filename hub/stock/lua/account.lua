@@ -49,12 +49,27 @@ local function copy_of_order(order)
   return copied
 end
 
+-- Its lines by the names that the house has by now; lines of one SKU are one.
+local function rename(change, call, order)
+  local old = order[accounts.LINES]
+  order[accounts.LINES] = {}
+  for _, line in ipairs(old) do
+    local name = house_name(change, call, line[1])
+    local new = accounts.line_of(order, name)
+    for place = accounts.ORDERED, accounts.WAITING do new[place] = new[place] + line[place] end
+    if line[accounts.LEFT_FROM] ~= '' then new[accounts.LEFT_FROM] = line[accounts.LEFT_FROM] end
+    accounts.set_line(order, new)
+  end
+  return order
+end
+
 -- `lines` has the line of each SKU, by name.
 function accounts.open(change, call, lines, id)
   local found = record_of(change, call, 'orders', id) or record_of(change, call, 'ended_orders', id)
   local name = 'order:' .. id
   return {
-    id = id, name = name, lines = lines, order = found and copy_of_order(found) or { '', 0, 0, 0, 0, '', {} },
+    id = id, name = name, lines = lines,
+    order = found and rename(change, call, copy_of_order(found)) or { '', 0, 0, 0, 0, '', {} },
     hold = holding.known(change, call, name),
   }
 end

@@ -16,6 +16,10 @@ local function check_command(command)
   if type(command[LINES]) ~= 'table' then refuse('lines are missing') end
 end
 
+local apply_fact
+
+do
+
 local function check_line(call, line, fact)
   if type(line) ~= 'table' then refuse('a line is missing') end
   if not is_whole(line[AMOUNT], fact.low, QUANTITY_MAX) then refuse('quantity is not a whole number in bounds') end
@@ -60,7 +64,7 @@ local function check_lines(call, command, fact)
   pieces.recall(command[LINES], fact.own_lines and fact.own_lines(command))
 end
 
-local function apply_fact(call, command)
+function apply_fact(call, command)
   local fact = facts[command[VERB]]
   if type(fact) ~= 'table' then refuse('unknown verb') end
   check_lines(call, command, fact)
@@ -77,4 +81,6 @@ local function apply_fact(call, command)
   holding.settle(change, call)
   for _, place in ipairs(change.places) do note_parts(change, place) end
   return change
+end
+
 end

@@ -43,7 +43,8 @@ local function take_alias(change, call, sku, alias, key)
   if owner == sku then return end
   if owner then refuse('"' .. alias .. '" is a name of "' .. owner .. '" already') end
   local state = load_whole(key)
-  if state.rules or #expected_in(state) > 0 or record_of(change, call, 'catalogue', alias) then
+  if state.rules or #expected_in(state) > 0 or record_of(change, call, 'catalogue', alias)
+    or record_of(change, call, 'shortfalls', alias) then
     refuse('"' .. alias .. '" is a SKU of its own, with stock, supply or a description, and stays one: send "' .. sku
       .. '" in its place, and bring its units over by two adjustments')
   end

@@ -8,12 +8,6 @@
 -- A file of facts keeps its functions to itself (do … end), for a script may have 200 names at most.
 local facts = {}
 
--- What a name means by now: what waited for another fact may have been told by a name that became an alias meanwhile.
-function facts.house_name(change, call, name)
-  local owner = record_of(change, call, 'aliases', name)
-  return owner and owner[1] or name
-end
-
 local REACH_MAX = 100
 
 -- Stops the command unless it is a list of names: where its sender may touch anything, empty for everywhere.

@@ -51,6 +51,12 @@ local function set_record(change, table_name, field, value)
   own[3] = value
 end
 
+-- What a name means by now: what waited for another fact may have been told by a name that became an alias meanwhile.
+local function house_name(change, call, name)
+  local owner = record_of(change, call, 'aliases', name)
+  return owner and owner[1] or name
+end
+
 local function keep_records(change, call, number)
   for _, set in ipairs(change.records) do
     local table_name, field, value = set[1], set[2], set[3]

@@ -61,7 +61,7 @@ local function check_early(change, call, command, detail, found)
     is_final = is_final or each[WAS_FINAL] == 1
     for _, units in ipairs(each[UNITS_THEN]) do
       at = at + 1
-      local line, name = command[LINES][at], facts.house_name(change, call, units[1])
+      local line, name = command[LINES][at], house_name(change, call, units[1])
       if line and line[SKU] == units[1] and name ~= units[1] then error({ stale = units[1] }, 0) end
       if not line or line[SKU] ~= name or line[AMOUNT] ~= units[2] or line[HAPPENED] ~= each[TIME_THEN]
         or line[LOCATION] ~= detail[GOES_TO] or not is_same_list(line[SERIALS], units[3]) then

@@ -180,7 +180,7 @@ function facts.sale.after(change, call, command)
   local takes, done, has_given = takes_of(change), voided(change, call, field, {}), false
   for _, each in ipairs(waiting) do
     local asked = {}
-    for i, units in ipairs(each[2]) do asked[i] = { facts.house_name(change, call, units[1]), units[2], units[3] } end
+    for i, units in ipairs(each[2]) do asked[i] = { house_name(change, call, units[1]), units[2], units[3] } end
     local time = math.min(each[1], call.now)
     change.moment = time ~= command[TIME] and time or nil
     local beyond = beyond_reach(takes, asked, done, each[3])

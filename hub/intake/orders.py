@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.holding.hold import KEPT, Hold, Part
-from hub.domain.holding.orders import Order, OrderLine
+from hub.domain.holding.orders import Order, OrderLine, renamed
 from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response
 from hub.intake.parts import Parts
 from hub.intake.requested import ANY_OWNER
@@ -32,7 +32,7 @@ async def get_order(request: web.Request) -> web.Response:
     order, hold = await parts.held.order(id)
     if order is None or not _may_see(order, hold, claims):
         raise Stopped(problem("not_found", f"There is no order {id} that this caller may see."))
-    return json_response(told_order(id, order, hold))
+    return json_response(told_order(id, renamed(order, parts.house.sku), hold))
 
 
 def told_order(id: str, order: Order, hold: Hold | None) -> ToldOrder:

@@ -12,7 +12,7 @@ import msgspec
 from hub.domain.command import Fact, Line, Ordering
 from hub.domain.holding.hold import KEPT, Hold
 from hub.domain.holding.ordering import leaves_from
-from hub.domain.holding.orders import Order, order_name
+from hub.domain.holding.orders import Order, order_name, renamed
 from hub.domain.rules import House
 from hub.stock.allowed import Allowed
 from hub.stock.held import Held
@@ -76,7 +76,7 @@ def _ordering(fact: Fact) -> Ordering:
 
 def _completed(fact: Fact, known: _Known, house: House, allowed: Allowed) -> Fact | Forbidden:
     ordering = _ordering(fact)
-    order = known.orders.get(ordering.order, Order())
+    order = renamed(known.orders.get(ordering.order, Order()), house.sku)
     reserved = known.reserved(fact)
     why = _forbidden(order, [known.holds.get(order_name(ordering.order)), *reserved], allowed)
     if why is not None:

@@ -294,3 +294,16 @@ async def test_an_order_is_told_to_its_owner_and_to_who_may_see_all(door: Door) 
     assert (await order.get(token=asking("bert", "reservations:write").token)).status == 404
     assert (await order.get(token=door.token(("events:write",)))).status == 403
     assert (await door.get("/v1/orders/%00", token=door.till)).problem == "not_found"
+
+
+async def test_an_order_told_by_a_name_that_became_an_alias_is_of_the_same_sku(door: Door) -> None:
+    sku, order = await stocked(door, "NAMED-NOW", LON_KNB=3), Order(door)
+    await order.tell("order.cancelled", line("NAMED-BEFORE"))
+    described = await door.ask(
+        "PUT", "/v1/skus", body=[{"id": sku, "aliases": ["NAMED-BEFORE"]}], token=door.token(("admin",))
+    )
+    assert described.json()[0]["status"] == "applied", described.body
+
+    await order.place(line("NAMED-BEFORE", 3))
+
+    assert (await order.state())["lines"] == [told_line(sku, 3, cancelled=1, at={LON: 2})]

@@ -297,15 +297,15 @@ async def test_what_waits_since_before_reaches_were_kept_takes_effect_anywhere(
 async def test_what_waits_since_before_reaches_were_kept_once_takes_effect_within_its_own(
     hub: OpenStores, redis_client: Redis
 ) -> None:
-    await hub.booking.book([received(hub, "near", 1), received(hub, "also", 2)], {"PAR"})
-    await hub.booking.book([received(hub, "far", 4)], {"LON"})
+    await hub.booking.book([received(hub, "near", 1), received(hub, "also", 2)], Allowed({"PAR"}))
+    await hub.booking.book([received(hub, "far", 4)], Allowed({"LON"}))
     record = msgspec.msgpack.decode(await redis_client.hget(keys.TRANSFERS, "T1") or b"")
     assert ([each[3] for each in record[4]], record[5]) == ([1, 1, 2], [["PAR"], ["LON"]])
     for each in record[4]:
         each[3:] = [record[5][each[3] - 1]]
     await redis_client.hset(keys.TRANSFERS, "T1", msgspec.msgpack.encode(record[:5]))
 
-    await hub.booking.book([received(hub, "newer", 8)], {"PAR"})
+    await hub.booking.book([received(hub, "newer", 8)], Allowed({"PAR"}))
     await hub.book(dispatched(hub, "out", 1))
 
     assert await on_hand(hub) == {"LON": -1, "PAR": 1 + 2 + 8}
@@ -317,8 +317,8 @@ async def test_a_receipt_that_has_no_room_is_parked_with_where_its_sender_may_to
     await hub.book(*(received(hub, f"early-{n}", 1) for n in range(100)))
     more = received(hub, "more", 1)
 
-    [parked] = await hub.booking.book([more], {"PAR", "LON"})
-    [again] = await hub.booking.book([more], {"PAR", "LON"})
+    [parked] = await hub.booking.book([more], Allowed({"PAR", "LON"}))
+    [again] = await hub.booking.book([more], Allowed({"PAR", "LON"}))
 
     assert isinstance(parked, Parked)
     assert "100 receipts" in parked.why

@@ -300,7 +300,7 @@ async def test_an_order_told_by_a_name_that_became_an_alias_is_of_the_same_sku(d
     sku, order = await stocked(door, "NAMED-NOW", LON_KNB=3), Order(door)
     await order.tell("order.cancelled", line("NAMED-BEFORE"))
     described = await door.ask(
-        "PUT", "/v1/skus", body=[{"id": sku, "aliases": ["NAMED-BEFORE"]}], token=door.token(("admin",))
+        "PUT", "/v1/skus", body=[{"sku": sku, "aliases": ["NAMED-BEFORE"]}], token=door.token(("admin",))
     )
     assert described.json()[0]["status"] == "applied", described.body
 

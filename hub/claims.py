@@ -56,6 +56,10 @@ class Claims(msgspec.Struct, frozen=True):
         """Whether the location may be touched and seen."""
         return location in self.locations or ALL in self.locations
 
+    def pool_reach(self) -> frozenset[str] | None:
+        """The pools that may be touched and seen; None: all."""
+        return None if ALL in self.pools else self.pools
+
     def pools_seen(self, public: Iterable[str]) -> frozenset[str] | None:
         """The pools that may be seen, with those that anyone may; None: all."""
         return None if ALL in self.pools else self.pools.union(public)

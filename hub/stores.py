@@ -39,6 +39,7 @@ from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.settings import Settings
 from hub.stock import keys, sweep
+from hub.stock.about_orders import AboutOrders
 from hub.stock.batcher import Batcher
 from hub.stock.booking import Booking
 from hub.stock.books import Books
@@ -214,7 +215,7 @@ class Stores:
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
         voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
-        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids)
+        earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids, AboutOrders(self.held))
         return Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
 
     def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:

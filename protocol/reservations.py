@@ -97,13 +97,15 @@ class ToldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expired: int = 0
     # Taken by something that came first, and nowhere else to be had.
     broken: int = 0
+    # Taken over by an order, which tells what becomes of them.
+    ordered: int = 0
 
 
 class Reservation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reservation as it is now."""
 
     id: str
-    # `held`, `confirmed`, `fulfilled`, `released`, `expired` or `broken`.
+    # `held`, `confirmed`, `fulfilled`, `released`, `expired` or `broken`; of one that an order took over, the order's.
     state: str
     # When the first of its units are given back, RFC 3339; null when none are by themselves.
     expires_at: str | None

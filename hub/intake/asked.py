@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hub.domain.command import COMPLETE, LISTED, Counting, Detail, Line, Selling, Supply, Transfer, Verb, Voiding
+from hub.domain.command import (
+    COMPLETE,
+    LISTED,
+    Counting,
+    Detail,
+    Line,
+    Ordering,
+    Selling,
+    Supply,
+    Transfer,
+    Verb,
+    Voiding,
+)
 from hub.domain.command import Asked as Units
 from hub.domain.holding.hold import reservation_name
 from hub.domain.rules import House
@@ -28,9 +40,8 @@ def corrected(stated_ms: int, clock_error_ms: int) -> int:
 
 
 def asked_of(event: events.Event, house: House, clock_error_ms: int) -> Asked | None:
-    """What the event asks; None when it names a status that the house does not have, or cannot be booked yet."""
-    make = _MAKERS.get(type(event))
-    asked = make(event, house, clock_error_ms) if make else None
+    """What the event asks; None when it names a status that the house does not have."""
+    asked = _MAKERS[type(event)](event, house, clock_error_ms)
     if asked is None or not all(_is_bucket(line.bucket, house) for line in asked.lines):
         return None
     return asked
@@ -51,8 +62,8 @@ def _units(lines: Iterable[events.Line] | None, house: House) -> tuple[Units, ..
 
 
 def _sale(event: events.Sale, house: House, clock_error_ms: int) -> Asked:
-    held = None if event.reservation is None else Selling(reservation_name(event.reservation))
-    return Asked("sale", _lines(event, house, event.location), held)
+    held = Selling(_reservation(event.reservation), event.order or "")
+    return Asked("sale", _lines(event, house, event.location), held if held != Selling() else None)
 
 
 def _void(event: events.SaleVoided, house: House, clock_error_ms: int) -> Asked:
@@ -116,7 +127,39 @@ def _expected(event: events.Expected, house: House, clock_error_ms: int) -> Aske
     return Asked("expected", _lines(event, house, event.location), supply)
 
 
-# Orders are not booked yet.
+def _reservation(id: str | None) -> str:
+    return "" if id is None else reservation_name(id)
+
+
+def _ordered(lines: Iterable[Any] | None, house: House) -> tuple[tuple[str, str, int], ...]:
+    """(SKU, location, units); only lines of what is ordered can name a location."""
+    return tuple((house.sku(line.sku), getattr(line, "location", None) or "", line.quantity) for line in lines or ())
+
+
+def _placed(event: events.OrderPlaced, house: House, clock_error_ms: int) -> Asked:
+    ordering = Ordering(
+        event.order,
+        _ordered(event.lines, house),
+        reservation=_reservation(event.reservation),
+        owner=event.owner or "",
+        only=tuple(dict.fromkeys(event.locations or ())),
+        prefer=tuple(dict.fromkeys(event.prefer or ())),
+    )
+    return Asked("order_place", detail=ordering)
+
+
+def _changed(event: events.OrderChanged, house: House, clock_error_ms: int) -> Asked:
+    return Asked("order_change", detail=Ordering(event.order, _ordered(event.lines, house)))
+
+
+def _cancelled(event: events.OrderCancelled, house: House, clock_error_ms: int) -> Asked:
+    return Asked("order_cancel", detail=Ordering(event.order, _ordered(event.lines, house)))
+
+
+def _fulfilled(event: events.OrderFulfilled, house: House, clock_error_ms: int) -> Asked:
+    return Asked("order_fulfil", detail=Ordering(event.order, _ordered(event.lines, house), event.location or ""))
+
+
 _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Sale: _sale,
     events.Count: _count,
@@ -129,4 +172,8 @@ _MAKERS: dict[type, Callable[[Any, House, int], Asked | None]] = {
     events.Adjustment: _adjustment,
     events.RingFence: _ring_fence,
     events.Expected: _expected,
+    events.OrderPlaced: _placed,
+    events.OrderChanged: _changed,
+    events.OrderCancelled: _cancelled,
+    events.OrderFulfilled: _fulfilled,
 }

@@ -14,6 +14,7 @@ from hub.intake.counted import closings_of
 from hub.intake.exchange import PRIVATE, Stopped, caller_with, encode_json, json_response, read_body
 from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
+from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked
 from protocol.answers import EventAnswer, epoch_ms
 from protocol.codec import Malformed, decode_event, split_array
@@ -85,7 +86,7 @@ async def _book(
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
     facts = [fact for fact in read if isinstance(fact, Fact)]
     house = parts.house
-    outcomes = await parts.booking.book(facts, claims.reach())
+    outcomes = await parts.booking.book(facts, _allowed(claims))
     if parts.house is not house:
         sent = [raw for raw, item in zip(raws, read, strict=True) if isinstance(item, Fact)]
         told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
@@ -110,7 +111,7 @@ async def _book_parked_again(
         for index, fact in enumerate(told)
         if isinstance(outcomes[index], Parked) and isinstance(fact, Fact) and fact.verb != "park"
     }
-    booked = await parts.booking.book(list(again.values()), claims.reach())
+    booked = await parts.booking.book(list(again.values()), _allowed(claims))
     for (index, fact), outcome in zip(again.items(), booked, strict=True):
         facts[index], outcomes[index] = fact, outcome
 
@@ -126,6 +127,10 @@ def _read(parts: Parts, claims: Claims, raw: bytes | msgspec.Raw, clock_error_ms
     if forbidden is not None:
         return refusal(decoded.event.id, problem("forbidden", f"Refused: {forbidden}.")), 403
     return to_fact(decoded, names, claims.source, parts.house, clock_error_ms)
+
+
+def _allowed(claims: Claims) -> Allowed:
+    return Allowed(claims.reach(), claims.pool_reach())
 
 
 async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:

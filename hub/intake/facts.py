@@ -1,7 +1,7 @@
 """Event → fact: who may say it, what its names mean in this house, and when it happened. Pure.
 
-An event that names what this house does not know (yet), or is of a type it cannot book (yet), becomes a fact with
-the verb `park`: it is kept whole, because a fact must not be lost to configuration.
+An event that names what this house does not know (yet) becomes a fact with the verb `park`: it is kept whole, because
+a fact must not be lost to configuration.
 """
 
 from typing import NamedTuple

@@ -21,6 +21,7 @@ from hub.faults import Fault
 from hub.intake.facts import names_in, to_fact
 from hub.intake.parts import Parts
 from hub.intake.questions import ledger_has_all
+from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Duplicate
 from protocol.answers import epoch_ms
 from protocol.codec import Malformed, decode_event
@@ -108,6 +109,6 @@ async def _book(parts: Parts, ready: Sequence[tuple[Reach, Fact]]) -> int:
     booked = 0
     for start in range(0, len(ready), EVENTS_PER_ARRAY_MAX):
         for reach, some in groupby(ready[start : start + EVENTS_PER_ARRAY_MAX], key=itemgetter(0)):
-            outcomes = await parts.booking.book([fact for _, fact in some], set(reach) or None)
+            outcomes = await parts.booking.book([fact for _, fact in some], Allowed(set(reach) or None))
             booked += sum(isinstance(outcome, Applied | Duplicate) for outcome in outcomes)
     return booked

@@ -19,7 +19,8 @@ from protocol.reservations import Reservation, ReservationsAnswer
 # A page looks at so many stretches of the list; none of their reservations may be for this caller.
 STRETCHES_PER_PAGE_MAX = 10
 
-_STATES = tuple(state.name for state in State)
+# Something is kept for each in the list, and what an order took over is kept for that.
+_STATES = tuple(state.name for state in State if state != State.ordered)
 _FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 
 _decode_cursor = msgspec.json.Decoder(tuple[int, str]).decode

@@ -17,7 +17,7 @@ from hub.stock.outcome import AsItIs, Denied, Granted, Outcome, Refused
 from protocol.codec import Malformed
 from protocol.identifiers import OpaqueId
 from protocol.problems import Problem, Shortage, problem
-from protocol.reservations import Change, Extend, decode_change, decode_reserve
+from protocol.reservations import Change, Extend, Reservation, decode_change, decode_reserve
 
 SCOPE = "reservations:write"
 # Units may be found anew, wherever the reservation allows.
@@ -48,7 +48,7 @@ async def post_reservations(request: web.Request) -> web.Response:
     if not may_see(hold, claims):
         # Made by the same system with a token for more.
         raise Stopped(_unknown(reserve.id))
-    return json_response(reservation(reservation_name(reserve.id), hold, parts.held.now_ms(), reserve.tags), 201)
+    return json_response(await _told(parts, reserve.id, hold, reserve.tags), 201)
 
 
 async def post_change(request: web.Request) -> web.Response:
@@ -75,7 +75,7 @@ async def post_change(request: web.Request) -> web.Response:
             raise Stopped(known)
         ttl_ms = known
     changed = await _asked(parts, change_fact(verb, id, change, claims, _now_ms(), ttl_ms))
-    return json_response(reservation(reservation_name(id), changed, parts.held.now_ms()))
+    return json_response(await _told(parts, id, changed))
 
 
 async def get_reservation(request: web.Request) -> web.Response:
@@ -83,8 +83,7 @@ async def get_reservation(request: web.Request) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     claims = reader(request, parts)
     id = _id(request)
-    hold = await _seen(parts, claims, id)
-    return json_response(reservation(reservation_name(id), hold, parts.held.now_ms()))
+    return json_response(await _told(parts, id, await _seen(parts, claims, id)))
 
 
 def reader(request: web.Request, parts: Parts) -> Claims:
@@ -108,6 +107,11 @@ async def _seen(parts: Parts, claims: Claims, id: str) -> Hold:
     if found is None or not may_see(found, claims):
         raise Stopped(_unknown(id))
     return as_of(found, parts.held.now_ms())
+
+
+async def _told(parts: Parts, id: str, hold: Hold, tags: tuple[str, ...] = ()) -> Reservation:
+    orders = await parts.held.orders([hold.order]) if hold.is_taken_over else {}
+    return reservation(reservation_name(id), hold, parts.held.now_ms(), tags, orders.get(hold.order))
 
 
 def _needs_places(verb: Verb, hold: Hold) -> bool:

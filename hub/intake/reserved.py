@@ -6,12 +6,13 @@ import msgspec
 
 from hub.access import Claims
 from hub.domain.holding.hold import KEPT, RESERVATION, Hold, Part, State, over
+from hub.domain.holding.orders import Order
 from hub.intake.requested import ANY_OWNER
 from protocol.answers import rfc3339
 from protocol.reservations import Reservation, ToldAllocation, ToldLine
 
 # Counts that a line tells; `held` is what is left.
-_TOLD = (State.confirmed, State.fulfilled, State.released, State.expired, State.broken)
+_TOLD = (State.confirmed, State.fulfilled, State.released, State.expired, State.broken, State.ordered)
 
 
 def as_of(hold: Hold, now_ms: int) -> Hold:
@@ -34,12 +35,15 @@ def may_place(hold: Hold, claims: Claims) -> bool:
     return reach is None or (hold.only != () and reach.issuperset(hold.only))
 
 
-def reservation(name: str, hold: Hold, now_ms: int, tags: tuple[str, ...] = ()) -> Reservation:
-    """A reservation as it is told at this time, by the kernel's clock."""
+def reservation(
+    name: str, hold: Hold, now_ms: int, tags: tuple[str, ...] = (), order: Order | None = None
+) -> Reservation:
+    """A reservation as it is told at this time, by the kernel's clock; `order` is the one that took it over."""
     hold = as_of(hold, now_ms)
+    state = hold.state if hold.state != State.ordered else _state_by(order)
     return Reservation(
         id=name.removeprefix(f"{RESERVATION}:"),
-        state=hold.state.name,
+        state=state.name,
         expires_at=rfc3339(hold.due_at_ms) if hold.due_at_ms else None,
         pool=hold.pool,
         kind=hold.kind,
@@ -48,6 +52,16 @@ def reservation(name: str, hold: Hold, now_ms: int, tags: tuple[str, ...] = ()) 
         lines=tuple(_line(sku, [part for part in hold.parts if part.sku == sku]) for sku in hold.skus),
         tags=tags,
     )
+
+
+def _state_by(order: Order | None) -> State:
+    """The state of what an order took over: kept for it, or gone with it, or given back with it."""
+    if order is None:
+        # Forgotten since: what is over is remembered as long as a reservation.
+        return State.fulfilled
+    if not order.is_over:
+        return State.confirmed
+    return State.fulfilled if any(line.out for line in order.lines) else State.released
 
 
 def _line(sku: str, parts: list[Part]) -> ToldLine:

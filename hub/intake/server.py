@@ -10,6 +10,7 @@ from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
+from hub.intake.orders import get_order
 from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
@@ -35,6 +36,7 @@ _EXPOSED = "ETag, Retry-After, WWW-Authenticate"
 _PREFLIGHT_SECONDS = "600"
 # An id may have braces, which aiohttp's own pattern excludes.
 _RESERVATION = "/v1/reservations/{id:[^/]+}"
+_ORDER = "/v1/orders/{order:[^/]+}"
 # Questions too long for a URL, and what is known again by its id.
 ASKED_BY_POST = frozenset({"/v1/availability/query"})
 TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
@@ -69,6 +71,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/reservations", guarded(get_reservations))
     app.router.add_get(_RESERVATION, guarded(get_reservation))
     app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
+    app.router.add_get(_ORDER, guarded(get_order))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)

@@ -1,7 +1,7 @@
 """What an event names that nobody in this house knows (yet). Pure."""
 
 from hub.domain.rules import House
-from hub.intake.facts import names_in, to_fact
+from hub.intake.facts import names_in
 from protocol.codec import DecodedEvent, Malformed, decode_event
 from protocol.events import FREE, WRITTEN_OFF
 
@@ -19,8 +19,6 @@ def unknown_in(decoded: DecodedEvent, house: House) -> tuple[str, ...]:
     for line in getattr(event, "lines", None) or ():
         buckets = [getattr(line, field, None) for field in _BUCKET_FIELDS]
         found += [f"status {name}" for name in buckets if name and name not in (FREE, WRITTEN_OFF, *house.statuses)]
-    if not found and to_fact(decoded, names, "", house, 0).verb == "park":
-        found.append(f"type {event.__struct_config__.tag}")
     return tuple(dict.fromkeys(found))
 
 

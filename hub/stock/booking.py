@@ -16,9 +16,10 @@ from hub.domain.entry import Seq
 from hub.domain.remembering import AHEAD_MS, DAY_MS
 from hub.faults import Fault, Unavailable
 from hub.patience import attempts
+from hub.stock.allowed import EVERYTHING, Allowed
 from hub.stock.batcher import Batcher
 from hub.stock.described import Described
-from hub.stock.earlier import ABOUT_EARLIER, Allowed, Earlier
+from hub.stock.earlier import ABOUT_EARLIER, Earlier
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import LongMemory, Recalled
 from hub.stock.message import Command, Dismiss, Refresh
@@ -47,11 +48,10 @@ class Booking:
         self._described = described
         self._on_count_opened = on_count_opened
 
-    async def book(self, facts: Sequence[Fact], allowed: Allowed = None) -> list[Outcome]:
+    async def book(self, facts: Sequence[Fact], allowed: Allowed = EVERYTHING) -> list[Outcome]:
         """Book the facts in their order; one outcome for each.
 
-        `allowed` are the locations that the sender may touch, where only another event, earlier or still to come, says
-        which one it is; None: all.
+        `allowed` is what the sender may touch, where only another event, earlier or still to come, says what that is.
 
         Raises:
             Fault: a store did not answer or refused, so some outcomes are unknown; send the same facts again.

@@ -1,23 +1,25 @@
-"""Look up what an event is about before the kernel is asked: the transfer that it is part of, the sale that it voids.
+"""Look up what an event is about before the kernel is asked: its transfer, its order, the sale that it voids.
 
 The kernel touches only keys that it was given and cannot ask the ledger, so somebody must know first where a transfer
 goes and what a sale took. What was looked up may have changed by the time the kernel is asked; it says so
 (`look_again`) and writes nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
-from hub.domain.command import REACH_MAX, Fact, Transfer, Voiding
+from hub.domain.command import ORDER_VERBS, REACH_MAX, Fact, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.rules import House
 from hub.domain.transfers import with_record
 from hub.domain.transit import CLOSED, Record, record_from
 from hub.domain.voids import given_back_in, record_field, with_sale
 from hub.stock import keys
+from hub.stock.about_orders import AboutOrders
+from hub.stock.allowed import Allowed
 from hub.stock.days import in_days
 from hub.stock.kernel import Kernel
 from hub.stock.long_memory import EventId, LongMemory, VoidMemory
@@ -26,10 +28,8 @@ from hub.stock.reading import reading
 from protocol.limits import NAME_CHARS_MAX
 
 # Facts that are about an earlier one.
-ABOUT_EARLIER = frozenset({"dispatch", "receive", "void"})
+ABOUT_EARLIER = ORDER_VERBS | {"dispatch", "receive", "void"}
 
-# The locations that the sender may touch; None: all.
-Allowed = Collection[str] | None
 Completed = Fact | Refused | Forbidden
 
 # The entry of an event, and the units of each SKU that were given back by what the ledger says.
@@ -43,7 +43,13 @@ class Earlier:
     """Looks up what facts are about, for one partition."""
 
     def __init__(
-        self, client: Redis, kernel: Kernel, house: Callable[[], House], memory: LongMemory, voids: VoidMemory
+        self,
+        client: Redis,
+        kernel: Kernel,
+        house: Callable[[], House],
+        memory: LongMemory,
+        voids: VoidMemory,
+        orders: AboutOrders,
     ) -> None:
         self._client = client
         self._kernel = kernel
@@ -51,6 +57,7 @@ class Earlier:
         self._house = house
         self._memory = memory
         self._voids = voids
+        self._orders = orders
 
     async def complete(self, facts: Sequence[Fact], allowed: Allowed) -> list[Completed]:
         """Complete facts that are about earlier ones, in their order; or say why one cannot be booked.
@@ -60,15 +67,20 @@ class Earlier:
         Raises:
             Unavailable, ServerRefused: Redis did not answer, or the ledger, where only that can tell.
         """
-        transfers = await self._transfers({_transfer_in(fact) for fact in facts if fact.verb != "void"})
+        transfers = await self._transfers({_transfer_in(fact) for fact in facts if isinstance(fact.detail, Transfer)})
         sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
+        ordering = [fact for fact in facts if fact.verb in ORDER_VERBS]
+        orders = iter(await self._orders.complete(ordering, self._house(), allowed))
         house = self._house()
-        return [
-            _voiding(fact, sales, house, allowed)
-            if fact.verb == "void"
-            else _moving(fact, transfers.get(_transfer_in(fact)), house, allowed)
-            for fact in facts
-        ]
+        completed: list[Completed] = []
+        for fact in facts:
+            if fact.verb in ORDER_VERBS:
+                completed.append(next(orders))
+            elif fact.verb == "void":
+                completed.append(_voiding(fact, sales, house, allowed))
+            else:
+                completed.append(_moving(fact, transfers.get(_transfer_in(fact)), house, allowed))
+        return completed
 
     async def _transfers(self, ids: Iterable[str]) -> dict[str, Record]:
         """What is remembered of the transfers among these."""
@@ -129,7 +141,8 @@ def _sale_in(fact: Fact) -> EventId:
 def _moving(fact: Fact, known: Record | None, house: House, allowed: Allowed) -> Completed:
     """A transfer goes to one place; which one that is hears only who may touch it."""
     assert isinstance(fact.detail, Transfer)
-    if fact.verb == "dispatch" and known and known.to not in ("", fact.detail.to) and not _may_touch(allowed, known.to):
+    is_elsewhere = fact.verb == "dispatch" and known is not None and known.to not in ("", fact.detail.to)
+    if known is not None and is_elsewhere and not allowed.may_location(known.to):
         return Refused(f"transfer {fact.detail.id} does not go to {fact.detail.to}")
     completed = with_record(fact, known, house.sku)
     if fact.verb == "receive" and not (known and known.to):
@@ -151,10 +164,10 @@ def _voiding(fact: Fact, sales: Mapping[EventId, Known], house: House, allowed: 
 
 def _waiting(fact: Fact, allowed: Allowed) -> Completed:
     """What waits keeps where its sender may touch anything, for nobody knows yet where it will take effect."""
-    if allowed is None:
+    if allowed.locations is None:
         return fact
     # A token may name what can be no location.
-    reach = tuple(sorted(name for name in allowed if name.isascii() and 1 <= len(name) <= NAME_CHARS_MAX))
+    reach = tuple(sorted(name for name in allowed.locations if name.isascii() and 1 <= len(name) <= NAME_CHARS_MAX))
     if not reach:
         return Forbidden("the token allows no location, and it is not known yet where this takes effect")
     if len(reach) > REACH_MAX:
@@ -163,13 +176,9 @@ def _waiting(fact: Fact, allowed: Allowed) -> Completed:
     return msgspec.structs.replace(fact, detail=msgspec.structs.replace(fact.detail, reach=reach))
 
 
-def _may_touch(allowed: Allowed, location: str) -> bool:
-    return allowed is None or location in allowed
-
-
 def _checked(fact: Fact, house: House, allowed: Allowed) -> Completed:
     places = {line.location for line in fact.lines}
-    if not all(_may_touch(allowed, place) for place in places):
+    if not all(map(allowed.may_location, places)):
         return Forbidden("the token does not allow the location where this takes effect")
     if not all(place in house.locations for place in places):
         return msgspec.structs.replace(fact, verb="park", lines=(), detail=None)

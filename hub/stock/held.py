@@ -1,4 +1,4 @@
-"""Read who keeps units: one hold, all of them in stretches, and those whose time is over."""
+"""Read who keeps units: one hold or order, all holds in stretches, and those whose time is over."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from redis.asyncio.client import Pipeline
 
 from hub.domain.holding.due import Due
 from hub.domain.holding.hold import ENDED, RESERVATION, Hold, hold_from, owners_field
+from hub.domain.holding.orders import ENDED_ORDERS, Order, order_from, order_name
 from hub.stock import keys
 from hub.stock.days import in_days, now_ms
 from hub.stock.kernel import Kernel
@@ -20,6 +21,7 @@ STRETCH_HOLDS = 500
 
 _RESERVATIONS = f"{RESERVATION}:"
 _decode_hold = msgspec.msgpack.Decoder(Hold).decode
+_decode_order = msgspec.msgpack.Decoder(Order).decode
 _decode_owned = msgspec.msgpack.Decoder(list[tuple[str, str]]).decode
 
 
@@ -67,18 +69,53 @@ class Held:
         ended = await in_days(self._client, self._kernel, list(fields))
         return found | {fields[field]: hold_from(record[-1]) for field, record in ended.items()}
 
+    async def orders(self, ids: Sequence[str]) -> dict[str, Order]:
+        """What is remembered of the orders among these.
+
+        Raises:
+            Unavailable: as `find`.
+        """
+        if not ids:
+            return {}
+        [rows] = await self._ask(lambda redis: redis.hmget(keys.ORDERS, list(ids)))
+        found = {id: _decode_order(packed) for id, packed in zip(ids, rows, strict=True) if packed}
+        # What ended since the first look is among these.
+        fields = {keys.day_field(ENDED_ORDERS, id): id for id in ids if id not in found}
+        ended = await in_days(self._client, self._kernel, list(fields))
+        return found | {fields[field]: order_from(record[-1]) for field, record in ended.items()}
+
+    async def order(self, id: str) -> tuple[Order | None, Hold | None]:
+        """What is remembered of one order, and what is kept for it, if it was placed, both of one moment.
+
+        Raises:
+            Unavailable: as `find`.
+        """
+        name = order_name(id)
+        packed_order, packed_hold = await self._ask(
+            lambda redis: redis.hget(keys.ORDERS, id), lambda redis: redis.hget(keys.HOLDS, name), at_once=True
+        )
+        if packed_order and packed_hold:
+            return _decode_order(packed_order), _decode_hold(packed_hold)
+        # Both lie among the records of the days once nothing is to come, and change no more but for what comes late.
+        orders = {id: _decode_order(packed_order)} if packed_order else await self.orders([id])
+        return orders.get(id), (await self.find([name])).get(name)
+
+    async def owned(self, wanted: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """For each (owner, pool) the names of the holds that the owner's next, or its order, takes the place of.
+
+        Raises:
+            Unavailable: as `find`.
+        """
+        return [[name for _, name in entries] for entries in await self._entries(wanted)]
+
     async def replaceable(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
         """For each (owner, pool, kind) the name of the hold that the owner's next takes the place of; empty: none.
 
         Raises:
             Unavailable: as `find`.
         """
-        if not wanted:
-            return []
-        fields = [owners_field(owner, pool) for owner, pool, _ in wanted]
-        [rows] = await self._ask(lambda redis: redis.hmget(keys.OWNERS, fields))
-        owned = [dict(_decode_owned(packed)) if packed else {} for packed in rows]
-        return [names.get(kind, "") for names, (_, _, kind) in zip(owned, wanted, strict=True)]
+        owned = await self._entries([(owner, pool) for owner, pool, _ in wanted])
+        return [dict(entries).get(kind, "") for entries, (_, _, kind) in zip(owned, wanted, strict=True)]
 
     async def stretch(self, place: Place, sku: str | None = None) -> tuple[list[Kept], Place | None]:
         """Some reservations that units are kept for, of one SKU or of all, and where the next begin; None at the end.
@@ -107,6 +144,14 @@ class Held:
         left = [int(at_ms) - clock_ms for _, at_ms in rows[len(over) :]]
         return Due(over[:count], 0 if len(over) > count else min(left, default=None), int(live))
 
+    async def _entries(self, wanted: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+        """For each (owner, pool) the (kind, name) of what the owner's next takes the place of."""
+        if not wanted:
+            return []
+        fields = [owners_field(owner, pool) for owner, pool in wanted]
+        [rows] = await self._ask(lambda redis: redis.hmget(keys.OWNERS, fields))
+        return [_decode_owned(packed) if packed else [] for packed in rows]
+
     async def _scanned(self, place: Place) -> tuple[list[Kept], Place | None]:
         [(following, rows)] = await self._ask(lambda redis: redis.hscan(keys.HOLDS, place.scan, count=STRETCH_HOLDS))
         names = {name.decode(): packed for name, packed in rows.items()}
@@ -130,11 +175,11 @@ class Held:
         ]
         return found, places[-1] if len(places) == STRETCH_HOLDS else None
 
-    async def _ask(self, *commands: Callable[[Pipeline], object]) -> list[Any]:
-        """The answers in one round trip, and the proof that this is our Redis."""
+    async def _ask(self, *commands: Callable[[Pipeline], object], at_once: bool = False) -> list[Any]:
+        """The answers in one round trip, all of one moment if wanted, and the proof that this is our Redis."""
         floor = self._kernel.floor
         with reading():
-            async with self._client.pipeline(transaction=False) as pipeline:
+            async with self._client.pipeline(transaction=at_once) as pipeline:
                 pipeline.hmget(keys.META, ["epoch", "next"])
                 for command in commands:
                     command(pipeline)

@@ -34,7 +34,7 @@ class World:
         self.model.configure(HOUSE, booked_at_ms=NOW_MS)
         self.number = 0
 
-    def tell(self, verb: Verb, *lines: Line, pool: str = "online", detail: object = None) -> Outcome:
+    def tell(self, verb: Verb, *lines: Line, pool: str = "online", detail: object = None, later_ms: int = 0) -> Outcome:
         self.number += 1
         fact = Fact(
             verb,
@@ -50,7 +50,8 @@ class World:
             lines=lines,
             detail=detail,
         )  # type: ignore[arg-type]
-        return self.model.request(fact, NOW_MS) if verb in REQUESTS else self.model.apply(fact, NOW_MS)
+        now_ms = NOW_MS + later_ms
+        return self.model.request(fact, now_ms) if verb in REQUESTS else self.model.apply(fact, now_ms)
 
     def stock(self, location: str = "LON", quantity: int = 3) -> None:
         assert self.tell("receipt", Line("BAG", location, quantity), pool="").kind == "applied"
@@ -186,6 +187,21 @@ def test_a_till_that_takes_a_held_unit_has_another_held_where_the_pool_has_one()
 
     assert [alert.type for alert in second.alerts] == ["reservation_broken"]
     assert (world.reserved, world.owed) == ({}, 1)
+
+
+@pytest.mark.parametrize(("verb", "later_ms"), [("release", 0), ("expire", 1000)])
+def test_what_a_reservation_gives_back_is_owed_to_orders_first(verb: Verb, later_ms: int) -> None:
+    world = World()
+    world.stock("LON", 1)
+    world.reserve()
+    world.order("order_place", 1)
+    assert world.owed == 1
+
+    outcome = world.tell(verb, Line("BAG", "", 0), detail=Asking(R), later_ms=later_ms)
+
+    assert outcome.hold is not None
+    assert outcome.hold.owner == "ada"
+    assert (world.reserved, world.owed) == ({"LON": 1}, 0)
 
 
 def test_verbs_of_orders_are_facts() -> None:

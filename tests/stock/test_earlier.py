@@ -12,6 +12,7 @@ from hub.domain.entry import decode_entry
 from hub.domain.remembering import DAY_MS
 from hub.faults import Unavailable
 from hub.stock import keys
+from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Duplicate, Forbidden, Outcome, Parked, Refused
 from tests.stock.opened import OpenStores
 from tests.stock.test_booking import LAST_YEAR_MS, forget
@@ -110,7 +111,7 @@ async def test_a_dispatch_to_another_place_is_refused_with_the_reason(hub: OpenS
 async def test_where_a_transfer_goes_is_not_told_to_who_may_not_touch_it(hub: OpenStores) -> None:
     await hub.book(dispatched(hub, "out", 1))
 
-    [refused] = await hub.booking.book([dispatched(hub, "other", 1, to="LON")], {"LON"})
+    [refused] = await hub.booking.book([dispatched(hub, "other", 1, to="LON")], Allowed({"LON"}))
 
     assert refused == Refused("transfer T1 does not go to LON")
     assert await on_hand(hub) == {"LON": -1}
@@ -119,7 +120,7 @@ async def test_where_a_transfer_goes_is_not_told_to_who_may_not_touch_it(hub: Op
 async def test_who_may_not_touch_where_the_transfer_goes_changes_nothing(hub: OpenStores) -> None:
     await hub.book(dispatched(hub, "out", 1))
 
-    [outcome] = await hub.booking.book([received(hub, "in", 1)], {"LON"})
+    [outcome] = await hub.booking.book([received(hub, "in", 1)], Allowed({"LON"}))
 
     assert isinstance(outcome, Forbidden)
     assert await on_hand(hub) == {"LON": -1}
@@ -239,7 +240,7 @@ async def test_a_parked_sale_is_not_booked_yet_so_its_void_waits(hub: OpenStores
 async def test_who_may_not_touch_where_the_sale_was_voids_nothing(hub: OpenStores) -> None:
     await hub.book(sold(hub, "sale", 1))
 
-    [outcome] = await hub.booking.book([voided(hub, "void", "sale")], {"PAR"})
+    [outcome] = await hub.booking.book([voided(hub, "void", "sale")], Allowed({"PAR"}))
 
     assert isinstance(outcome, Forbidden)
     assert await on_hand(hub) == {"LON": -1}
@@ -256,7 +257,7 @@ async def test_too_many_waiting_voids_are_turned_away_for_now(hub: OpenStores, r
 async def test_what_nobody_can_say_the_reach_of_does_not_wait(hub: OpenStores, allowed: set[str]) -> None:
     facts = [received(hub, "early", 1), voided(hub, "void", "sale")]
 
-    outcomes = await hub.booking.book(facts, allowed)
+    outcomes = await hub.booking.book(facts, Allowed(allowed))
     await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
 
     assert kinds(outcomes) == ["Forbidden"] * 2
@@ -266,7 +267,7 @@ async def test_what_nobody_can_say_the_reach_of_does_not_wait(hub: OpenStores, a
 async def test_a_hundred_locations_are_kept(hub: OpenStores) -> None:
     facts = [received(hub, "early", 1), voided(hub, "void", "sale")]
 
-    outcomes = await hub.booking.book(facts, {"PAR", "LON", *(f"{n:064}" for n in range(98))})
+    outcomes = await hub.booking.book(facts, Allowed({"PAR", "LON", *(f"{n:064}" for n in range(98))}))
     await hub.book(dispatched(hub, "out", 1), sold(hub, "sale", 1))
 
     assert kinds(outcomes) == ["Applied"] * 2
@@ -296,15 +297,15 @@ async def test_what_waits_since_before_reaches_were_kept_takes_effect_anywhere(
 async def test_what_waits_since_before_reaches_were_kept_once_takes_effect_within_its_own(
     hub: OpenStores, redis_client: Redis
 ) -> None:
-    await hub.booking.book([received(hub, "near", 1), received(hub, "also", 2)], {"PAR"})
-    await hub.booking.book([received(hub, "far", 4)], {"LON"})
+    await hub.booking.book([received(hub, "near", 1), received(hub, "also", 2)], Allowed({"PAR"}))
+    await hub.booking.book([received(hub, "far", 4)], Allowed({"LON"}))
     record = msgspec.msgpack.decode(await redis_client.hget(keys.TRANSFERS, "T1") or b"")
     assert ([each[3] for each in record[4]], record[5]) == ([1, 1, 2], [["PAR"], ["LON"]])
     for each in record[4]:
         each[3:] = [record[5][each[3] - 1]]
     await redis_client.hset(keys.TRANSFERS, "T1", msgspec.msgpack.encode(record[:5]))
 
-    await hub.booking.book([received(hub, "newer", 8)], {"PAR"})
+    await hub.booking.book([received(hub, "newer", 8)], Allowed({"PAR"}))
     await hub.book(dispatched(hub, "out", 1))
 
     assert await on_hand(hub) == {"LON": -1, "PAR": 1 + 2 + 8}
@@ -316,8 +317,8 @@ async def test_a_receipt_that_has_no_room_is_parked_with_where_its_sender_may_to
     await hub.book(*(received(hub, f"early-{n}", 1) for n in range(100)))
     more = received(hub, "more", 1)
 
-    [parked] = await hub.booking.book([more], {"PAR", "LON"})
-    [again] = await hub.booking.book([more], {"PAR", "LON"})
+    [parked] = await hub.booking.book([more], Allowed({"PAR", "LON"}))
+    [again] = await hub.booking.book([more], Allowed({"PAR", "LON"}))
 
     assert isinstance(parked, Parked)
     assert "100 receipts" in parked.why

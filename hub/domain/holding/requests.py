@@ -15,6 +15,7 @@ from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
 from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.holding.settling import settle_holds
 from hub.domain.serials import INSPECTION
 
 # The parts as they are then, or why not; None: what is asked for is so already.
@@ -26,6 +27,14 @@ def book_request(draft: Draft, fact: Fact, house: House) -> None:
     asking = fact.detail
     assert isinstance(asking, Asking)
     draft.about = asking.name
+    _book(draft, fact, asking, house)
+    # What it gave back is owed to orders first; the hold that is told is the reservation's nevertheless.
+    hold = draft.hold
+    settle_holds(draft, house)
+    draft.hold = hold
+
+
+def _book(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
     if fact.verb == "reserve":
         _reserve(draft, fact, asking, house)
         return

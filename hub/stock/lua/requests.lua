@@ -95,6 +95,8 @@ function requests.apply(call, command)
     hold = change_hold(change, call, command, detail, lines)
   end
   hold = holding.keep(change, call, detail[asking.NAME], hold)
+  -- What it gave back is owed to orders first.
+  accounts.serve_all(change, call)
   for _, place in ipairs(change.places) do note_parts(change, place) end
   return change, hold
 end

@@ -145,7 +145,8 @@ async def test_a_redis_that_is_killed_and_comes_back_goes_on_where_it_was(
         await stores.start()
 
         told = await taken(door, until, event)
-        assert told["status"] == "applied"
+        # An answer that came too late was a 503, though the sale was booked.
+        assert told["status"] in ("applied", "duplicate")
         assert int(told["seq"].rpartition("-")[2]) == int(seq.rpartition("-")[2]) + 1
         assert (await page.sees("KILLED"))["available"] == 4
     await until(lambda: is_ready(door))

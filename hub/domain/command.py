@@ -92,6 +92,8 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     given_back: tuple[tuple[str, int], ...] = ()
     # Of a void that waits: at most REACH_MAX names.
     reach: Reach = ()
+    # The order that the sale was for; empty when it named none.
+    order: str = ""
 
 
 class Transfer(msgspec.Struct, frozen=True, array_like=True):

@@ -16,6 +16,8 @@ from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
 from hub.domain.command import Asked, Fact, Line, Voiding, reaches
 from hub.domain.draft import NO_SKU, Draft, House
 from hub.domain.entry import Entry, Movement
+from hub.domain.holding.account import Account
+from hub.domain.holding.orders import id_of, is_order
 from hub.domain.position import Position
 
 WAITING, VOIDED = "voids", "voided"
@@ -44,7 +46,8 @@ def with_sale(fact: Fact, sale: Entry, given_back: Mapping[str, int]) -> Fact:
     asked = {each[0] for each in voiding.asked}
     lines = tuple(line for line in _taken(sale.skus, sale.movements) if not asked or line.sku in asked)
     known = tuple((sku, units) for sku, units in given_back.items() if not asked or sku in asked)
-    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known, reach=())
+    order = id_of(sale.about) if is_order(sale.about) else ""
+    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known, reach=(), order=order)
     return msgspec.structs.replace(fact, lines=lines, pool=_decode_sold(sale.payload).pool, detail=detail)
 
 
@@ -88,6 +91,7 @@ def book_void(draft: Draft, fact: Fact, house: House) -> None:
     sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
     given = sale.give_back(fact.lines, voiding.asked)
     draft.lines.extend((draft.sku_number(sku), units) for sku, units in given.items())
+    _keep_again(draft, house, voiding.order, given, fact.lines)
 
 
 def give_back_waiting(draft: Draft, fact: Fact, house: House) -> None:
@@ -108,7 +112,19 @@ def give_back_waiting(draft: Draft, fact: Fact, house: House) -> None:
         if not all(reaches(reach, line.location) for line in wanted):
             draft.alert("out_of_reach", NO_SKU, "", sum(each[1] for each in asked) or sale.left_of(taken))
             continue
-        sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
+        given = sale.give_back([msgspec.structs.replace(line, time_ms=time_ms) for line in taken], asked)
+        _keep_again(draft, house, id_of(draft.about) if is_order(draft.about) else "", given, taken)
+
+
+def _keep_again(draft: Draft, house: House, order: str, given: Mapping[str, int], taken: Sequence[Line]) -> None:
+    """The order that the sale was for has its units again, but for those that a fulfilment has seen leave as well."""
+    if not order or not given:
+        return
+    account = Account(draft, house, order)
+    for sku, units in given.items():
+        location = next(line.location for line in taken if line.sku == sku)
+        account.regret(Line(sku, location, units))
+    account.keep()
 
 
 def since_ms(waiting: Sequence[Any]) -> int:

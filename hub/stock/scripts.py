@@ -42,6 +42,7 @@ KERNEL = (
     "early",
     "transfers",
     "voids",
+    "early_voids",
     "counts",
     "taking_over",
     "ordering",

@@ -6,13 +6,14 @@ from itertools import permutations
 import pytest
 
 from hub.domain.catalogue import HouseSettings, LocationSettings, PoolSettings
-from hub.domain.command import ORDER_VERBS, REQUESTS, Asking, Fact, Line, Ordering, Selling, Verb
+from hub.domain.command import ORDER_VERBS, REQUESTS, Asking, Fact, Line, Ordering, Selling, Verb, Voiding
 from hub.domain.holding.hold import KEPT, hold_from
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.holding.orders import Order, order_from
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome
 from hub.domain.rules import House
+from hub.domain.voids import with_sale
 
 PLACES = ("LON", "PAR")
 HOUSE = House(
@@ -34,13 +35,13 @@ class World:
         self.model.configure(HOUSE, booked_at_ms=NOW_MS)
         self.number = 0
 
-    def tell(self, verb: Verb, *lines: Line, pool: str = "online", detail: object = None, later_ms: int = 0) -> Outcome:
+    def fact(self, verb: Verb, lines: tuple[Line, ...], pool: str, detail: object, id: str = "") -> Fact:
         self.number += 1
-        fact = Fact(
+        return Fact(
             verb,
             verb,
             "shop",
-            f"e{self.number}",
+            id or f"e{self.number}",
             "h",
             NOW_MS,
             NOW_MS,
@@ -48,8 +49,19 @@ class World:
             "{}",
             pool=pool,
             lines=lines,
-            detail=detail,
-        )  # type: ignore[arg-type]
+            detail=detail,  # type: ignore[arg-type]
+        )
+
+    def tell(
+        self,
+        verb: Verb,
+        *lines: Line,
+        pool: str = "online",
+        detail: object = None,
+        later_ms: int = 0,
+        id: str = "",
+    ) -> Outcome:
+        fact = self.fact(verb, lines, pool, detail, id)
         now_ms = NOW_MS + later_ms
         return self.model.request(fact, now_ms) if verb in REQUESTS else self.model.apply(fact, now_ms)
 
@@ -70,9 +82,18 @@ class World:
         where = leaves_from(ordering, order_from(known) if known else Order())
         return self.tell(verb, Line("BAG", where, 0), detail=ordering)
 
-    def sell(self, quantity: int = 1, *, name: str = "", order: str = "", location: str = "LON") -> Outcome:
+    def sell(
+        self, quantity: int = 1, *, name: str = "", order: str = "", location: str = "LON", id: str = ""
+    ) -> Outcome:
         detail = Selling(name, order) if name or order else None
-        return self.tell("sale", Line("BAG", location, quantity), pool="online", detail=detail)
+        return self.tell("sale", Line("BAG", location, quantity), pool="online", detail=detail, id=id)
+
+    def void(self, sale: str) -> Outcome:
+        seen = self.model.seen.get(("shop", sale))
+        fact = self.fact("void", (), "", Voiding(sale, 0))
+        if seen is not None and seen.answer.seq is not None:
+            fact = with_sale(fact, self.model.journal[seen.answer.seq.number], {})
+        return self.model.apply(fact, NOW_MS)
 
     @property
     def left(self) -> int:
@@ -202,6 +223,37 @@ def test_what_a_reservation_gives_back_is_owed_to_orders_first(verb: Verb, later
     assert outcome.hold is not None
     assert outcome.hold.owner == "ada"
     assert (world.reserved, world.owed) == ({"LON": 1}, 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(["place", "till", "void", "fulfil"])))
+def test_a_sale_for_an_order_that_did_not_stand_is_kept_for_it_again_and_leaves_once(order: tuple[str, ...]) -> None:
+    world = World()
+    world.stock("LON", 3)
+
+    for what in order:
+        match what:
+            case "place":
+                world.order("order_place", 1)
+            case "till":
+                world.sell(order=ORDER, id="sold")
+            case "void":
+                world.void("sold")
+            case "fulfil":
+                world.order("order_fulfil", 1)
+
+    assert (world.left, world.reserved, world.owed) == (2, {}, 0)
+
+
+def test_a_sale_for_an_order_that_did_not_stand_is_kept_for_it_again() -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.order("order_place", 1)
+    world.sell(order=ORDER, id="sold")
+    assert (world.left, world.reserved) == (2, {})
+
+    world.void("sold")
+
+    assert (world.left, world.reserved, world.owed) == (3, {"LON": 1}, 0)
 
 
 def test_verbs_of_orders_are_facts() -> None:

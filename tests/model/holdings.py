@@ -15,6 +15,7 @@ from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
+from tests.model.regrets import regrets
 from tests.model.worlds import (
     BUSY_PLACES,
     BUSY_SKUS,
@@ -216,6 +217,7 @@ def holdings(id: str) -> st.SearchStrategy[Telling]:
         orderings(id),
         orderings(id),
         named_sales(id),
+        regrets(id),
         tellings(id),
         tellings(id),
     )

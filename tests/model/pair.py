@@ -73,6 +73,8 @@ class Pair:
         # What must lie on the shelves, from the facts alone.
         self.shelves = Shelves()
         self.sales = Sales(self.catalogue.sku)
+        # By source and id: sales that name what their units were held as.
+        self.named_sales: set[tuple[str, str]] = set()
         # As read from Redis, by table and field.
         self.records: dict[str, dict[str, Any]] = {}
 
@@ -284,9 +286,7 @@ class Pair:
         return tuple(shown)
 
     def _add_up(self, fact: Fact, outcome: Outcome) -> None:
-        if isinstance(outcome, Granted | Applied) and (
-            fact.verb in REQUESTS | ORDER_VERBS or isinstance(fact.detail, Selling)
-        ):
+        if isinstance(outcome, Granted | Applied) and self._is_held(fact):
             self._add_up_moved(self.model.journal[outcome.seq.number], outcome.seq.number)
             return
         if not isinstance(outcome, Applied):
@@ -307,6 +307,14 @@ class Pair:
             else:
                 time_ms = fact.time_ms if line.time_ms is None else line.time_ms
                 self.shelves.tell(place, Told(number, min(time_ms, now_ms), units_of(fact, line)))
+
+    def _is_held(self, fact: Fact) -> bool:
+        """Whether units leave or come back by what is held, not by what the fact says alone."""
+        if isinstance(fact.detail, Selling):
+            self.named_sales.add((fact.source, fact.id))
+            return True
+        is_void_of_named = isinstance(fact.detail, Voiding) and (fact.source, fact.detail.sale) in self.named_sales
+        return is_void_of_named or fact.verb in REQUESTS | ORDER_VERBS
 
     def _add_up_moved(self, entry: Entry, number: int) -> None:
         """What left for somebody it was held for, or came back; where no order says otherwise that is what was told."""

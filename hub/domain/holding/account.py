@@ -53,8 +53,7 @@ class Account:
         if self.hold is not None:
             for sku in dict.fromkeys([*self.hold.skus, *(line.sku for line in self.order.lines)]):
                 self._line_up(sku, self.hold)
-            if self.hold.parts:
-                keep_hold(self._draft, self._name, self.hold)
+            keep_hold(self._draft, self._name, self.hold)
         if not self.order.is_over:
             self._draft.set_record(ORDERS, self._id, stored_order(self.order))
             return
@@ -67,6 +66,16 @@ class Account:
         old = self.order.line(line.sku)
         new = msgspec.structs.replace(old, sold=old.sold + line.quantity)
         return self._tell(old, new, line.location)
+
+    def regret(self, line: Line) -> None:
+        """A sale for the order did not stand and its units are back; what a fulfilment has seen leave leaves again."""
+        old = self.order.line(line.sku)
+        new = msgspec.structs.replace(old, sold=max(0, old.sold - line.quantity))
+        gone = line.quantity - (old.out - new.out)
+        self.order = self.order.with_line(new)
+        if gone:
+            self._take(msgspec.structs.replace(line, quantity=gone))
+        self.bring(Line(line.sku, "", 0), 0)
 
     def fulfil(self, line: Line) -> None:
         """Units left: from the line's location, or from where they are kept; or they wait to be anywhere."""

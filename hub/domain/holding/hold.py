@@ -92,7 +92,8 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     def state(self) -> State:
         """The state of the whole."""
         states = {part.state for part in self.parts}
-        return next(state for state in _STRONGEST_FIRST if state in states)
+        # An order whose units all left before it was placed never had any part.
+        return next((state for state in _STRONGEST_FIRST if state in states), State.fulfilled)
 
     @property
     def is_kept(self) -> bool:

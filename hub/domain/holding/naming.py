@@ -7,6 +7,7 @@ from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
 from hub.domain.holding.hold import KEPT, Hold, State, detach, of_allocation, over, without
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go
+from hub.domain.holding.orders import order_name
 
 
 def sell_held(draft: Draft, selling: Selling, line: Line, house: House) -> tuple[int, int]:
@@ -18,6 +19,7 @@ def sell_held(draft: Draft, selling: Selling, line: Line, house: House) -> tuple
     draft.touch(line)
     hold = known_hold(draft, selling.name) if selling.name else None
     id = selling.order or (hold.order if hold is not None and hold.is_taken_over else "")
+    draft.about = order_name(id) if id else selling.name
     if not id:
         return line.quantity, _of_reservation(draft, selling.name, hold, line, line.quantity, "")
     account = Account(draft, house, id)

@@ -79,6 +79,23 @@ function accounts.sell(account, sku, quantity, location)
   return tell(account, old, new, location)
 end
 
+local function take_out(change, account, place, units)
+  if has_counted(place, change.time) then return pass_out(change, place, units) end
+  facts.take_sold(change, place, units, account.order[accounts.POOL])
+end
+
+-- A sale for the order did not stand and its units are back; what a fulfilment has seen leave leaves again.
+function accounts.regret(change, call, account, place, units)
+  local sku = place.name
+  local old = accounts.line_of(account.order, sku)
+  local new = { unpack(old, 1, 7) }
+  new[accounts.SOLD] = math.max(0, new[accounts.SOLD] - units)
+  local gone = units - (accounts.out_of(old) - accounts.out_of(new))
+  accounts.set_line(account.order, new)
+  if gone > 0 then take_out(change, account, place, gone) end
+  accounts.bring(change, call, account, sku, '', 0)
+end
+
 -- Units left: from the location, or from where they are kept; or they wait to be anywhere.
 function accounts.fulfil(change, call, account, sku, location, quantity)
   local old = accounts.line_of(account.order, sku)
@@ -93,9 +110,7 @@ function accounts.fulfil(change, call, account, sku, location, quantity)
   local out = tell(account, old, new, location)
   local left = accounts.bring(change, call, account, sku, location, out)
   if left == 0 or location == '' then return end
-  local place = place_of(change, call, account.lines[sku])
-  if has_counted(place, change.time) then return pass_out(change, place, left) end
-  facts.take_sold(change, place, left, account.order[accounts.POOL])
+  take_out(change, account, place_of(change, call, account.lines[sku]), left)
 end
 
 -- Units that were fulfilled before they were anywhere leave from where they are by now.

@@ -46,6 +46,7 @@ function holding.sell_held(change, call, place, line, detail, time)
   local name, id, quantity = detail[1], detail[2], line[AMOUNT]
   local hold = name ~= '' and holding.known(change, call, name) or nil
   if id == '' and hold and holding.has(hold, TAKEN_OVER) then id = hold[holding.ORDER] end
+  change.about = id ~= '' and 'order:' .. id or name
   if id == '' then
     return quantity, out_of_reservation(change, call, place, line, name, hold, quantity, '', time)
   end

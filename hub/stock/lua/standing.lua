@@ -41,7 +41,7 @@ function accounts.keep(change, call, account)
         told[each[1]] = true
       end
     end
-    if #hold[holding.PARTS] > 0 then account.hold = holding.keep(change, call, account.name, hold) end
+    account.hold = holding.keep(change, call, account.name, hold)
   end
   if not accounts.is_over(order) then
     set_record(change, 'orders', account.id, order)

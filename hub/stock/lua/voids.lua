@@ -6,6 +6,8 @@
 --
 -- LAW  No unit of a sale is given back twice, and none that it did not take.
 
+local voids = {}
+
 do
 
 local WAITING_MAX, WAITING_PER_SALE_MAX = 10000, 100
@@ -13,7 +15,7 @@ local WAITING_MAX, WAITING_PER_SALE_MAX = 10000, 100
 local TAKES_MAX = 10000
 local UNITS_MAX = LINES_MAX * QUANTITY_MAX
 -- Of a command's detail.
-local SALE, IS_FOUND, ASKED, GIVEN_BACK, REACH = 1, 2, 3, 4, 5
+local SALE, IS_FOUND, ASKED, GIVEN_BACK, REACH, FOR_ORDER = 1, 2, 3, 4, 5, 6
 
 local function checked(command)
   local detail = command[DETAIL]
@@ -22,13 +24,14 @@ local function checked(command)
   pieces.check_asked(detail[ASKED])
   check_units(detail[GIVEN_BACK], 0, UNITS_MAX)
   facts.check_reach(detail[REACH])
+  if type(detail[FOR_ORDER]) ~= 'string' or #detail[FOR_ORDER] > 1024 then refuse('the order is no text') end
   if detail[IS_FOUND] == 0 and #command[LINES] > 0 then refuse('a sale that was not found took nothing') end
   if detail[SALE] == command[ID] then refuse('an event does not void itself') end
   return detail
 end
 
 -- Units by SKU, in the order in which the SKUs came.
-local function tally_of(units)
+function voids.tally_of(units)
   local tally = { order = {}, of = {} }
   function tally.add(sku, number)
     if not tally.of[sku] then
@@ -42,8 +45,8 @@ local function tally_of(units)
 end
 
 -- What was given back already: as the record says, or the ledger, whichever knows of more.
-local function voided(change, call, field, known_back)
-  local done = tally_of(record_of(change, call, 'voided', field) or {})
+function voids.done(change, call, field, known_back)
+  local done = voids.tally_of(record_of(change, call, 'voided', field) or {})
   for _, each in ipairs(known_back) do done.add(each[1], math.max(0, each[2] - (done.of[each[1]] or 0))) end
   return done
 end
@@ -68,9 +71,9 @@ local function put_back(change, place, bucket, quantity, pool, time)
 end
 
 -- Give back what was asked for, or all that is left, of what the sale took: a list of {place, units, bucket, serials}.
-local function give_back(change, call, takes, asked, done, pool, time)
-  local wanted, is_all = tally_of(asked), #asked == 0
-  local given, skip, named = tally_of({}), {}, pieces.named_in(asked)
+function voids.give_back(change, call, takes, asked, done, pool, time)
+  local wanted, is_all = voids.tally_of(asked), #asked == 0
+  local given, skip, named = voids.tally_of({}), {}, pieces.named_in(asked)
   for sku, units in pairs(done.of) do skip[sku] = units end
   for _, take in ipairs(takes) do
     local place, sku = take[1], take[1].name
@@ -99,7 +102,21 @@ local function give_back(change, call, takes, asked, done, pool, time)
   return given
 end
 
-local function keep_voided(change, field, done)
+-- The order that the sale was for has its units again, but for those that a fulfilment has seen leave as well.
+function voids.keep_again(change, call, order, given, takes)
+  if order == '' or #given.order == 0 then return end
+  local lines, places = {}, {}
+  for _, take in ipairs(takes) do
+    local place = take[1]
+    holding.need_whole(call, place.line)
+    lines[place.name], places[place.name] = place.line, places[place.name] or place
+  end
+  local account = accounts.open(change, call, lines, order)
+  for _, sku in ipairs(given.order) do accounts.regret(change, call, account, places[sku], given.of[sku]) end
+  accounts.keep(change, call, account)
+end
+
+function voids.keep(change, field, done)
   local kept = {}
   for i, sku in ipairs(done.order) do kept[i] = { sku, done.of[sku] } end
   set_record(change, 'voided', field, kept)
@@ -132,66 +149,15 @@ local function apply_void(change, call, command)
   for i, line in ipairs(command[LINES]) do
     takes[i] = { place_of(change, call, line), line[AMOUNT], line[BUCKET], line[SERIALS] }
   end
-  local done = voided(change, call, field, detail[GIVEN_BACK])
-  local given = give_back(change, call, takes, detail[ASKED], done, command[OF_POOL], command[TIME])
+  local done = voids.done(change, call, field, detail[GIVEN_BACK])
+  local given = voids.give_back(change, call, takes, detail[ASKED], done, command[OF_POOL], command[TIME])
   for _, sku in ipairs(given.order) do
     change.lines[#change.lines + 1] = { sku_number(change, sku), given.of[sku] }
   end
-  if #given.order > 0 then keep_voided(change, field, done) end
+  if #given.order > 0 then voids.keep(change, field, done) end
+  voids.keep_again(change, call, detail[FOR_ORDER], given, takes)
 end
 
 facts.void = { low = 1, lines_min = 0, lines_max = TAKES_MAX, bucket_bytes_max = 128, apply = apply_void }
-
-local function takes_of(change)
-  local takes = {}
-  for _, move in ipairs(change.movements) do
-    for _, place in ipairs(change.places) do
-      if move[4] == 'customer' and place.sku == move[1] and place.location == move[2] then
-        takes[#takes + 1] = { place, move[5], move[3], move[7] }
-      end
-    end
-  end
-  return takes
-end
-
--- The units of a void that waited for what its sender may not touch; nil if there is nothing of that.
-local function beyond_reach(takes, asked, done, reach)
-  local wanted, left, is_beyond = tally_of(asked), 0, false
-  for _, take in ipairs(takes) do
-    left = left + take[2]
-    local is_asked = #asked == 0 or wanted.of[take[1].name] ~= nil
-    is_beyond = is_beyond or is_asked and not facts.reaches(reach, take[1].location)
-  end
-  if not is_beyond then return nil end
-  local units = 0
-  for _, number in pairs(wanted.of) do units = units + number end
-  for _, number in pairs(done.of) do left = left - number end
-  return #asked > 0 and units or left
-end
-
--- What of a sale was voided before it came, it gives back at once, as of the voids' own time.
-function facts.sale.after(change, call, command)
-  if call.has_voids == nil then call.has_voids = expect_type(KEYS[VOIDS], 'hash') end
-  if not call.has_voids then return end
-  local field = field_of(command)
-  local waiting = record_of(change, call, 'voids', field)
-  if not waiting then return end
-  set_record(change, 'voids', field, nil)
-  local takes, done, has_given = takes_of(change), voided(change, call, field, {}), false
-  for _, each in ipairs(waiting) do
-    local asked = {}
-    for i, units in ipairs(each[2]) do asked[i] = { house_name(change, call, units[1]), units[2], units[3] } end
-    local time = math.min(each[1], call.now)
-    change.moment = time ~= command[TIME] and time or nil
-    local beyond = beyond_reach(takes, asked, done, each[3])
-    if beyond then
-      raise(change, 'out_of_reach', beyond)
-    else
-      has_given = #give_back(change, call, takes, asked, done, command[OF_POOL], time).order > 0 or has_given
-    end
-  end
-  change.moment = nil
-  if has_given then keep_voided(change, field, done) end
-end
 
 end

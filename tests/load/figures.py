@@ -24,6 +24,8 @@ class Options:
     full: bool = False
     # Of the house whose rules change.
     positions: int = 100_000
+    # That are over at one moment.
+    holds: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def options(description: str | None) -> Options:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load")
     parser.add_argument("--full", action="store_true", help="worlds as large as they get (growth.py: a million SKUs)")
     parser.add_argument("--positions", type=int, default=100_000, help="of the house that rules change for")
+    parser.add_argument("--holds", type=int, default=100_000, help="that are over at one moment")
     given = parser.parse_args()
-    return Options(runs=max(1, given.runs), seconds=given.seconds, full=given.full, positions=given.positions)
+    return Options(max(1, given.runs), given.seconds, given.full, given.positions, given.holds)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:

@@ -39,6 +39,8 @@ class Load:
     skus: int = 1_000
     # Asked before each request: whether the load ends before its time.
     is_over: Callable[[], bool] = lambda: False
+    # What is sent in place of sales.
+    make: Callable[["Load"], Iterator[bytes]] | None = None
 
 
 @dataclass
@@ -184,7 +186,7 @@ class _Loop:
         self._load = load
         self._connections = {connection.fileno(): connection for connection in connections}
         self._free = deque(connections)
-        self._requests = requests(load)
+        self._requests = (load.make or requests)(load)
         self._told = Told()
         self._sent = 0
 

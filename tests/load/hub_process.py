@@ -127,8 +127,9 @@ def house_file(rules: str = "", *, house: str = HOUSE) -> str:
     return f'[hub]\n{doors}\ndata_dir = "data"\n{house}\n{rules}'
 
 
-def token_of(config: Path, scope: str) -> str:
+def token_of(config: Path, *scopes: str) -> str:
     """A token that the hub of this file takes."""
-    command = ["-m", "hub", "token", "--config", str(config), "--sub", "till-7", "--scope", scope]
-    made = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    command = ["-m", "hub", "token", "--config", str(config), "--sub", "till-7"]
+    granted = [word for scope in scopes for word in ("--scope", scope)]
+    made = subprocess.run([sys.executable, *command, *granted], check=True, capture_output=True, text=True)
     return made.stdout.split()[-1]

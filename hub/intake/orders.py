@@ -25,7 +25,8 @@ _to_id = msgspec.json.Decoder(OpaqueId).decode
 
 
 async def get_order(request: web.Request) -> web.Response:
-    """`GET /v1/orders/{order}`, scope reservations:any or feed:read; with reservations:write only the caller's own."""
+    """`GET /v1/orders/{order}`, scope reservations:any or feed:read; with reservations:write the caller's own, and those that
+    say no owner."""
     parts: Parts = request.app[Parts.KEY]
     claims = _caller(request, parts)
     id = _id(request)
@@ -66,8 +67,11 @@ def _kept(hold: Hold | None) -> list[Part]:
 
 
 def _may_see(order: Order, hold: Hold | None, claims: Claims) -> bool:
-    """Whether the caller may see the order, once it was placed: in its pools and locations, its own or anybody's."""
-    is_own = hold is not None and hold.owner == claims.sub
+    """Whether the caller may see the order, once it was placed: in its pools and locations, its own or nobody's.
+
+    One with another owner is seen by who may see everybody's.
+    """
+    is_own = hold is None or hold.owner in ("", claims.sub)
     if not order.pool or not (is_own or any(map(claims.may, _SEES_ALL))):
         return False
     places = (each.location for part in _kept(hold) for each in part.allocations if each.is_placed)

@@ -294,6 +294,9 @@ async def test_an_order_is_told_to_its_owner_and_to_who_may_see_all(door: Door) 
     assert (await order.get(token=asking("bert", "reservations:write").token)).status == 404
     assert (await order.get(token=door.token(("events:write",)))).status == 403
     assert (await door.get("/v1/orders/%00", token=door.till)).problem == "not_found"
+    nobodys = Order(door)
+    await nobodys.place(line(sku))
+    assert (await nobodys.get(token=asking("bert", "reservations:write").token)).status == 200
 
 
 async def test_an_order_told_by_a_name_that_became_an_alias_is_of_the_same_sku(door: Door) -> None:

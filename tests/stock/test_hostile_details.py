@@ -116,7 +116,9 @@ def void(**changes: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "detail", [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3], void()[:4], void()[:5], void(order=7)], ids=repr
+    "detail",
+    [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3], void()[:4], void()[:5], void(order=7)],
+    ids=repr,
 )
 async def test_a_void_that_is_not_whole_is_refused(partition: Partition, detail: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb="void", detail=detail))

@@ -55,7 +55,8 @@ def _place(
         hold = Hold(
             number=draft.seq.number,
             pool=account.order.pool,
-            owner=ordering.owner,
+            # Who reserved it sees the order too.
+            owner=ordering.owner or next((reserved.owner for reserved in reservations.values()), ""),
             kind="",
             hash=fact.hash,
             made_at_ms=draft.now_ms,

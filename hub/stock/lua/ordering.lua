@@ -96,8 +96,11 @@ function verbs.order_place(change, call, command, detail, account, reservations)
   local order = account.order
   set_ordered(order, summed(detail[ASKED]), command[TIME])
   if order[accounts.POOL] == '' then order[accounts.POOL] = command[OF_POOL] end
+  -- Who reserved it sees the order too.
+  local owner = detail[OF_OWNER]
+  if owner == '' and reservations[1] then owner = reservations[1][2][holding.OWNER] end
   account.hold = account.hold or {
-    call.next, order[accounts.POOL], detail[OF_OWNER], '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
+    call.next, order[accounts.POOL], owner, '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
     account.id, 0, {}, {},
   }
   for _, reserved in ipairs(reservations) do

@@ -25,8 +25,7 @@ _to_id = msgspec.json.Decoder(OpaqueId).decode
 
 
 async def get_order(request: web.Request) -> web.Response:
-    """`GET /v1/orders/{order}`, scope reservations:any or feed:read; with reservations:write the caller's own, and those that
-    say no owner."""
+    """`GET /v1/orders/{order}`, scope reservations:any or feed:read; with reservations:write own and nobody's."""
     parts: Parts = request.app[Parts.KEY]
     claims = _caller(request, parts)
     id = _id(request)

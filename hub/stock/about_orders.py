@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from hub.domain.command import Fact, Line, Ordering
-from hub.domain.holding.hold import KEPT, Hold
+from hub.domain.holding.hold import KEPT, Hold, owners_of_order
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.holding.orders import Order, order_name, renamed
 from hub.domain.rules import House
@@ -34,8 +34,11 @@ class _Known(NamedTuple):
         ordering = _ordering(fact)
         if fact.verb != "order_place":
             return []
-        named = [ordering.reservation] if ordering.reservation else self.owned.get((ordering.owner, fact.pool), ())
-        return [hold for name in named if (hold := self.holds.get(name)) is not None and hold.is_open_for_an_order]
+        named = [ordering.reservation] if ordering.reservation else []
+        for pair in () if ordering.reservation else _pairs(fact):
+            named += self.owned.get(pair, ())
+        holds = (self.holds.get(name) for name in dict.fromkeys(named))
+        return [hold for hold in holds if hold is not None and hold.is_open_for_an_order]
 
 
 class AboutOrders:
@@ -58,15 +61,19 @@ class AboutOrders:
     async def _look_up(self, facts: Sequence[Fact]) -> _Known:
         orderings = list(map(_ordering, facts))
         orders = await self._held.orders(list(dict.fromkeys(each.order for each in orderings)))
-        pairs = [
-            (each.owner, fact.pool)
-            for each, fact in zip(orderings, facts, strict=True)
-            if each.owner and not each.reservation
-        ]
+        pairs = [pair for fact in facts if not _ordering(fact).reservation for pair in _pairs(fact)]
         owned = dict(zip(pairs, await self._held.owned(pairs), strict=True))
         names = [each.reservation for each in orderings if each.reservation] + [order_name(id) for id in orders]
         names += [name for some in owned.values() for name in some]
         return _Known(orders, await self._held.find(list(dict.fromkeys(names))), owned)
+
+
+def _pairs(fact: Fact) -> list[tuple[str, str]]:
+    """As whose, and in which pool, the reservations are found that an order takes over unless it names one."""
+    if fact.verb != "order_place":
+        return []
+    ordering = _ordering(fact)
+    return [(owner, fact.pool) for owner in owners_of_order(ordering.order, ordering.owner)]
 
 
 def _ordering(fact: Fact) -> Ordering:

@@ -22,7 +22,7 @@ STRETCH_HOLDS = 500
 _RESERVATIONS = f"{RESERVATION}:"
 _decode_hold = msgspec.msgpack.Decoder(Hold).decode
 _decode_order = msgspec.msgpack.Decoder(Order).decode
-_decode_owned = msgspec.msgpack.Decoder(list[tuple[str, str]]).decode
+_decode_owned = msgspec.msgpack.Decoder(list[tuple[str, str, int]]).decode
 
 
 class Place(NamedTuple):
@@ -106,7 +106,7 @@ class Held:
         Raises:
             Unavailable: as `find`.
         """
-        return [[name for _, name in entries] for entries in await self._entries(wanted)]
+        return [[name for _, name, _ in entries] for entries in await self._entries(wanted)]
 
     async def replaceable(self, wanted: Sequence[tuple[str, str, str]]) -> list[str]:
         """For each (owner, pool, kind) the name of the hold that the owner's next takes the place of; empty: none.
@@ -115,7 +115,8 @@ class Held:
             Unavailable: as `find`.
         """
         owned = await self._entries([(owner, pool) for owner, pool, _ in wanted])
-        return [dict(entries).get(kind, "") for entries, (_, _, kind) in zip(owned, wanted, strict=True)]
+        held = [{kind: name for kind, name, is_held in entries if is_held} for entries in owned]
+        return [names.get(kind, "") for names, (_, _, kind) in zip(held, wanted, strict=True)]
 
     async def stretch(self, place: Place, sku: str | None = None) -> tuple[list[Kept], Place | None]:
         """Some reservations that units are kept for, of one SKU or of all, and where the next begin; None at the end.
@@ -144,7 +145,7 @@ class Held:
         left = [int(at_ms) - clock_ms for _, at_ms in rows[len(over) :]]
         return Due(over[:count], 0 if len(over) > count else min(left, default=None), int(live))
 
-    async def _entries(self, wanted: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    async def _entries(self, wanted: Sequence[tuple[str, str]]) -> list[list[tuple[str, str, int]]]:
         """For each (owner, pool) the (kind, name) of what the owner's next takes the place of."""
         if not wanted:
             return []

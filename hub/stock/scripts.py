@@ -26,6 +26,7 @@ KERNEL = (
     "offers",
     "placing",
     "holds",
+    "indexing",
     "held",
     "asking",
     "account",

@@ -225,6 +225,24 @@ def test_what_a_reservation_gives_back_is_owed_to_orders_first(verb: Verb, later
     assert (world.reserved, world.owed) == ({"LON": 1}, 0)
 
 
+@pytest.mark.parametrize("till", ["till by reservation", "till by order", "till by both"])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_where_a_till_sold_the_unit_it_left_though_a_fulfilment_guessed_elsewhere(
+    till: str, order: tuple[int, ...]
+) -> None:
+    world = World()
+    world.stock("LON", 2)
+    world.stock("PAR", 2)
+    world.reserve(only=("PAR",))
+    happened = ["place", till, "fulfil"]
+
+    for index in order:
+        meeting(world, happened[index])
+
+    assert {place: each.on_hand for place, each in world.model.positions["BAG"].items()} == {"LON": 1, "PAR": 2}
+    assert (world.reserved, world.owed) == ({}, 0)
+
+
 @pytest.mark.parametrize("order", list(permutations(["place", "till", "void", "fulfil"])))
 def test_a_sale_for_an_order_that_did_not_stand_is_kept_for_it_again_and_leaves_once(order: tuple[str, ...]) -> None:
     world = World()
@@ -254,6 +272,99 @@ def test_a_sale_for_an_order_that_did_not_stand_is_kept_for_it_again() -> None:
     world.void("sold")
 
     assert (world.left, world.reserved, world.owed) == (3, {"LON": 1}, 0)
+
+
+def test_what_was_reserved_and_is_not_ordered_is_free_again() -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.tell("receipt", Line("BOX", "LON", 2), pool="")
+    asking = Asking(R, (("BAG", "", 1), ("BOX", "", 1)), ttl_ms=1000, owner="ada", kind="cart", is_named=1)
+    world.tell("reserve", Line("BAG", "", 0), Line("BOX", "", 0), detail=asking)
+
+    ordering = Ordering(ORDER, (("BAG", "", 1),), reservation=R)
+    world.tell("order_place", Line("BAG", "", 0), Line("BOX", "", 0), detail=ordering)
+
+    assert (world.reserved, world.model.positions["BOX"]["LON"].reserved) == ({"LON": 1}, 0)
+
+
+def test_an_order_that_grows_after_all_of_it_left_keeps_what_is_due() -> None:
+    world = World()
+    world.stock("LON", 5)
+    world.sell(order=ORDER)
+    world.order("order_place", 1)
+
+    world.order("order_change", 3)
+
+    assert (world.left, world.reserved, world.owed) == (4, {"LON": 2}, 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(["till", "place", "fulfil"])))
+def test_a_client_who_collects_a_hold_whose_time_is_over_takes_one_unit(order: tuple[str, ...]) -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.reserve()
+    world.tell("expire", Line("BAG", "", 0), detail=Asking(R), later_ms=2000)
+
+    for what in order:
+        match what:
+            case "till":
+                world.sell(name=R)
+            case "place":
+                world.order("order_place", 1, reservation=R)
+            case "fulfil":
+                world.order("order_fulfil", 1)
+
+    assert (world.left, world.reserved, world.owed) == (2, {}, 0)
+
+
+def test_an_order_takes_over_what_its_owner_confirmed_and_what_was_reserved_for_it() -> None:
+    for changes in ({"owner": "ada"}, {}):
+        world = World()
+        world.stock("LON", 3)
+        asking = Asking(R, (("BAG", "", 1),), ttl_ms=1000, owner="ada", kind="cart", is_named=1, order=ORDER)
+        world.tell("reserve", Line("BAG", "", 0), detail=asking)
+        world.tell("confirm", Line("BAG", "", 0), detail=Asking(R))
+
+        world.order("order_place", 1, **changes)
+
+        assert (world.reserved, world.owed) == ({"LON": 1}, 0)
+
+
+def test_more_than_is_owed_cannot_wait_to_be_fulfilled() -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.order("order_place", 1)
+
+    outcome = world.order("order_fulfil", 2)
+
+    assert [(alert.type, alert.quantity) for alert in outcome.alerts if alert.type == "discrepancy"] == [
+        ("discrepancy", 1)
+    ]
+    assert (world.left, world.reserved, world.owed) == (2, {}, 0)
+
+
+def test_an_order_of_another_pool_with_the_same_id_is_kept_apart() -> None:
+    world = World()
+    world.stock("LON", 3)
+    world.order("order_place", 1)
+    ordering = Ordering(ORDER, (("BAG", "", 2),))
+
+    outcome = world.tell("order_place", Line("BAG", "", 0), pool="vip", detail=ordering)
+
+    assert (outcome.kind, outcome.why) == ("parked", "order o was placed in pool online")
+    assert world.reserved == {"LON": 1}
+
+
+def test_a_late_confirm_takes_units_where_they_were_asked_for() -> None:
+    world = World()
+    world.stock("LON", 1)
+    world.stock("PAR", 1)
+    asking = Asking(R, (("BAG", "LON", 1), ("BAG", "PAR", 1)), ttl_ms=1000, owner="ada", kind="cart")
+    world.tell("reserve", Line("BAG", "", 0), detail=asking)
+
+    late = world.tell("confirm", Line("BAG", "", 0), detail=Asking(R), later_ms=2000)
+
+    assert (late.kind, world.reserved) == ("applied", {"LON": 1, "PAR": 1})
 
 
 def test_verbs_of_orders_are_facts() -> None:

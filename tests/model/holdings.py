@@ -11,7 +11,7 @@ from hub.domain.command import Asking, Fact, Line, Ordering, Selling, Verb
 from hub.domain.draft import Draft
 from hub.domain.entry import Seq
 from hub.domain.holding.account import known_order
-from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_field, reservation_name
+from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_field, owners_of_order, reservation_name
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
@@ -83,6 +83,7 @@ def reserves(draw: st.DrawFn, id: str) -> Telling:
         split=draw(st.integers(0, 1)),
         only=draw(st.one_of(nowhere, nowhere, few_places)),
         prefer=draw(st.one_of(nowhere, few_places)),
+        order=draw(st.sampled_from(("", "", "o1"))),
         is_named=draw(st.integers(0, 1)),
     )
     return _request(
@@ -233,8 +234,9 @@ def with_skus(fact: Fact, model: Model, house_name: Callable[[str], str]) -> Fac
     if isinstance(asking, Ordering):
         order = known_order(draft, asking.order)
         skus = [sku for sku, _, _ in asking.asked] + [line.sku for line in order.lines]
-        entries = draft.record(OWNERS, owners_field(asking.owner, fact.pool)) or ()
-        for name in (asking.reservation, *(name for _, name in entries)):
+        owners = owners_of_order(asking.order, asking.owner)
+        entries = [entry for owner in owners for entry in draft.record(OWNERS, owners_field(owner, fact.pool)) or ()]
+        for name in (asking.reservation, *(name for _, name, _ in entries)):
             hold = known_hold(draft, name)
             skus += hold.skus if hold is not None else []
         lines = tuple(Line(sku, leaves_from(asking, order), 0) for sku in dict.fromkeys(skus))

@@ -47,10 +47,14 @@ class Account:
         self.order = known_order(draft, id)
         # None while the order was not placed.
         self.hold: Hold | None = known_hold(draft, self._name)
+        # (location, units) that left where they were kept, by the last fulfilment.
+        self._left_at: list[tuple[str, int]] = []
 
     def keep(self) -> None:
         """Remember the order and its hold, and whether it stands in line for anything."""
         if self.hold is not None:
+            for line in self.order.lines:
+                self._settle_waiting(line)
             for sku in dict.fromkeys([*self.hold.skus, *(line.sku for line in self.order.lines)]):
                 self._line_up(sku, self.hold)
             keep_hold(self._draft, self._name, self.hold)
@@ -65,7 +69,9 @@ class Account:
         """A till sold units for the order; how many left, less those that a fulfilment has seen leave already."""
         old = self.order.line(line.sku)
         new = msgspec.structs.replace(old, sold=old.sold + line.quantity)
-        return self._tell(old, new, line.location)
+        out = self._tell(old, new, line.location)
+        self._correct(line, line.quantity - out)
+        return out
 
     def regret(self, line: Line) -> None:
         """A sale for the order did not stand and its units are back; what a fulfilment has seen leave leaves again."""
@@ -85,7 +91,11 @@ class Account:
             waiting = max(0, new.out - old.out - self._placed(line.sku))
             new = msgspec.structs.replace(new, fulfilled=new.fulfilled - waiting, waiting=old.waiting + waiting)
         out = self._tell(old, new, line.location)
+        self._left_at.clear()
         left = self.bring(line, out)
+        if not line.location:
+            own = self.order.line(line.sku)
+            self.order = self.order.with_line(msgspec.structs.replace(own, guessed=(*own.guessed, *self._left_at)))
         if left and line.location:
             self._take(msgspec.structs.replace(line, quantity=left))
 
@@ -158,6 +168,37 @@ class Account:
         self.keep()
         return lost
 
+    def _settle_waiting(self, line: OrderLine) -> None:
+        """More was fulfilled, nobody says where, than is owed: nothing that comes will be that."""
+        owed = sum(each.quantity for part in self._kept(line.sku) for each in part.allocations if not each.is_placed)
+        beyond = line.waiting - owed
+        if beyond > 0:
+            self.order = self.order.with_line(msgspec.structs.replace(line, waiting=owed))
+            self._draft.alert("discrepancy", self._draft.sku_number(line.sku), "", beyond)
+
+    def _correct(self, line: Line, units: int) -> None:
+        """A till sold units that a fulfilment has seen leave: where that only guessed, they left from the till."""
+        own = self.order.line(line.sku)
+        kept: list[tuple[str, int]] = []
+        for location, guessed in own.guessed:
+            some = min(units, guessed)
+            units -= some
+            if some and location != line.location:
+                self._bring_back(Line(line.sku, location, some))
+                self._take(Line(line.sku, line.location, some))
+            if guessed > some:
+                kept.append((location, guessed - some))
+        if tuple(kept) != own.guessed:
+            self.order = self.order.with_line(msgspec.structs.replace(own, guessed=tuple(kept)))
+
+    def _bring_back(self, line: Line) -> None:
+        if self._draft.has_counted(line):
+            self._draft.pass_by(line, line.quantity, buckets.CUSTOMER)
+            return
+        position = self._draft.position(line.sku, line.location)
+        pools = list(self._house.pool_index)
+        self._draft.keep(line, buckets.arrive(position, line.quantity, source=buckets.CUSTOMER, pools=pools))
+
     def _tell(self, old: OrderLine, new: OrderLine, location: str) -> int:
         out = new.out - old.out
         if out and location:
@@ -201,6 +242,7 @@ class Account:
             else:
                 leave(self._draft, self.hold.pool, here, each)
                 units += each.quantity
+                self._left_at.append((each.location, each.quantity))
         return units
 
     def _take(self, line: Line) -> None:

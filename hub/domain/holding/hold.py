@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 
 # The tables of records: holds with units kept; holds that are over, for as long as ids are known; by owner and pool,
-# the holds that the owner's next takes the place of.
+# or by the order they are for: those that the owner's next, or the order, takes over.
 LIVE, ENDED, OWNERS = "holds", "ended_holds", "owners"
 RESERVATION, ORDER = "reservation", "order"
 # Lines of one hold, and how often parts of it may be confirmed, released, fulfilled or reallocated.
 LINES_MAX = 100
+# Of the reservations of one owner in a pool that units are kept for, so many are remembered as the owner's, the newest.
+OWNED_MAX = 100
 STEPS_MAX = 100
 
 
@@ -87,6 +89,8 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     parts: tuple[Part, ...] = ()
     # What was done to some of its units, by the hash of the request, so that a repeat changes nothing.
     steps: tuple[str, ...] = ()
+    # (SKU, location, units) that were asked for at a place.
+    pins: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def state(self) -> State:
@@ -107,8 +111,8 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_open_for_an_order(self) -> bool:
-        """Whether an order may still take over any of it."""
-        return any(part.state in (*KEPT, State.fulfilled) for part in self.parts)
+        """Whether no order took it over as a whole yet; one that is over tells what left already."""
+        return any(part.state != State.ordered for part in self.parts)
 
     @property
     def due_at_ms(self) -> int:
@@ -142,6 +146,11 @@ def reservation_name(id: str) -> str:
 def owners_field(owner: str, pool: str) -> str:
     """The field of an owner's holds in a pool."""
     return f"{owner}\0{pool}"
+
+
+def owners_of_order(order: str, owner: str) -> list[str]:
+    """As whose an order finds what was reserved for it: its own, by an owner that no token has, and its owner's."""
+    return [f"\0{order}", *([owner] if owner else [])]
 
 
 def hold_from(value: Any) -> Hold:

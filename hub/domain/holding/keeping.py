@@ -10,6 +10,7 @@ from hub.domain.holding import reserving
 from hub.domain.holding.hold import (
     ENDED,
     LIVE,
+    OWNED_MAX,
     OWNERS,
     Allocation,
     Hold,
@@ -19,6 +20,7 @@ from hub.domain.holding.hold import (
     merged,
     over,
     owners_field,
+    owners_of_order,
     stored,
 )
 from hub.domain.holding.placing import Place
@@ -39,23 +41,25 @@ def keep_hold(draft: Draft, name: str, hold: Hold) -> None:
         if draft.record(LIVE, name) is not None:
             draft.set_record(LIVE, name, None)
         draft.set_record(ENDED, name, stored(hold))
-    if hold.is_named:
-        _note_owner(draft, name, hold)
+    owners = owners_of_order(hold.order, "") if hold.order and hold.kind else []
+    for owner in [*owners, *([hold.owner] if hold.is_named else [])]:
+        _note_owner(draft, name, hold, owners_field(owner, hold.pool))
     draft.hold = hold
 
 
 def replaceable(draft: Draft, owner: str, pool: str, kind: str) -> str:
     """The name of the hold that the owner's next of this kind takes the place of; empty when there is none."""
     entries = draft.record(OWNERS, owners_field(owner, pool)) or ()
-    return next((name for of_kind, name in entries if of_kind == kind), "")
+    return next((name for of_kind, name, is_held in entries if of_kind == kind and is_held), "")
 
 
-def _note_owner(draft: Draft, name: str, hold: Hold) -> None:
-    field = owners_field(hold.owner, hold.pool)
+def _note_owner(draft: Draft, name: str, hold: Hold, field: str) -> None:
+    """List the hold among its owner's while units are kept for it, at most OWNED_MAX, the newest last."""
     old = draft.record(OWNERS, field) or []
     new = [entry for entry in old if entry[1] != name]
-    if any(part.state == State.held for part in hold.parts):
-        new.append([hold.kind, name])
+    if hold.is_kept:
+        new.append([hold.kind, name, int(any(part.state == State.held for part in hold.parts))])
+    new = new[-OWNED_MAX:]
     if new != old:
         draft.set_record(OWNERS, field, new or None)
 

@@ -8,7 +8,7 @@ from hub.domain import buckets
 from hub.domain.command import Fact, Line, Ordering
 from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import KEPT, OWNERS, Hold, State, over, owners_field
+from hub.domain.holding.hold import KEPT, OWNERS, Hold, State, over, owners_field, owners_of_order
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold
 from hub.domain.holding.orders import SKUS_MAX, Order, order_name, summed, with_ordered
 
@@ -27,6 +27,9 @@ def book_order(draft: Draft, fact: Fact, house: House) -> None:
         return
     if len(touched) > SKUS_MAX:
         draft.refuse(f"an order has at most {SKUS_MAX} SKUs")
+        return
+    if fact.verb == "order_place" and account.order.pool not in ("", fact.pool):
+        draft.park(f"order {ordering.order} was placed in pool {account.order.pool}")
         return
     draft.lines.extend((draft.sku_number(sku), units) for sku, _, units in ordering.asked)
     if fact.verb == "order_place":
@@ -75,14 +78,14 @@ def _place(
 def _with_reserved(draft: Draft, hold: Hold, name: str, reserved: Hold) -> Hold:
     """The order's hold with what was reserved for it; what another pool held goes back first."""
     kept = [part for part in reserved.parts if part.state in KEPT]
-    others = [part for part in reserved.parts if part.state not in (*KEPT, State.fulfilled)]
     if reserved.pool != hold.pool:
         given_back(draft, reserved.pool, kept, State.released)
     else:
         parts = [msgspec.structs.replace(part, state=State.confirmed, expires_at_ms=0) for part in kept]
         hold = msgspec.structs.replace(hold, parts=(*hold.parts, *parts))
-    ended = [over(part, State.ordered) for part in reserved.parts if part.state in (*KEPT, State.fulfilled)]
-    keep_hold(draft, name, msgspec.structs.replace(reserved, parts=(*others, *ended), order=hold.order))
+    # Also one that is over: whoever names it from now on means the order.
+    ended = tuple(over(part, State.ordered) for part in reserved.parts)
+    keep_hold(draft, name, msgspec.structs.replace(reserved, parts=ended, order=hold.order))
     return hold
 
 
@@ -104,9 +107,10 @@ def _joined(draft: Draft, house: House, order: Order, reserved: Hold) -> Order:
 
 
 def _bring_all(account: Account) -> None:
-    """Keep what is due of every SKU, and let leave what waited for a place."""
-    for line in account.order.lines:
-        account.bring(Line(line.sku, "", 0), 0)
+    """Keep what is due of every SKU, also of those that only were reserved, and let leave what waited for a place."""
+    reserved = account.hold.skus if account.hold is not None else []
+    for sku in dict.fromkeys([*(line.sku for line in account.order.lines), *reserved]):
+        account.bring(Line(sku, "", 0), 0)
     if account.hold is not None and account.order.is_fulfilled:
         location = account.order.fulfilled_from
         account.order = msgspec.structs.replace(account.order, is_fulfilled=0, fulfilled_from="")
@@ -144,14 +148,15 @@ def _fulfil(account: Account, ordering: Ordering, time_ms: int) -> None:
 
 
 def _taken_over(draft: Draft, fact: Fact, ordering: Ordering) -> dict[str, Hold]:
-    """The reservations that become the order's: the one it names, or those of its owner in the pool."""
+    """The reservations that become the order's: the one it names, or those that were made for it or by its owner."""
     if fact.verb != "order_place":
         return {}
     names = [ordering.reservation]
     if not ordering.reservation:
-        entries = draft.record(OWNERS, owners_field(ordering.owner, fact.pool)) if ordering.owner else None
-        names = [name for _, name in entries or ()]
-    holds = {name: known_hold(draft, name) for name in names}
+        owners = owners_of_order(ordering.order, ordering.owner)
+        entries = [draft.record(OWNERS, owners_field(owner, fact.pool)) or () for owner in owners]
+        names = [name for some in entries for _, name, _ in some]
+    holds = {name: known_hold(draft, name) for name in dict.fromkeys(names)}
     return {name: hold for name, hold in holds.items() if hold is not None and hold.is_open_for_an_order}
 
 

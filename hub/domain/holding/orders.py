@@ -36,6 +36,8 @@ class OrderLine(msgspec.Struct, frozen=True, array_like=True):
     waiting: int = 0
     # Where units of it left last.
     left_from: str = ""
+    # (location, units) that left by fulfilments that say no location: a till that sold them knows better.
+    guessed: tuple[tuple[str, int], ...] = ()
 
     @property
     def out(self) -> int:
@@ -128,6 +130,7 @@ def renamed(order: Order, house_name: Callable[[str], str]) -> Order:
             old.fulfilled + line.fulfilled,
             old.waiting + line.waiting,
             line.left_from or old.left_from,
+            old.guessed + line.guessed,
         )
     return msgspec.structs.replace(order, lines=tuple(lines.values()))
 

@@ -98,6 +98,7 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
         order=asking.order,
         is_named=asking.is_named,
         parts=tuple(parts),
+        pins=tuple((each.sku, each.location, each.quantity) for each in demands_of(asking.asked) if each.location),
     )
     keep_hold(draft, asking.name, hold)
 
@@ -137,17 +138,33 @@ def _confirm(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
         return chosen
     wanted, rest = chosen
     if not wanted:
-        return None if hold.state in (State.confirmed, State.fulfilled) else _ended(hold)
+        return None if hold.state in (State.confirmed, State.fulfilled, State.ordered) else _ended(hold)
     late = [part for part in wanted if part.state == State.expired]
     again: list[Part] = []
     if late:
         wish = Wish(hold.pool, hold.only, hold.prefer, is_split=bool(hold.split))
-        found = find(draft, house, wish, demands_of((part.sku, "", part.quantity) for part in late))
+        found = find(draft, house, wish, demands_of(_as_asked(hold, late)))
         if found.shortages:
             return Denial("expired")
         again = taken(draft, hold.pool, found.places, State.confirmed)
     in_time = [part for part in wanted if part.state == State.held]
     return [*rest, *(_confirmed(part) for part in in_time), *again]
+
+
+def _as_asked(hold: Hold, parts: Sequence[Part]) -> list[tuple[str, str, int]]:
+    """Units that are taken again, where they were asked for first."""
+    asked: list[tuple[str, str, int]] = []
+    left = {(sku, location): units for sku, location, units in hold.pins}
+    for part in parts:
+        rest = part.quantity
+        for (sku, location), units in left.items():
+            some = min(rest, units) if sku == part.sku else 0
+            if some:
+                asked.append((sku, location, some))
+                left[sku, location], rest = units - some, rest - some
+        if rest:
+            asked.append((part.sku, "", rest))
+    return asked
 
 
 def _confirmed(part: Part) -> Part:
@@ -170,7 +187,7 @@ def _fulfil(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
         return chosen
     gone, rest = chosen
     if not gone:
-        return None if hold.state == State.fulfilled else _ended(hold)
+        return None if hold.state in (State.fulfilled, State.ordered) else _ended(hold)
     for part in gone:
         for each in part.allocations:
             line = Line(part.sku, each.location, each.quantity)
@@ -225,7 +242,8 @@ def _chosen(hold: Hold, asking: Asking, states: Sequence[State]) -> tuple[list[P
         return mine, [part for part in hold.parts if part.state not in states]
     chosen: list[Part] = []
     rest = list(hold.parts)
-    for demand in demands_of(asking.asked):
+    # Those that say where first, or one that does not might take their units.
+    for demand in sorted(demands_of(asking.asked), key=lambda each: not each.location):
         some, rest = detach(rest, demand.sku, demand.quantity, states, at=demand.location)
         here = [each for part in some for each in part.allocations if each.location == demand.location]
         found = sum(each.quantity for each in here) if demand.location else sum(part.quantity for part in some)

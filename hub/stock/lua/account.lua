@@ -1,14 +1,14 @@
 -- What is known of one order and what is kept for it, as a command changes them.
 --
 -- An order is {pool, is set 0/1, set at, is cancelled 0/1, is fulfilled 0/1, fulfilled from, lines}; a line of it is
--- {SKU, ordered, cancelled, sold, fulfilled, waiting, left from}.
+-- {SKU, ordered, cancelled, sold, fulfilled, waiting, left from, guessed}; guessed is a list of {location, units}.
 --
 -- LAW  out = max(sold, fulfilled) units left; max(0, ordered - cancelled - out) are kept, as far as there are any, and the
 --      rest is owed: an allocation to nowhere. To whom units of a SKU are owed is listed, the first order first.
 
 local accounts = {
   POOL = 1, IS_SET = 2, SET_AT = 3, IS_CANCELLED = 4, IS_FULFILLED = 5, FULFILLED_FROM = 6, LINES = 7,
-  ORDERED = 2, CANCELLED = 3, SOLD = 4, FULFILLED = 5, WAITING = 6, LEFT_FROM = 7,
+  ORDERED = 2, CANCELLED = 3, SOLD = 4, FULFILLED = 5, WAITING = 6, LEFT_FROM = 7, GUESSED = 8,
 }
 
 do
@@ -20,7 +20,7 @@ function accounts.line_of(order, sku)
   for _, line in ipairs(order[accounts.LINES]) do
     if line[1] == sku then return line end
   end
-  return { sku, 0, 0, 0, 0, 0, '' }
+  return { sku, 0, 0, 0, 0, 0, '', {} }
 end
 
 -- Put a line in place of the SKU's, or at the end.
@@ -45,7 +45,7 @@ end
 local function copy_of_order(order)
   local copied = { unpack(order, 1, 7) }
   copied[accounts.LINES] = {}
-  for i, line in ipairs(order[accounts.LINES]) do copied[accounts.LINES][i] = { unpack(line, 1, 7) } end
+  for i, line in ipairs(order[accounts.LINES]) do copied[accounts.LINES][i] = { unpack(line, 1, 8) } end
   return copied
 end
 
@@ -58,6 +58,7 @@ local function rename(change, call, order)
     local new = accounts.line_of(order, name)
     for place = accounts.ORDERED, accounts.WAITING do new[place] = new[place] + line[place] end
     if line[accounts.LEFT_FROM] ~= '' then new[accounts.LEFT_FROM] = line[accounts.LEFT_FROM] end
+    for _, guess in ipairs(line[accounts.GUESSED]) do table.insert(new[accounts.GUESSED], guess) end
     accounts.set_line(order, new)
   end
   return order
@@ -68,7 +69,7 @@ function accounts.open(change, call, lines, id)
   local found = record_of(change, call, 'orders', id) or record_of(change, call, 'ended_orders', id)
   local name = 'order:' .. id
   return {
-    id = id, name = name, lines = lines,
+    id = id, name = name, lines = lines, left_at = {},
     order = found and rename(change, call, copy_of_order(found)) or { '', 0, 0, 0, 0, '', {} },
     hold = holding.known(change, call, name),
   }

@@ -80,6 +80,15 @@ function asking.demands_of(asked)
   return demands
 end
 
+-- What was asked for at a place, as a hold remembers it.
+function asking.pins_of(demands)
+  local pins = {}
+  for _, demand in ipairs(demands) do
+    if demand.location ~= '' then pins[#pins + 1] = { demand.sku, demand.location, demand.quantity } end
+  end
+  return pins
+end
+
 function asking.check_covered(lines, hold)
   for _, part in ipairs(hold[holding.PARTS]) do
     if not lines[part[1]] then look_again() end
@@ -99,7 +108,13 @@ function asking.chosen(hold, detail, states)
     end
     return mine, rest
   end
+  local first, others = {}, {}
+  -- Those that say where first, or one that does not might take their units.
   for _, demand in ipairs(asking.demands_of(detail[asking.ASKED])) do
+    local list = demand.location ~= '' and first or others
+    list[#list + 1] = demand
+  end
+  for _, demand in ipairs(asking.add_all(first, others)) do
     local some, found = nil, 0
     some, rest = holding.detach(rest, demand.sku, demand.quantity, states, demand.location)
     for _, part in ipairs(some) do

@@ -26,6 +26,7 @@ local function leave(change, call, account, sku, location, gone, sold)
       else
         holding.leave(change, place, pool, each)
         left = left + each[UNITS]
+        table.insert(account.left_at, { each[LOCATED], each[UNITS] })
       end
     end
   end
@@ -71,24 +72,51 @@ local function tell(account, old, new, location)
   return out
 end
 
--- A till sold units for the order; returns how many left, less those that a fulfilment has seen leave already.
-function accounts.sell(account, sku, quantity, location)
-  local old = accounts.line_of(account.order, sku)
-  local new = { unpack(old, 1, 7) }
-  new[accounts.SOLD] = new[accounts.SOLD] + quantity
-  return tell(account, old, new, location)
-end
-
 local function take_out(change, account, place, units)
   if has_counted(place, change.time) then return pass_out(change, place, units) end
   facts.take_sold(change, place, units, account.order[accounts.POOL])
+end
+
+-- A till sold units that a fulfilment has seen leave: where that only guessed, they left the till's location.
+local function correct(change, call, account, place, units)
+  local own = accounts.line_of(account.order, place.name)
+  local kept = {}
+  for _, guess in ipairs(own[accounts.GUESSED]) do
+    local some = math.min(units, guess[2])
+    units = units - some
+    if some > 0 and guess[1] ~= place.location then
+      local there = holding.place_at(change, call, account.lines[place.name], guess[1])
+      if has_counted(there, change.time) then
+        pass_by(change, there, some, 'customer')
+      else
+        arrive(change, there, some, 'customer')
+      end
+      take_out(change, account, place, some)
+    end
+    if guess[2] > some then kept[#kept + 1] = { guess[1], guess[2] - some } end
+  end
+  local new = { unpack(own, 1, 8) }
+  new[accounts.GUESSED] = kept
+  accounts.set_line(account.order, new)
+end
+
+-- A till sold units for the order; returns how many left, less those that a fulfilment has seen leave already.
+function accounts.sell(change, call, account, place, line)
+  local old = accounts.line_of(account.order, place.name)
+  local new = { unpack(old, 1, 8) }
+  new[accounts.SOLD] = new[accounts.SOLD] + line[AMOUNT]
+  local out = tell(account, old, new, place.location)
+  move_units(change, 0, nil)
+  correct(change, call, account, place, line[AMOUNT] - out)
+  move_units(change, line[AMOUNT], line[SERIALS])
+  return out
 end
 
 -- A sale for the order did not stand and its units are back; what a fulfilment has seen leave leaves again.
 function accounts.regret(change, call, account, place, units)
   local sku = place.name
   local old = accounts.line_of(account.order, sku)
-  local new = { unpack(old, 1, 7) }
+  local new = { unpack(old, 1, 8) }
   new[accounts.SOLD] = math.max(0, new[accounts.SOLD] - units)
   local gone = units - (accounts.out_of(old) - accounts.out_of(new))
   accounts.set_line(account.order, new)
@@ -99,7 +127,7 @@ end
 -- Units left: from the location, or from where they are kept; or they wait to be anywhere.
 function accounts.fulfil(change, call, account, sku, location, quantity)
   local old = accounts.line_of(account.order, sku)
-  local new = { unpack(old, 1, 7) }
+  local new = { unpack(old, 1, 8) }
   new[accounts.FULFILLED] = new[accounts.FULFILLED] + quantity
   if location == '' then
     local out = accounts.out_of(new) - accounts.out_of(old)
@@ -108,7 +136,15 @@ function accounts.fulfil(change, call, account, sku, location, quantity)
     new[accounts.WAITING] = new[accounts.WAITING] + waiting
   end
   local out = tell(account, old, new, location)
+  account.left_at = {}
   local left = accounts.bring(change, call, account, sku, location, out)
+  if location == '' then
+    local own = { unpack(accounts.line_of(account.order, sku), 1, 8) }
+    local guessed = { unpack(own[accounts.GUESSED]) }
+    for _, guess in ipairs(account.left_at) do guessed[#guessed + 1] = guess end
+    own[accounts.GUESSED] = guessed
+    accounts.set_line(account.order, own)
+  end
   if left == 0 or location == '' then return end
   take_out(change, account, place_of(change, call, account.lines[sku]), left)
 end
@@ -118,7 +154,7 @@ function accounts.fulfil_what_waited(change, call, account, sku)
   local line = accounts.line_of(account.order, sku)
   local waiting = line[accounts.WAITING]
   if waiting == 0 then return end
-  local new = { unpack(line, 1, 7) }
+  local new = { unpack(line, 1, 8) }
   new[accounts.WAITING] = 0
   accounts.set_line(account.order, new)
   accounts.fulfil(change, call, account, sku, '', waiting)

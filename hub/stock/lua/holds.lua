@@ -1,6 +1,6 @@
 -- Holds: units kept for somebody, in parts that each have a state and places of their own.
 --
--- A hold is {number, pool, owner, kind, hash, made at, split 0/1, only, prefer, order, named 0/1, parts, steps}; a part is
+-- A hold is {number, pool, owner, kind, hash, made at, split 0/1, only, prefer, order, named 0/1, parts, steps, pins}; a part is
 -- {SKU, quantity, state, expires at, allocations}; an allocation is {location, quantity, fenced}, without a location where
 -- the units are nowhere yet.
 --
@@ -8,7 +8,7 @@
 
 local holding = {
   NUMBER = 1, POOL = 2, OWNER = 3, KIND = 4, CONTENT = 5, SPLIT = 7, ONLY = 8, PREFER = 9, ORDER = 10, IS_NAMED = 11, PARTS = 12,
-  STEPS = 13,
+  STEPS = 13, PINS = 14,
   HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5, ORDERED = 6,
   KEPT = { [0] = true, [1] = true },
   indexed = {},  -- what will be written of the indexes, as calls
@@ -124,7 +124,7 @@ end
 
 -- The hold with other parts.
 function holding.with_parts(hold, parts)
-  local new = { unpack(hold, 1, 13) }
+  local new = { unpack(hold, 1, 14) }
   new[holding.PARTS] = parts
   return new
 end
@@ -134,19 +134,31 @@ function holding.known(change, call, name)
 end
 
 local UNCONFIRMED = { [holding.HELD] = true }
+local OWNED_MAX = 100
 
-local function note_owner(change, call, name, hold)
-  local field = hold[holding.OWNER] .. '\0' .. hold[holding.POOL]
-  local old = record_of(change, call, 'owners', field) or {}
-  local new, was = {}, false
-  for _, entry in ipairs(old) do
-    if entry[2] == name then was = true else new[#new + 1] = entry end
+local function is_same(old, new)
+  if #old ~= #new then return false end
+  for i, entry in ipairs(old) do
+    for part = 1, 3 do
+      if entry[part] ~= new[i][part] then return false end
+    end
   end
-  local is = holding.has(hold, UNCONFIRMED)
-  if is then new[#new + 1] = { hold[holding.KIND], name } end
-  -- One that stays the last of the list changes nothing.
-  if is and was and old[#old][2] == name or not is and not was then return end
-  set_record(change, 'owners', field, #new > 0 and new or nil)
+  return true
+end
+
+-- List the hold among its owner's while units are kept for it, at most so many, the newest last.
+local function note_owner(change, call, name, hold, owner)
+  local field = owner .. '\0' .. hold[holding.POOL]
+  local old = record_of(change, call, 'owners', field) or NONE
+  local new = {}
+  for _, entry in ipairs(old) do
+    if entry[2] ~= name then new[#new + 1] = entry end
+  end
+  if holding.has(hold, holding.KEPT) then
+    new[#new + 1] = { hold[holding.KIND], name, holding.has(hold, UNCONFIRMED) and 1 or 0 }
+  end
+  if #new > OWNED_MAX then table.remove(new, 1) end
+  if not is_same(old, new) then set_record(change, 'owners', field, #new > 0 and new or nil) end
 end
 
 -- Remember a hold, in another table once nothing is kept for it.
@@ -158,38 +170,12 @@ function holding.keep(change, call, name, hold)
     if record_of(change, call, 'holds', name) then set_record(change, 'holds', name, nil) end
     set_record(change, 'ended_holds', name, hold)
   end
-  if hold[holding.IS_NAMED] == 1 then note_owner(change, call, name, hold) end
+  -- An order finds what was reserved for it by an owner that no token has.
+  if hold[holding.ORDER] ~= '' and hold[holding.KIND] ~= '' then
+    note_owner(change, call, name, hold, '\0' .. hold[holding.ORDER])
+  end
+  if hold[holding.IS_NAMED] == 1 then note_owner(change, call, name, hold, hold[holding.OWNER]) end
   return hold
-end
-
--- What follows from a hold in place of another: SKU → 1 for each SKU kept, and when the first is due.
-local function kept_of(hold)
-  local kept, due = {}, nil
-  for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
-    if holding.KEPT[part[STATE]] then kept[part[OF_SKU]] = 1 end
-    if part[STATE] == holding.HELD and part[EXPIRES_AT] > 0 then due = math.min(due or INSTANT_MAX, part[EXPIRES_AT]) end
-  end
-  return kept, due
-end
-
--- Bring the indexes up to a hold that took the place of another; either may be false. Nothing here may fail.
-function follows.holds(name, old, new)
-  local indexed = holding.indexed
-  local before, was_due = kept_of(old)
-  local after, due = kept_of(new)
-  local number = string.format('%016d', (new or old)[holding.NUMBER])
-  for sku in pairs(before) do
-    local member = sku .. '\0' .. number .. '\0' .. name
-    if not after[sku] then indexed[#indexed + 1] = { 'ZREM', KEYS[HELD_INDEX], member } end
-  end
-  for sku in pairs(after) do
-    holding.fresh[sku] = holding.fresh[sku] or {}
-    table.insert(holding.fresh[sku], name)
-    local member = sku .. '\0' .. number .. '\0' .. name
-    if not before[sku] then indexed[#indexed + 1] = { 'ZADD', KEYS[HELD_INDEX], 0, member } end
-  end
-  if due and due ~= was_due then indexed[#indexed + 1] = { 'ZADD', KEYS[EXPIRY], string.format('%d', due), name } end
-  if was_due and not due then indexed[#indexed + 1] = { 'ZREM', KEYS[EXPIRY], name } end
 end
 
 end

@@ -10,8 +10,9 @@ local LOCATED, UNITS = 1, 2
 local function out_of_reservation(change, call, place, line, name, hold, out, order_id, time)
   if not hold then return out end
   local gone, rest = holding.detach(hold[holding.PARTS], line[SKU], line[AMOUNT], holding.KEPT, line[LOCATION])
-  if #gone == 0 then return out end
+  local beside = line[AMOUNT]
   local left, is_counted, pool = out, has_counted(place, time), hold[holding.POOL]
+  local state = order_id ~= '' and holding.ORDERED or holding.FULFILLED
   for _, part in ipairs(gone) do
     for _, each in ipairs(part[5]) do
       local is_here = each[LOCATED] == line[LOCATION] and not is_counted
@@ -27,8 +28,11 @@ local function out_of_reservation(change, call, place, line, name, hold, out, or
         move_units(change, line[AMOUNT], line[SERIALS])
       end
     end
-    rest[#rest + 1] = holding.over(part, order_id ~= '' and holding.ORDERED or holding.FULFILLED)
+    beside = beside - part[2]
+    rest[#rest + 1] = holding.over(part, state)
   end
+  -- Also what it had no more, or never: the order that takes it over must know that these units left.
+  if beside > 0 then rest[#rest + 1] = { line[SKU], beside, state, 0, {} } end
   local new = holding.with_parts(hold, rest)
   if order_id ~= '' then new[holding.ORDER] = order_id end
   holding.keep(change, call, name, new)
@@ -51,7 +55,7 @@ function holding.sell_held(change, call, place, line, detail, time)
     return quantity, out_of_reservation(change, call, place, line, name, hold, quantity, '', time)
   end
   local account = accounts.open(change, call, { [line[SKU]] = line }, id)
-  local out = accounts.sell(account, line[SKU], quantity, line[LOCATION])
+  local out = accounts.sell(change, call, account, place, line)
   local left
   if account.hold then
     left = accounts.bring(change, call, account, line[SKU], line[LOCATION], out, line)

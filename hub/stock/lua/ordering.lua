@@ -66,8 +66,18 @@ end
 -- Keep what is due of every SKU, and let leave what waited for a place.
 local function bring_all(change, call, account)
   local order, skus_of = account.order, {}
-  for i, line in ipairs(order[accounts.LINES]) do skus_of[i] = line[1] end
-  for _, sku in ipairs(skus_of) do accounts.bring(change, call, account, sku, '', 0) end
+  local told = {}
+  for i, line in ipairs(order[accounts.LINES]) do
+    skus_of[i], told[line[1]] = line[1], true
+    accounts.bring(change, call, account, line[1], '', 0)
+  end
+  -- Also what only was reserved.
+  for _, part in ipairs(account.hold and account.hold[holding.PARTS] or NONE) do
+    if not told[part[1]] then
+      told[part[1]] = true
+      accounts.bring(change, call, account, part[1], '', 0)
+    end
+  end
   if not account.hold then return end
   if order[accounts.IS_FULFILLED] == 1 then
     local location = order[accounts.FULFILLED_FROM]
@@ -101,7 +111,7 @@ function verbs.order_place(change, call, command, detail, account, reservations)
   if owner == '' and reservations[1] then owner = reservations[1][2][holding.OWNER] end
   account.hold = account.hold or {
     call.next, order[accounts.POOL], owner, '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
-    account.id, 0, {}, {},
+    account.id, 0, {}, {}, {},
   }
   for _, reserved in ipairs(reservations) do
     accounts.join(change, call, command, account, reserved[2])
@@ -141,6 +151,10 @@ local function apply_order(change, call, command)
   local account = accounts.open(change, call, lines, detail[ID])
   local reservations = accounts.taken_over(change, call, command, detail)
   check_touched(lines, detail, account, reservations)
+  local pool = account.order[accounts.POOL]
+  if command[VERB] == 'order_place' and pool ~= '' and pool ~= command[OF_POOL] then
+    no_room('order ' .. detail[ID] .. ' was placed in pool ' .. pool)
+  end
   for _, each in ipairs(detail[ASKED]) do
     change.lines[#change.lines + 1] = { sku_number(change, each[1]), each[3] }
   end

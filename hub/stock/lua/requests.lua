@@ -9,7 +9,7 @@ local STEPS_MAX = 100
 local function replaceable(change, call, detail, pool)
   local entries = record_of(change, call, 'owners', detail[asking.OWNER] .. '\0' .. pool)
   for _, entry in ipairs(entries or NONE) do
-    if entry[1] == detail[asking.KIND] then return entry[2] end
+    if entry[1] == detail[asking.KIND] and entry[3] == 1 then return entry[2] end
   end
 end
 
@@ -59,7 +59,7 @@ local function reserve(change, call, command, detail, lines)
   local parts = holding.taken(change, call, lines, pool, found.places, holding.HELD, call.now + detail[asking.TTL])
   return {
     call.next, pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
-    detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], parts, {},
+    detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], parts, {}, asking.pins_of(demands),
   }
 end
 

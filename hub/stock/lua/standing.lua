@@ -30,10 +30,24 @@ local function line_up(change, call, account, sku)
   set_record(change, 'shortfalls', sku, #new > 0 and new or nil)
 end
 
+-- More was fulfilled, nobody says where, than is owed: nothing that comes will be that.
+local function settle_waiting(change, account)
+  for i, line in ipairs(account.order[accounts.LINES]) do
+    local beyond = line[accounts.WAITING] - accounts.kept_units(account, line[1], false)
+    if beyond > 0 then
+      local new = { unpack(line, 1, 8) }
+      new[accounts.WAITING] = line[accounts.WAITING] - beyond
+      account.order[accounts.LINES][i] = new
+      alert(change, { sku = sku_number(change, line[1]), location = '' }, 'discrepancy', beyond, '')
+    end
+  end
+end
+
 -- Remember the order and its hold, and whether it stands in line for anything.
 function accounts.keep(change, call, account)
   local order, hold = account.order, account.hold
   if hold then
+    settle_waiting(change, account)
     local told = {}
     for _, list in ipairs({ hold[holding.PARTS], order[accounts.LINES] }) do
       for _, each in ipairs(list) do

@@ -5,21 +5,32 @@
 do
 
 local RESERVATION, OF_OWNER = 4, 5  -- of the detail of a fact about an order
-local REDEEMABLE = { [holding.HELD] = true, [holding.CONFIRMED] = true, [holding.FULFILLED] = true }
 
--- The reservations that become the order's, as a list of {name, hold}: the one it names, or those of its owner in the pool.
+-- Whether no order took it over as a whole yet; one that is over tells what left already.
+local function is_open(hold)
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if part[3] ~= holding.ORDERED then return true end
+  end
+  return false
+end
+
+-- The reservations that become the order's, as a list of {name, hold}: the one it names, or those that were made for it or by
+-- its owner.
 function accounts.taken_over(change, call, command, detail)
   local names, found = { detail[RESERVATION] }, {}
   if command[VERB] ~= 'order_place' then return found end
   if detail[RESERVATION] == '' then
     names = {}
-    local field = detail[OF_OWNER] .. '\0' .. command[OF_POOL]
-    local entries = detail[OF_OWNER] ~= '' and record_of(change, call, 'owners', field) or NONE
-    for i, entry in ipairs(entries) do names[i] = entry[2] end
+    for _, owner in ipairs({ '\0' .. detail[1], detail[OF_OWNER] }) do
+      local entries = owner ~= '' and record_of(change, call, 'owners', owner .. '\0' .. command[OF_POOL]) or NONE
+      for _, entry in ipairs(entries) do names[#names + 1] = entry[2] end
+    end
   end
+  local met = {}
   for _, name in ipairs(names) do
-    local hold = holding.known(change, call, name)
-    if hold and holding.has(hold, REDEEMABLE) then found[#found + 1] = { name, hold } end
+    local hold = not met[name] and holding.known(change, call, name)
+    met[name] = true
+    if hold and is_open(hold) then found[#found + 1] = { name, hold } end
   end
   return found
 end
@@ -29,7 +40,7 @@ function accounts.join(change, call, command, account, hold)
   for _, part in ipairs(hold[holding.PARTS]) do
     if part[3] == holding.FULFILLED then
       local old = accounts.line_of(account.order, part[1])
-      local new = { unpack(old, 1, 7) }
+      local new = { unpack(old, 1, 8) }
       new[accounts.SOLD] = new[accounts.SOLD] + part[2]
       local twice = accounts.out_of(old) + part[2] - accounts.out_of(new)
       if twice > 0 and old[accounts.LEFT_FROM] ~= '' then
@@ -45,12 +56,12 @@ function accounts.join(change, call, command, account, hold)
   end
 end
 
--- Make what was reserved the order's; what another pool held goes back first.
+-- Make what was reserved the order's; what another pool held goes back first. Also one that is over means the order from now on.
 function accounts.take_over(change, call, account, name, hold)
-  local parts, others, ended = { unpack(account.hold[holding.PARTS]) }, {}, {}
+  local parts, ended = { unpack(account.hold[holding.PARTS]) }, {}
   local is_other_pool = hold[holding.POOL] ~= account.hold[holding.POOL]
-  for _, part in ipairs(hold[holding.PARTS]) do
-    if not REDEEMABLE[part[3]] then others[#others + 1] = part else ended[#ended + 1] = holding.over(part, holding.ORDERED) end
+  for i, part in ipairs(hold[holding.PARTS]) do
+    ended[i] = holding.over(part, holding.ORDERED)
     if holding.KEPT[part[3]] and is_other_pool then
       holding.give_back(change, call, account.lines, hold[holding.POOL], part)
     elseif holding.KEPT[part[3]] then
@@ -58,8 +69,7 @@ function accounts.take_over(change, call, account, name, hold)
     end
   end
   account.hold = holding.with_parts(account.hold, parts)
-  for _, part in ipairs(ended) do others[#others + 1] = part end
-  local reserved = holding.with_parts(hold, others)
+  local reserved = holding.with_parts(hold, ended)
   reserved[holding.ORDER] = account.id
   holding.keep(change, call, name, reserved)
 end

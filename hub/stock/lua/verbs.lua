@@ -34,6 +34,24 @@ local function asked_of(parts)
   return asking.demands_of(asked)
 end
 
+-- Units that are taken again, where they were asked for first.
+local function as_asked(hold, parts)
+  local asked, left = {}, {}
+  for i, pin in ipairs(hold[holding.PINS]) do left[i] = pin[3] end
+  for _, part in ipairs(parts) do
+    local rest = part[2]
+    for i, pin in ipairs(hold[holding.PINS]) do
+      local some = pin[1] == part[1] and math.min(rest, left[i]) or 0
+      if some > 0 then
+        asked[#asked + 1] = { part[1], pin[2], some }
+        left[i], rest = left[i] - some, rest - some
+      end
+    end
+    if rest > 0 then asked[#asked + 1] = { part[1], '', rest } end
+  end
+  return asking.demands_of(asked)
+end
+
 requests.verbs = {
   expire = function(_, _, _, hold, _, was_due)
     if not was_due then asking.as_it_is(hold) end
@@ -52,7 +70,9 @@ requests.verbs = {
     local wanted, rest = asking.chosen(hold, detail, DUE_STATES)
     if #wanted == 0 then
       local state = holding.state_of(hold)
-      if state == holding.CONFIRMED or state == holding.FULFILLED then asking.as_it_is(hold) end
+      if state == holding.CONFIRMED or state == holding.FULFILLED or state == holding.ORDERED then
+        asking.as_it_is(hold)
+      end
       asking.ended(hold)
     end
     local late, again = {}, {}
@@ -60,7 +80,7 @@ requests.verbs = {
       if part[3] == holding.EXPIRED then late[#late + 1] = part end
     end
     if #late > 0 then
-      local found = placing.find(change, call, lines, wish_of(hold), asked_of(late))
+      local found = placing.find(change, call, lines, wish_of(hold), as_asked(hold, late))
       if #found.shortages > 0 then asking.deny('expired') end
       again = holding.taken(change, call, lines, hold[holding.POOL], found.places, holding.CONFIRMED, 0)
     end
@@ -86,7 +106,8 @@ requests.verbs = {
   fulfil = function(change, call, lines, hold, detail)
     local gone, rest = asking.chosen(hold, detail, holding.KEPT)
     if #gone == 0 then
-      if holding.state_of(hold) == holding.FULFILLED then asking.as_it_is(hold) end
+      local state = holding.state_of(hold)
+      if state == holding.FULFILLED or state == holding.ORDERED then asking.as_it_is(hold) end
       asking.ended(hold)
     end
     for _, part in ipairs(gone) do

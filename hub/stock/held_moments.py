@@ -73,8 +73,8 @@ class HeldMoments:
         with reading():
             async with self._client.pipeline(transaction=True) as transaction:
                 transaction.hmget(keys.HOLDS, names)
-                transaction.zmscore(keys.EXPIRY, names)  # type: ignore[no-untyped-call]
-                transaction.zmscore(keys.HELD, every or [b""])  # type: ignore[no-untyped-call]
+                transaction.zmscore(keys.EXPIRY, names)
+                transaction.zmscore(keys.HELD, every or [b""])  # type: ignore[arg-type]
                 holds, dues, scores = map(_readable, await transaction.execute(raise_on_error=False))
         there = {entry for entry, score in zip(every, scores, strict=False) if score is not None}
         return [

@@ -27,6 +27,7 @@ KINDS = {
     "conservation": "units in + deficit is not on hand + in transit + units out",
     "fence_over_target": "a fence holds more than its target",
     "reserved_differs": "`reserved` is not what live reservations hold",
+    "hold_index": "a hold is not listed as it is: by the SKUs that it keeps, or by when its first units are given back",
     "transit_differs": "a transfer's record and its movements disagree about what is on the way",
     "view_parts": "what stands behind a pool's number is not what its positions and rules make",
     "privacy": "the same, and units fenced for another pool may be shown",
@@ -149,8 +150,8 @@ def read_sku(raw: RawSku) -> tuple[Sku, list[Finding]]:
     return Sku(raw.name, rules, positions, views, frozenset(unreadable)), found
 
 
-def check_positions(sku: Sku, balances: Balances, held: Mapping[str, int] | None = None) -> list[Finding]:
-    """Compare the positions of a SKU with the balances of its movements; `held` are live reservations by location."""
+def check_positions(sku: Sku, balances: Balances) -> list[Finding]:
+    """Compare the positions of a SKU with the balances of its movements."""
     found: list[Finding] = []
     moved: dict[str, dict[str, int]] = {}
     for (location, bucket), units in balances.items():
@@ -158,7 +159,6 @@ def check_positions(sku: Sku, balances: Balances, held: Mapping[str, int] | None
             moved.setdefault(location, {})[bucket] = units
     for location, position in sku.positions.items():
         found += _impossible(sku.name, location, position)
-        found += _held(sku.name, location, position, (held or {}).get(location, 0))
         found += _differences(sku.name, location, buckets_of(position), moved.get(location))
     for location, buckets in moved.items():
         if location not in sku.positions and location not in sku.unreadable:
@@ -193,13 +193,6 @@ def _impossible(sku: str, location: str, position: Position) -> list[Finding]:
             detail = f"{fence.quantity} units are fenced, but the target is {fence.target}"
             found.append(Finding("fence_over_target", detail, sku, location, fence.pool))
     return found
-
-
-def _held(sku: str, location: str, position: Position, held: int) -> list[Finding]:
-    if position.reserved == held:
-        return []
-    detail = f"reserved is {position.reserved}, but live reservations hold {held}"
-    return [Finding("reserved_differs", detail, sku, location)]
 
 
 def _differences(sku: str, location: str, has: dict[str, int], moved: dict[str, int] | None) -> list[Finding]:

@@ -22,6 +22,8 @@ HOLDS, OWNERS, ORDERS, SHORTFALLS, ENDED_HOLDS, ENDED_ORDERS = (
     *("holds", "owners", "orders", "shortfalls"),
     *("ended_holds", "ended_orders"),
 )
+# Of a reservation that was denied; it lies among the dedupe records of its day.
+DENIED = "denied"
 # These are forgotten with the day they were booked on.
 OF_THE_DAY = frozenset((VOIDED, CLOSED, ENDED_HOLDS, ENDED_ORDERS))
 TABLES = (
@@ -209,6 +211,8 @@ def check_seen(seen: Seen, raw: bytes | None) -> list[Finding]:
     field, record = readable(seen.field), read_seen(seen.packed)
     if record is None:
         return [Finding("malformed", f"the dedupe record of {_plain(field)} cannot be read")]
+    if record.kind == DENIED and field.startswith(f"{DENIED}\0"):
+        return []  # a reservation that was denied leaves no entry
     entry = read_entry(raw) if raw is not None else None
     if raw is not None and entry is None:
         return []  # told where entries are checked

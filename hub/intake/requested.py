@@ -62,13 +62,14 @@ def reserve_fact(reserve: Reserve, claims: Claims, house: House, now_ms: int) ->
 def change_fact(verb: Verb, id: str, change: Change, claims: Claims, now_ms: int, ttl_ms: int = 0) -> Fact:
     """The request about a reservation that is there."""
     content = encode_canonical(change)
-    # An extension may be said again as often as it is wanted; about anything else a repeat must change nothing.
-    is_once = change.lines is not None and (verb != "extend" or change.id is not None)
+    # An extension may be said again as often as it is wanted; about anything else a repeat must change nothing. About
+    # all units that holds by itself, but for a reallocation: it would move them on.
+    is_some = change.lines is not None and (verb != "extend" or change.id is not None)
     asking = Asking(
         name=reservation_name(id),
         asked=_asked(change.lines or ()),
         ttl_ms=ttl_ms,
-        step=_step(verb, change) if is_once else "",
+        step=_step(verb, change) if is_some or verb == "reallocate" else "",
     )
     return _fact(verb, id, content, claims, now_ms, asking)
 

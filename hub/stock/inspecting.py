@@ -114,7 +114,7 @@ class Inspection:
                     transaction.hgetall(keys.sku(name))
                 told, last, *rows = await transaction.execute(raise_on_error=False)
         meta = meta_of(told)
-        return Batch(before_of(meta, last), meta, [_raw_sku(*pair) for pair in zip(names, rows, strict=True)])
+        return Batch(before_of(meta, last), meta, [raw_sku(*pair) for pair in zip(names, rows, strict=True)])
 
     async def transfers(self, names: Sequence[str]) -> tuple[Seq, list[bytes | None]]:
         """The records of some transfers, None where there is none, and the place of the journal they stand before."""
@@ -255,7 +255,8 @@ def before_of(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
     return Seq(place.epoch, place.number + 1) if place is not None else Seq(meta.epoch, meta.next)
 
 
-def _raw_sku(name: str, fields: Any) -> RawSku:
+def raw_sku(name: str, fields: Any) -> RawSku:
+    """What is stored of a SKU, of the fields of its hash or the error that came instead."""
     if isinstance(fields, Exception):
         return RawSku(name, unreadable=f"what is stored of the SKU cannot be read: {fields}")
     return RawSku(

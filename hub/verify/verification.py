@@ -23,10 +23,12 @@ from hub.faults import ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.described import Described
+from hub.stock.held_moments import HeldMoments
 from hub.stock.inspecting import Batch, Inspection
 from hub.stock.remembered import Remembering
 from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
 from hub.verify.held_house import HeldHouse
+from hub.verify.holds import HoldCheck
 from hub.verify.names import NameCheck
 from hub.verify.open_counts import OpenCountCheck
 from hub.verify.records import RecordCheck
@@ -69,6 +71,7 @@ class Verification:
         self._records = RecordCheck(inspection, *parts, self._house.sku)
         self._seen = SeenCheck(*parts)
         self._names_of_skus = NameCheck(remembering, report)
+        self._holds = HoldCheck(remembering, HeldMoments(inspection.client), report)
         # Nobody closes the counts of a hub that is stopped.
         self._counts = OpenCountCheck(remembering, report, patience_seconds=patience_seconds) if is_live else None
         # The newest entries of the journal.
@@ -127,6 +130,7 @@ class Verification:
         begins = await self._records.run()
         await self._names_of_skus.run()
         await self._seen.run(self._newest)
+        await self._holds.run()
         if self._counts is not None:
             await self._counts.begin(begins)
         async for page in self._names():
@@ -199,6 +203,7 @@ class Verification:
                 for location in raw.positions:
                     by_location.setdefault(readable(location), []).append(raw.name)
         await self._check_members(by_location)
+        await self._holds.check_reserved(batch.skus)
         await self._records.check_expected(batch.skus, batch.before)
         return sum(len(raw.positions) for raw in batch.skus)
 

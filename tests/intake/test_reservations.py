@@ -261,13 +261,33 @@ async def test_what_a_shop_cannot_find_is_held_elsewhere_and_looked_for(door: Do
     told = await anna.held(line(sku), prefer=["LON-KNB"])
 
     moved = await anna.changed("reallocate", told["id"])
-    nowhere = await anna.change("reallocate", told["id"])
+    nowhere = await anna.change("reallocate", told["id"], {"id": "again"})
 
     assert moved["lines"][0]["allocations"] == [{"location": "DC-LYON", "quantity": 1}]
     assert moved["expires_at"] == told["expires_at"]
     assert (nowhere.status, nowhere.problem) == (409, "insufficient")
     aside = {each["location"]: each["aside"] for each in await door.positions(sku=sku)}
     assert aside["LON-KNB"] == {"inspection": 1}
+
+
+async def test_units_are_found_elsewhere_once_however_often_the_same_request_comes(door: Door) -> None:
+    sku = await stocked(door, "ONCE", LON_KNB=2, DC_LYON=1)
+    anna = basket(door, "anna-once")
+    id = (await anna.held(line(sku), prefer=["LON-KNB"]))["id"]
+
+    first = await anna.changed("reallocate", id)
+    again = await anna.changed("reallocate", id)
+
+    assert again == first
+    assert sum(each["aside"].get("inspection", 0) for each in await door.positions(sku=sku)) == 1
+    another = await anna.changed("reallocate", id, {"id": "second"})
+    repeated = await anna.changed("reallocate", id, {"id": "second"})
+
+    assert first["lines"][0]["allocations"] == [{"location": "DC-LYON", "quantity": 1}]
+    # One more lies where the first was not found.
+    assert another["lines"][0]["allocations"] == [{"location": "LON-KNB", "quantity": 1}]
+    assert repeated == another
+    assert sum(each["aside"].get("inspection", 0) for each in await door.positions(sku=sku)) == 2
 
 
 async def test_what_is_over_is_given_back_soon_and_a_late_confirm_takes_it_again_if_it_can(

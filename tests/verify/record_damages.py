@@ -5,15 +5,18 @@ from typing import Any
 import msgspec
 
 from hub.domain.catalogue import SkuSettings
-from hub.domain.command import Line, Supply
+from hub.domain.command import Line, Ordering, Supply
 from hub.domain.remembering import DAY_MS
 from hub.stock import keys
+from hub.stock.outcome import Denied, Granted
 from tests.stock.opened import OpenStores
 from tests.stock.test_earlier import dispatched, received, sold, voided
+from tests.stock.test_requesting import request, reserve
 from tests.verify.damages import Damage, Place, about
 from tests.verify.hand import Hand, encode
 
 ALIAS = "3607340000001"
+KEPT: list[tuple[str, str, dict[str, Any]]] = [("k-held", "BELT", {}), ("k-confirmed", "BELT", {})]
 
 
 async def remember(hub: OpenStores) -> None:
@@ -29,7 +32,36 @@ async def remember(hub: OpenStores) -> None:
     await hub.book(sold(hub, "m-s-2", 3), voided(hub, "m-v-1", "m-s-2", 1), voided(hub, "m-v-2", "later"))
     await hub.book(dispatched(hub, "m-d-1", 2), received(hub, "m-d-2", 1))
     await hub.book(dispatched(hub, "m-d-3", 1, transfer="T3"), received(hub, "m-d-4", 1, final=1, transfer="T3"))
+    await keep(hub)
+
+
+async def keep(hub: OpenStores) -> None:
+    """Let units be reserved, confirmed and ordered, more than there are, and deny some."""
+    await hub.book(hub.fact("k-1", Line("BELT", "LON", 3), Line("BELT", "PAR", 2)))
+    for id, sku, more in KEPT:
+        assert isinstance(await reserve(hub, id, sku, is_named=0, **more), Granted)
+    assert isinstance(await hub.stores.requests.ask(request(hub, "confirm", "k-confirmed")), Granted)
+    assert isinstance(await reserve(hub, "k-denied", "NOTHING"), Denied)
+    order = {"verb": "order_place", "type": "order.placed", "pool": "online", "ledger_checked": True}
+    ordering = Ordering("k-order", (("BELT", "", 2), ("BUCKLE", "", 2)))
+    await hub.book(hub.fact("k-2", Line("BELT", "", 0), Line("BUCKLE", "", 0), **order, detail=ordering))
     await hub.ledger_has_all()
+
+
+async def held_entry(hand: Hand, name: str) -> bytes:
+    """What the index of who keeps units has of a hold."""
+    entries: Any = await hand.redis.zrange(keys.HELD, 0, -1)
+    [found] = [each for each in entries if each.endswith(name.encode())]
+    return bytes(found)
+
+
+async def _unlist(hand: Hand) -> None:
+    assert await hand.redis.zrem(keys.HELD, await held_entry(hand, "k-held"))
+
+
+async def _list(hand: Hand) -> None:
+    entry = await held_entry(hand, "k-held")
+    await hand.redis.zadd(keys.HELD, {entry.replace(b"BELT", b"HAT"): 0})
 
 
 async def _record(hand: Hand, table: str, field: str, value: Any) -> None:
@@ -178,6 +210,34 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
         lambda hand: _record(hand, keys.CATALOGUE, "HAT", [1, "bags", "", [], []]),
         {about("record_differs", "HAT")},
     ),
+    (
+        "a unit that is reserved for nobody",
+        lambda hand: hand.position("BAG", "LON", reserved=1),
+        {
+            about("position_differs", "BAG", "LON"),
+            about("reserved_differs", "BAG", "LON"),
+            about("conservation", "BAG"),
+        },
+    ),
+    (
+        "a unit that is held and not reserved",
+        lambda hand: hand.position("BELT", "LON", reserved=0),
+        {about("position_differs", "BELT", "LON"), about("reserved_differs", "BELT", "LON")}
+        | {about("conservation", "BELT")},
+    ),
+    ("a hold that is not listed", _unlist, {about("hold_index", "BELT"), about("reserved_differs", "BELT", "LON")}),
+    ("a hold that is listed for another SKU", _list, {about("hold_index", "HAT")}),
+    (
+        "a hold that would never be over",
+        lambda hand: hand.redis.zrem(keys.EXPIRY, "reservation:k-held"),
+        {about("hold_index")},
+    ),
+    (
+        "a hold that nobody made is over some day",
+        lambda hand: hand.redis.zadd(keys.EXPIRY, {"reservation:ghost": 5}),
+        {about("hold_index")},
+    ),
+    ("an index that is none", lambda hand: _replace(hand, keys.HELD), {about("malformed")}),
     ("a sale that was forgotten", lambda hand: _forget(hand, "till:m-s-1"), {about("seen_missing")}),
     ("an id that points to another entry", _point_elsewhere, {about("seen_differs"), about("seen_missing")}),
     ("an id that points to no entry", _invent_id, {about("seen_differs")}),

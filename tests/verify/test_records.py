@@ -16,17 +16,18 @@ from hub.ledger import recorded
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.message import Dismiss
-from hub.stock.outcome import Applied, Parked
+from hub.stock.outcome import Applied, Granted, Parked
 from hub.stock.remembered import Remembering
-from hub.verify import records
+from hub.verify import holds, records
 from hub.verify.open_counts import OpenCountCheck
 from hub.verify.report import Report
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import house_of
 from tests.stock.test_earlier import dispatched, received, sold, voided
+from tests.stock.test_requesting import request, reserve
 from tests.verify.conftest import HOUSE, Verify
 from tests.verify.hand import encode
-from tests.verify.record_damages import ALIAS, remember
+from tests.verify.record_damages import ALIAS, keep, remember
 from tests.watching.test_waits import booked, make_old
 
 
@@ -60,6 +61,44 @@ async def test_a_hub_that_remembers_much_is_good(hub: OpenStores, verify: Verify
 
     assert good(report)
     assert report.exit_code == 0
+
+
+async def test_a_hub_is_good_while_units_are_held_and_given_back(hub: OpenStores, verify: Verify) -> None:
+    await hub.book(hub.fact("b-1", Line("BELT", "LON", 5), Line("BELT", "PAR", 5)))
+    stop = asyncio.Event()
+
+    async def hold(owner: str) -> int:
+        number = 0
+        while not stop.is_set():
+            outcome = await reserve(hub, f"{owner}-{number}", "BELT", owner=owner, is_named=number % 2)
+            assert isinstance(outcome, Granted), outcome
+            if number % 2 == 0:
+                await hub.stores.requests.ask(request(hub, ("release", "fulfil")[number % 4 == 0], f"{owner}-{number}"))
+                await hub.book(hub.fact(f"{owner}-b-{number}", Line("BELT", "PAR", 1)))
+            number += 1
+        return number
+
+    holding = [asyncio.create_task(hold(owner)) for owner in ("anna", "bob")]
+    reports = [await verify() for _ in range(8)]
+    stop.set()
+
+    assert min(await asyncio.gather(*holding)) > 2
+    assert [(report.findings, report.unchecked) for report in reports] == [([], [])] * 8
+    assert good(await verify())
+
+
+async def test_a_sku_that_very_many_hold_is_left_unchecked(
+    hub: OpenStores, verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(hub)
+    monkeypatch.setattr(holds, "HOLDS_OF_SKU_MAX", 1)
+    few = await verify()
+    monkeypatch.setattr(holds, "HOLDS_OF_SKU_MAX", 10)
+    monkeypatch.setattr(holds, "HOLDS_PER_LOOK", 1)
+
+    assert few.findings == []
+    assert few.unchecked == ["more than 1 holds keep the SKU BELT, so what is reserved was not compared with them"]
+    assert good(await verify())
 
 
 async def test_a_hub_is_good_while_everything_that_is_remembered_changes(hub: OpenStores, verify: Verify) -> None:

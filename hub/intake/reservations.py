@@ -24,7 +24,10 @@ SCOPE = "reservations:write"
 _PLACES_ANEW = ("confirm", "reallocate")
 
 _DETAILS = {
-    "insufficient": "The pool has fewer units than are asked for; nothing was changed.",
+    "insufficient": (
+        "Not all units can be had as asked, of one location unless `split`: `shortages` says how many could be."
+        " A refused reservation stays refused under its id; ask again with a new one."
+    ),
     "conflict": "This id was used for another content; the first one stands. Give the new one a new id.",
     "not_held": "The reservation has fewer such units than are named; nothing was changed.",
     "expired": "The time of the reservation is over, and its units are given back.",

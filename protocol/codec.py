@@ -228,8 +228,7 @@ def _in_utc(event: Event) -> Event:
 
 
 def _check_lines(event: Event) -> None:
-    """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
-    named once."""
+    """Look at what a decoder cannot: a SKU's normal form may be longer than what was sent; a piece is named once."""
     lines = getattr(event, "lines", None) or ()
     if isinstance(event, Count) and not lines and not event.complete:
         raise Malformed("Expected at least one line; only where `complete` is true may nothing lie there.", "$.lines")
@@ -249,8 +248,8 @@ def _check_places(event: Event) -> None:
     for index, line in enumerate(event.lines):
         for field, taken in _BUCKETS[type(event)]:
             if (bucket := getattr(line, field)) in taken:
-                path = f"$.lines[{index}].{field.removesuffix('_')}"
-                raise Malformed(f"Expected `free` or a status; no status is called {bucket}.", path)
+                detail = f"Expected `free` or a status; no status is called {bucket}."
+                raise Malformed(detail, f"$.lines[{index}].{field.removesuffix('_')}")
         if isinstance(line, MovedLine) and line.from_ == line.to:
             raise Malformed("Expected another bucket than `from`.", f"$.lines[{index}].to")
 

@@ -13,7 +13,19 @@ from typing import Final, Protocol, TypeVar, get_args
 
 import msgspec
 
-from protocol.events import TIME_FIELDS, Count, Event
+from protocol.events import (
+    RESERVED,
+    TIME_FIELDS,
+    WRITTEN_OFF,
+    Adjustment,
+    Count,
+    Event,
+    Moved,
+    MovedLine,
+    Return,
+    TransferDispatched,
+    TransferReceived,
+)
 from protocol.identifiers import PATTERN_WORDS, OpaqueId, nfc
 from protocol.limits import EVENTS_PER_ARRAY_MAX, SERIALS_PER_EVENT_MAX, SKU_CHARS_MAX
 from protocol.problems import Problem, problem
@@ -27,6 +39,12 @@ CHOICES: Final = {
     "$.type": tuple(str(event.__struct_config__.tag) for event in get_args(Event)),
     "$.kind": ("physical", "system"),
     "$.op": ("auth", "subscribe", "unsubscribe"),
+}
+# Fields of lines that name a bucket, and what no house can call a status there.
+_BUCKETS: Final = {
+    Return: (("to", {RESERVED, WRITTEN_OFF}),),
+    Moved: (("from_", {RESERVED, WRITTEN_OFF}), ("to", {RESERVED})),
+    Adjustment: (("bucket", {RESERVED, WRITTEN_OFF}),),
 }
 _JSON_SPACE: Final = b" \t\r\n"
 
@@ -94,6 +112,7 @@ def decode_event(raw: bytes | msgspec.Raw) -> DecodedEvent:
     try:
         event = _in_utc(_decode_event(raw))
         _check_lines(event)
+        _check_places(event)
         canonical = encode_canonical(event)
         refuse_duplicate_keys(raw, canonical)
     except Malformed as error:
@@ -209,14 +228,30 @@ def _in_utc(event: Event) -> Event:
 
 
 def _check_lines(event: Event) -> None:
-    """Look at what a decoder cannot: a SKU is its normal form, which may be longer than what was sent, and a piece is
-    named once."""
+    """Look at what a decoder cannot: a SKU's normal form may be longer than what was sent; a piece is named once."""
     lines = getattr(event, "lines", None) or ()
     if isinstance(event, Count) and not lines and not event.complete:
         raise Malformed("Expected at least one line; only where `complete` is true may nothing lie there.", "$.lines")
+    if isinstance(event, TransferReceived) and not lines and not event.final:
+        raise Malformed("Expected at least one line; only where `final` is true may nothing have arrived.", "$.lines")
     refuse_long_skus(lines)
     if any(line.serials for line in lines):
         _check_serials(lines)
+
+
+def _check_places(event: Event) -> None:
+    """Refuse what no configuration can ever mend: units that stay where they are, or lie where no event may say so."""
+    if isinstance(event, TransferDispatched) and event.from_ == event.to:
+        raise Malformed("Expected another location than `from`.", "$.to")
+    if not isinstance(event, Return | Moved | Adjustment):
+        return
+    for index, line in enumerate(event.lines):
+        for field, taken in _BUCKETS[type(event)]:
+            if (bucket := getattr(line, field)) in taken:
+                detail = f"Expected `free` or a status; no status is called {bucket}."
+                raise Malformed(detail, f"$.lines[{index}].{field.removesuffix('_')}")
+        if isinstance(line, MovedLine) and line.from_ == line.to:
+            raise Malformed("Expected another bucket than `from`.", f"$.lines[{index}].to")
 
 
 def refuse_long_skus(lines: Iterable[_Named]) -> None:

@@ -33,6 +33,8 @@ from protocol.limits import (
 FREE: Final = "free"
 # Where `moved` may send units that are no more.
 WRITTEN_OFF: Final = "written_off"
+# The bucket of held units; no event puts any there or takes them out by name.
+RESERVED: Final = "reserved"
 
 Reason = Annotated[Text, Meta(min_length=1)]
 Serials = Annotated[tuple[OpaqueId, ...], Meta(max_length=QUANTITY_MAX)]
@@ -180,9 +182,15 @@ class TransferReceived(Fact, frozen=True, kw_only=True, tag="transfer.received")
     """What really arrived of a transfer."""
 
     transfer: OpaqueId
-    lines: Annotated[tuple[Line, ...], _LINES]
+    # None at all only of a final one: nothing of what is under way arrived.
+    lines: Annotated[tuple[Line, ...], Meta(max_length=LINES_PER_EVENT_MAX)] | None = None
     # Nothing more will arrive: what lacks is a discrepancy.
     final: bool = True
+
+    def __post_init__(self) -> None:
+        # An empty list says the same as none, so both have one canonical form.
+        if not self.lines:
+            force_setattr(self, "lines", None)
 
 
 class Count(Fact, frozen=True, kw_only=True, tag="count"):

@@ -94,6 +94,8 @@ class Voiding(msgspec.Struct, frozen=True, array_like=True):
     reach: Reach = ()
     # The order that the sale was for; empty when it named none.
     order: str = ""
+    # The lines of the sale that named pieces, with these.
+    sold: tuple[Asked, ...] = ()
 
 
 class Transfer(msgspec.Struct, frozen=True, array_like=True):

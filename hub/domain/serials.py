@@ -5,7 +5,7 @@ neither judged nor remembered: what came after it is known already. Only within 
 is received after it was sent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -47,9 +47,7 @@ def came_in(draft: Draft, line: Line) -> tuple[str, ...]:
 
 def came_back(draft: Draft, line: Line) -> tuple[str, ...]:
     """Pieces were returned; the serials among them that this location is not known to have sold."""
-    return _tell(
-        draft, line, SHELF, lambda known: known is None or (known.state, known.location) != (SOLD, line.location)
-    )
+    return _tell(draft, line, SHELF, lambda known: not _is_sold_here(known, line))
 
 
 def sold(draft: Draft, line: Line) -> None:
@@ -92,14 +90,26 @@ def found(draft: Draft, line: Line) -> None:
     _tell(draft, line, None, lambda known: known is not None and _elsewhere(known, line))
 
 
-def taken_back(draft: Draft, line: Line) -> None:
-    """A sale did not stand: the pieces that this location sold lie on its shelf again."""
+def taken_back(draft: Draft, line: Line, sold: Collection[str]) -> tuple[str, ...]:
+    """A sale did not stand: the pieces that this location sold lie on its shelf again; the serials among them that are
+    not such as the sale named, `sold`."""
+    suspects: list[str] = []
     for serial in line.serials:
         known = _known(draft, line, serial)
-        if known is None or known.time_ms > draft.time_of(line):
+        if known is not None and known.time_ms > draft.time_of(line):
             continue
-        if (known.state, known.location) == (SOLD, line.location):
-            _remember(draft, line, serial, Piece(SHELF, line.location, draft.time_of(line)))
+        if serial not in sold:
+            suspects.append(serial)
+        elif not _is_sold_here(known, line):
+            continue
+        _remember(draft, line, serial, Piece(SHELF, line.location, draft.time_of(line)))
+    draft.alert(SUSPECT, draft.sku_number(line.sku), line.location, len(suspects))
+    return tuple(suspects)
+
+
+def still_sold(draft: Draft, line: Line, serials: Iterable[str]) -> tuple[str, ...]:
+    """Those of some pieces of the line's SKU that its location sold last."""
+    return tuple(serial for serial in serials if _is_sold_here(_known(draft, line, serial), line))
 
 
 def parted(line: Line, suspects: tuple[str, ...]) -> tuple[Line, Line]:
@@ -124,6 +134,10 @@ def _tell(draft: Draft, line: Line, state: str | None, is_suspect: Callable[[Pie
             _remember(draft, line, serial, Piece(state, line.location, draft.time_of(line)))
     draft.alert(SUSPECT, draft.sku_number(line.sku), line.location, len(suspects))
     return tuple(suspects)
+
+
+def _is_sold_here(known: Piece | None, line: Line) -> bool:
+    return known is not None and (known.state, known.location) == (SOLD, line.location)
 
 
 def _elsewhere(known: Piece, line: Line) -> bool:

@@ -114,8 +114,8 @@ def book_receive(draft: Draft, fact: Fact, house: House) -> None:
 
 
 def units_of(early: Iterable[Early]) -> int:
-    """All units of some receipts."""
-    return sum(units for each in early for _, units, *_ in each.units)
+    """All units of some receipts; one that only says that nothing more arrives counts as one unit."""
+    return sum(sum(units for _, units, *_ in each.units) or 1 for each in early)
 
 
 def lapse_early(draft: Draft, id: str, before_ms: int) -> int:

@@ -158,6 +158,8 @@ class Account:
         taken = (Move(source, HAND, found), Move(UNANNOUNCED, HAND, line.quantity - found))
         self._draft.keep(line, Change(change.position, paired(taken, change.moves)))
         self._sums[line.sku] = (sent, received + line.quantity)
+        if self._is_final:
+            self._draft.alert("discrepancy", self._draft.sku_number(line.sku), self._to, line.quantity - found)
 
     def _may_bring(self, line: Line, known: Piece | None) -> bool:
         """Whether the piece is one that was sent, or may be one of those that were sent without saying which."""
@@ -169,16 +171,17 @@ class Account:
         return known.state == serials.SHELF and (is_here or (line.sku, known.location) in self._unnamed)
 
     def finish(self) -> None:
-        """Nothing more will arrive: what is still in transit is lost."""
+        """Nothing more will arrive: what is still in transit is lost, and somebody hears of what was never sent."""
         if self._is_final:
             return
         self._is_final = 1
         for sku, (sent, received) in self._sums.items():
-            lost = max(0, sent - received)
-            if lost:
-                number = self._draft.sku_number(sku)
-                self._draft.movements.append(Movement(number, self._to, self._transit, LOST, lost))
-                self._draft.alert("discrepancy", number, self._to, lost)
+            if sent == received:
+                continue
+            number = self._draft.sku_number(sku)
+            if sent > received:
+                self._draft.movements.append(Movement(number, self._to, self._transit, LOST, sent - received))
+            self._draft.alert("discrepancy", number, self._to, abs(sent - received))
 
     def keep(self, version: int) -> None:
         """Remember the transfer, in another place once it is final."""

@@ -1,9 +1,9 @@
 """Voids: sales that did not stand, wholly or in part.
 
 The units go back into the buckets they came from, in the order in which the sale took them. No unit is given back
-twice: `voided` remembers of a sale how many of each SKU were. A void that comes before its sale waits in `voids` and
-takes effect with it, in the sale's own entry, as of its own time; but not if it is about a location that its sender may
-not touch, which is told instead.
+twice: `voided` remembers of a sale how many of each SKU were. A piece that the sale did not name is suspect. A void
+that comes before its sale waits in `voids` and takes effect with it, in the sale's own entry, as of its own time; but
+not if it is about a location that its sender may not touch, which is told instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from hub.domain import serials
-from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket
+from hub.domain.buckets import CUSTOMER, Change, arrive, fence_of_bucket, put_aside
 from hub.domain.command import Asked, Fact, Line, Voiding, reaches
 from hub.domain.draft import NO_SKU, Draft, House
 from hub.domain.entry import Entry, Movement
@@ -25,10 +25,16 @@ WAITING, VOIDED = "voids", "voided"
 WAITING_PER_SALE_MAX = 100
 
 
+class _SoldLine(msgspec.Struct):
+    serials: tuple[str, ...] = ()
+
+
 class _Sold(msgspec.Struct):
     """The only part of a sale's payload that a void needs."""
 
     pool: str = ""
+    # In the order of the entry's.
+    lines: tuple[_SoldLine, ...] = ()
 
 
 _decode_sold = msgspec.json.Decoder(_Sold).decode
@@ -47,8 +53,11 @@ def with_sale(fact: Fact, sale: Entry, given_back: Mapping[str, int]) -> Fact:
     lines = tuple(line for line in _taken(sale.skus, sale.movements) if not asked or line.sku in asked)
     known = tuple((sku, units) for sku, units in given_back.items() if not asked or sku in asked)
     order = id_of(sale.about) if is_order(sale.about) else ""
-    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known, reach=(), order=order)
-    return msgspec.structs.replace(fact, lines=lines, pool=_decode_sold(sale.payload).pool, detail=detail)
+    told = _decode_sold(sale.payload)
+    named = [(sale.skus[sku], units, line.serials) for (sku, units), line in zip(sale.lines, told.lines, strict=False)]
+    sold = tuple(each for each in named if each[2] and (not asked or each[0] in asked))
+    detail = msgspec.structs.replace(voiding, is_found=1, given_back=known, reach=(), order=order, sold=sold)
+    return msgspec.structs.replace(fact, lines=lines, pool=told.pool, detail=detail)
 
 
 def given_back_in(entries: Iterable[Entry], field: str) -> dict[str, int]:
@@ -88,7 +97,7 @@ def book_void(draft: Draft, fact: Fact, house: House) -> None:
         kept = [draft.time_ms, list(map(_stored, voiding.asked)), list(voiding.reach), draft.now_ms]
         draft.set_record(WAITING, field, [*waiting, kept])
         return
-    sale = _Sale(draft, field, fact.pool, house, voiding.given_back)
+    sale = _Sale(draft, field, fact.pool, house, voiding.given_back, voiding.sold)
     given = sale.give_back(fact.lines, voiding.asked)
     draft.lines.extend((draft.sku_number(sku), units) for sku, units in given.items())
     _keep_again(draft, house, voiding.order, given, fact.lines)
@@ -102,7 +111,8 @@ def give_back_waiting(draft: Draft, fact: Fact, house: House) -> None:
         return
     draft.set_record(WAITING, field, None)
     taken = _taken(draft.skus, draft.movements)
-    sale = _Sale(draft, field, fact.pool, house, ())
+    sold = [(line.sku, line.quantity, line.serials) for line in fact.lines]
+    sale = _Sale(draft, field, fact.pool, house, (), sold)
     # What waits since before senders' reaches were kept has none.
     for time_ms, waited, *kept in waiting:
         reach = tuple(kept[0]) if kept else ()
@@ -154,7 +164,13 @@ class _Sale:
     """A sale of which something is given back."""
 
     def __init__(
-        self, draft: Draft, field: str, pool: str, house: House, given_back: Iterable[tuple[str, int]]
+        self,
+        draft: Draft,
+        field: str,
+        pool: str,
+        house: House,
+        given_back: Iterable[tuple[str, int]],
+        sold: Iterable[Sequence[Any]],
     ) -> None:
         self._draft = draft
         self._field = field
@@ -164,21 +180,21 @@ class _Sale:
         self._done: dict[str, int] = dict(draft.record(VOIDED, field) or ())
         for sku, units in given_back:
             self._done[sku] = max(self._done.get(sku, 0), units)
+        # By SKU, the pieces that the sale named.
+        self._sold = _named_in(sold)
 
     def left_of(self, taken: Iterable[Line]) -> int:
         """The units of what was taken that were not given back."""
         return sum(line.quantity for line in taken) - sum(self._done.values())
 
-    def give_back(self, taken: Iterable[Line], asked: Iterable[Sequence[Any]]) -> dict[str, int]:
+    def give_back(self, taken: Sequence[Line], asked: Sequence[Sequence[Any]]) -> dict[str, int]:
         """Give back what was asked for, or all that is left of what was taken; answers the units of each SKU."""
         wanted: dict[str, int] = {}
-        # By SKU, where it is said which pieces came back.
-        named: dict[str, dict[str, None]] = {}
-        for sku, units, *named_serials in asked:
+        for sku, units, *_ in asked:
             wanted[sku] = wanted.get(sku, 0) + units
-            if named_serials:
-                named.setdefault(sku, {}).update(dict.fromkeys(named_serials[0]))
         is_all, skip, given = not wanted, dict(self._done), dict[str, int]()
+        # By SKU, where it is said or follows which pieces came back.
+        named = self._rests(taken, None if is_all else wanted) | _named_in(asked)
         for line in taken:
             passed = min(line.quantity, skip.get(line.sku, 0))
             skip[line.sku] = skip.get(line.sku, 0) - passed
@@ -202,13 +218,40 @@ class _Sale:
             self._draft.set_record(VOIDED, self._field, [[sku, units] for sku, units in self._done.items()])
         return given
 
+    def _rests(self, taken: Sequence[Line], wanted: Mapping[str, int] | None) -> dict[str, dict[str, None]]:
+        """Of each SKU whose last units come back now, after others of it: the pieces that are still sold.
+
+        None is known to come back where they are more than the units: one of them was sold again meanwhile.
+        """
+        rests: dict[str, dict[str, None]] = {}
+        for sku, pieces in self._sold.items():
+            lines, done = [line for line in taken if line.sku == sku], self._done.get(sku, 0)
+            left = sum(line.quantity for line in lines) - done
+            if done and left > 0 and (wanted is None or left <= wanted.get(sku, 0)):
+                rest = serials.still_sold(self._draft, lines[0], pieces)
+                rests[sku] = dict.fromkeys(rest if len(rest) <= left else ())
+        return rests
+
     def _put_back(self, line: Line) -> None:
-        serials.taken_back(self._draft, line)
+        suspects = serials.taken_back(self._draft, line, self._sold.get(line.sku, ()))
         if self._draft.has_counted(line):
             self._draft.pass_by(line, line.quantity, CUSTOMER)
-        else:
+            return
+        clean, doubtful = serials.parted(line, suspects)
+        position = self._draft.touch(line)
+        self._draft.keep(clean, put_back(position, clean.quantity, line.bucket, self._pool, pools=self._pools))
+        if suspects:
             position = self._draft.touch(line)
-            self._draft.keep(line, put_back(position, line.quantity, line.bucket, self._pool, pools=self._pools))
+            self._draft.keep(doubtful, put_aside(position, doubtful.quantity, serials.INSPECTION, source=CUSTOMER))
+
+
+def _named_in(units: Iterable[Sequence[Any]]) -> dict[str, dict[str, None]]:
+    """By SKU, of what says which: the pieces, each once."""
+    named: dict[str, dict[str, None]] = {}
+    for sku, _, *pieces in units:
+        if pieces and pieces[0]:
+            named.setdefault(sku, {}).update(dict.fromkeys(pieces[0]))
+    return named
 
 
 def put_back(position: Position, quantity: int, bucket: str, pool: str, *, pools: Sequence[str]) -> Change:

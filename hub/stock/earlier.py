@@ -178,6 +178,9 @@ def _waiting(fact: Fact, allowed: Allowed) -> Completed:
 
 def _checked(fact: Fact, house: House, allowed: Allowed) -> Completed:
     places = {line.location for line in fact.lines}
+    if fact.verb == "receive" and isinstance(fact.detail, Transfer):
+        # The last that is told of a transfer may have no lines.
+        places.add(fact.detail.to)
     if not all(map(allowed.may_location, places)):
         return Forbidden("the token does not allow the location where this takes effect")
     if not all(place in house.locations for place in places):

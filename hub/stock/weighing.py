@@ -5,7 +5,7 @@ A weight of 1 is about 10 µs of Redis where nothing else runs, and up to twice 
 each pool that may see it, and a line of what closes a count twice, because it may move units as well.
 """
 
-from hub.domain.command import ORDER_VERBS, REQUESTS, Fact
+from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Voiding
 from hub.domain.rules import House
 from hub.stock.message import Command
 
@@ -28,7 +28,10 @@ def weight(command: Command, house: House) -> int:
     if command.verb in REQUESTS | ORDER_VERBS:
         return COMMAND + max(1, len(command.lines)) * sku_weight(house)
     lines = len(command.lines) * line_weight(house, closing=command.verb == "close")
-    return COMMAND + lines + SERIAL * sum(len(line.serials) for line in command.lines)
+    named = sum(len(line.serials) for line in command.lines)
+    if isinstance(command.detail, Voiding):
+        named += sum(len(pieces) for _, _, *told in command.detail.sold for pieces in told)
+    return COMMAND + lines + SERIAL * named
 
 
 def sku_weight(house: House) -> int:

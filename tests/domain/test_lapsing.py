@@ -68,6 +68,16 @@ def test_what_came_later_goes_on_waiting_and_takes_effect(model: Model, table: s
         assert model.positions[BAG] == {LYON: Position(deficit=9), LONDON: Position(free=3)}
 
 
+def test_an_early_receipt_that_nothing_more_arrives_lapses_as_one_unit(model: Model) -> None:
+    assert tell(model, received("1")).kind == "applied"
+
+    outcome = model.lapse("transfers", "T1", LATER_MS)
+
+    assert outcome is not None
+    assert [alert.quantity for alert in outcome.alerts] == [1]
+    assert model.books.records["transfers"] == {}
+
+
 @pytest.mark.parametrize("table", WAITS)
 def test_what_comes_after_that_waits_anew(model: Model, table: str) -> None:
     wait(model, table, "1")

@@ -108,7 +108,7 @@ async def test_a_transfer_of_a_place_nobody_knows_is_parked(door: Door, place: s
 
 
 @pytest.mark.parametrize(
-    "fields", [{"transfer": ""}, {"lines": []}, {"final": "yes"}, {"location": "LON-KNB"}], ids=repr
+    "fields", [{"transfer": ""}, {"lines": [], "final": False}, {"final": "yes"}, {"location": "LON-KNB"}], ids=repr
 )
 async def test_a_receipt_that_is_not_one_is_refused(door: Door, fields: dict[str, Any]) -> None:
     reply = await door.send({**received(door, "t-6"), **fields})
@@ -214,3 +214,47 @@ async def test_a_piece_is_where_it_arrived_and_what_was_never_sent_is_looked_at(
     assert (piece.json()["state"], piece.json()["location"]) == ("shelf", "LON-KNB")
     [position] = [item for item in await door.positions(sku=sku) if item["location"] == "LON-KNB"]
     assert (position["free"], position["aside"]) == (1, {"inspection": 1})
+
+
+@pytest.mark.parametrize("lines", [[], None, ...], ids=repr)
+@pytest.mark.parametrize("comes_first", ["dispatch", "receipt"])
+async def test_a_shipment_that_is_lost_whole_is_told_without_lines(door: Door, comes_first: str, lines: Any) -> None:
+    sku = f"GONE-{comes_first}-{lines}"
+    out = dispatched(door, sku, line(sku, 2))
+    nothing = received(door, sku, lines=lines)
+
+    told = [await door.send(each) for each in ((out, nothing) if comes_first == "dispatch" else (nothing, out))]
+
+    assert [reply.json()["status"] for reply in told] == ["applied", "applied"]
+    lost = {"type": "discrepancy", "sku": sku, "location": "LON-KNB", "quantity": 2}
+    assert lost in told[1].json()["alerts"]
+    assert await on_hand(door, sku) == {"DC-LYON": -2}
+    assert sku not in await listed(door)
+
+
+async def test_only_who_may_touch_its_destination_tells_that_a_shipment_is_lost(door: Door) -> None:
+    await door.send(dispatched(door, "t-9", line("LOST-TOO", 1)))
+
+    reply = await door.send(received(door, "t-9", lines=[]), token=door.token(locations=["DC-LYON"]))
+
+    assert (reply.status, reply.problem) == (403, "forbidden")
+    assert "t-9" in await listed(door)
+
+
+async def test_more_than_was_sent_is_told_once_the_last_has_arrived(door: Door) -> None:
+    await door.send(dispatched(door, "t-10", line("SURPLUS", 1)))
+
+    told = [
+        (await door.send(received(door, "t-10", line("SURPLUS", units), final=final))).json()["alerts"]
+        for units, final in ((2, False), (1, True), (3, True))
+    ]
+
+    surplus = [[alert["quantity"] for alert in alerts if alert["type"] == "discrepancy"] for alerts in told]
+    assert surplus == [[], [2], [3]]
+    assert await on_hand(door, "SURPLUS") == {"DC-LYON": -1, "LON-KNB": 6}
+
+
+async def test_a_transfer_to_where_it_is_sent_from_is_refused(door: Door) -> None:
+    reply = await door.send(dispatched(door, "t-11", line("STAYS", 1), to="DC-LYON"))
+
+    assert (reply.status, reply.problem, reply.json()["problem"]["path"]) == (400, "malformed", "$.to")

@@ -66,13 +66,43 @@ async def test_the_pieces_that_a_void_names_are_on_the_shelf_again_and_no_others
     sale = door.sale({**line(sku, 1), "serials": ["A"]}, {**line(sku, 2), "serials": ["B", "C"]})
     void = voided(door, sale["id"], {**line(sku, 2), "serials": ["B", "NOT-SOLD"]})
 
-    for event in [sale, void] if comes_first == "sale" else [void, sale]:
-        assert (await door.send(event)).status == 200
+    told = [await door.send(event) for event in ([sale, void] if comes_first == "sale" else [void, sale])]
 
+    assert [reply.status for reply in told] == [200, 200]
+    suspicion = {"type": "counterfeit_suspect", "sku": sku, "location": "LON-KNB", "quantity": 1}
+    assert suspicion in told[1].json()["alerts"]
     pieces = {serial: await state(door, sku, serial) for serial in ("A", "B", "C", "NOT-SOLD")}
-    assert pieces == {"A": "sold", "B": "shelf", "C": "sold", "NOT-SOLD": None}
+    assert pieces == {"A": "sold", "B": "shelf", "C": "sold", "NOT-SOLD": "shelf"}
+    [position] = await door.positions(sku=sku)
+    assert (position["free"], position["aside"]) == (1, {"inspection": 1})
     again = (await door.send(door.sale({**line(sku, 1), "serials": ["B"]}))).json()
     assert "counterfeit_suspect" not in {alert["type"] for alert in again["alerts"]}
+
+
+async def test_the_last_void_of_a_sale_brings_back_all_of_its_pieces_that_are_still_sold(door: Door) -> None:
+    await door.send(door.receipt({**line("PARTS", 3), "serials": ["A", "B", "C"]}))
+    sale = door.sale({**line("PARTS", 1), "serials": ["A"]}, {**line("PARTS", 2), "serials": ["B", "C"]})
+    await door.send(sale)
+
+    states = []
+    for part in ({**line("PARTS", 1), "serials": ["B"]}, line("PARTS", 2)):
+        told = (await door.send(voided(door, sale["id"], part))).json()
+        assert "counterfeit_suspect" not in {alert["type"] for alert in told["alerts"]}
+        states.append([await state(door, "PARTS", serial) for serial in ("A", "B", "C")])
+
+    assert states == [["sold", "shelf", "sold"], ["shelf"] * 3]
+
+
+async def test_a_piece_that_was_sold_again_stays_sold_when_the_rest_of_its_first_sale_is_voided(door: Door) -> None:
+    await door.send(door.receipt({**line("RESOLD", 2), "serials": ["A", "B"]}))
+    sale = door.sale({**line("RESOLD", 2), "serials": ["A", "B"]})
+    await door.send(sale)
+    await door.send(voided(door, sale["id"], {**line("RESOLD", 1), "serials": ["A"]}))
+    await door.send(door.sale({**line("RESOLD", 1), "serials": ["A"]}))
+
+    await door.send(voided(door, sale["id"]))
+
+    assert await state(door, "RESOLD", "A") == "sold"
 
 
 async def state(door: Door, sku: str, serial: str) -> str | None:

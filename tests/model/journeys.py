@@ -28,6 +28,9 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
     early = tuple(
         (line.sku, line.quantity, line.serials) if line.serials else (line.sku, line.quantity) for line in told
     )
+    is_final = draw(st.sampled_from((0, 0, 1)))
+    # Nothing of what is under way may have arrived.
+    early = early if not is_final or draw(yes_or_no) else ()
     # Of a transfer that is told in another order the reach would be judged at the door.
     reach = draw(reaches) if in_doubt else ()
     fact = Fact(
@@ -40,7 +43,7 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
         stated_ms=0,
         ledger_checked=True,
         payload=f'{{"id":"{id}"}}',
-        detail=Transfer(transfer, "", 0, draw(st.sampled_from((0, 0, 1))), early=early, reach=reach),
+        detail=Transfer(transfer, "", 0, is_final, early=early, reach=reach),
     )
     if draw(yes_or_no):
         to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]

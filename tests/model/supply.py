@@ -14,7 +14,7 @@ SERIALS = ("S1", "S2", "S3")
 ORDERS = ("PO-1", "PO-2")
 HOUR_MS = 3_600_000
 # What may bring pieces onto a shelf.
-BRINGING = ("receipt", "return", "adjustment", "transfer.received", "transfer.dispatched")
+BRINGING = ("receipt", "return", "adjustment", "transfer.received", "transfer.dispatched", "sale.voided")
 
 
 @st.composite

@@ -224,6 +224,8 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
     detail = draw(countings) if verb == "count" else draw(details(verb))
     # Only where a complete count says that nothing lies there.
     lines_min = int(not isinstance(detail, Counting) or detail.scope != COMPLETE)
+    told = draw(st.lists(lines(verb), min_size=lines_min, max_size=4).flatmap(named))
+    payload = {"id": id, "pool": pool, "lines": [{"serials": line.serials} for line in told]}
     fact = Fact(
         verb=verb,
         type=verb,
@@ -233,10 +235,10 @@ def tellings(draw: st.DrawFn, id: str) -> Telling:
         time_ms=0,
         stated_ms=0,
         ledger_checked=draw(st.sampled_from((False, False, False, True))),
-        payload=f'{{"id":"{id}","pool":"{pool}"}}',
+        payload=msgspec.json.encode(payload).decode(),
         pool=pool,
         standing=draw(st.integers(0, 1)) if verb == "ring_fence" else 0,
-        lines=draw(st.lists(lines(verb), min_size=lines_min, max_size=4).flatmap(named)),
+        lines=told,
         detail=detail,
     )
     return Telling(fact, time_ms, draw(st.sampled_from((time_ms, time_ms, 0))), draw(st.integers(0, 9)) == 9)

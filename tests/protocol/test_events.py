@@ -33,7 +33,7 @@ CASES: dict[str, tuple[type, dict[str, Any], dict[str, Any]]] = {
         {"transfer": "t", "from": "A", "to": "B", "lines": [LINE]},
         {"order": "o"},
     ),
-    "transfer.received": (events.TransferReceived, {"transfer": "t", "lines": [LINE]}, {"final": False}),
+    "transfer.received": (events.TransferReceived, {"transfer": "t"}, {"lines": [LINE]}),
     "count": (
         events.Count,
         {"location": "L", "counted_at": TIME, "lines": [{"sku": "BAG", "quantity": 0}]},
@@ -236,3 +236,37 @@ def test_null_is_the_same_as_left_out_for_ids_and_lists(type_: str, field: str) 
 @pytest.mark.parametrize("flag", [1, 0, "true", None])
 def test_a_flag_is_true_or_false_only(flag: object) -> None:
     assert refusal(event("ring_fence", standing=flag)).path == "$.standing"
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields", "path"),
+    [
+        ("return", {"to": "written_off"}, "$.lines[1].to"),
+        ("return", {"to": "reserved"}, "$.lines[1].to"),
+        ("moved", {"from": "written_off", "to": "free"}, "$.lines[1].from"),
+        ("moved", {"from": "reserved", "to": "free"}, "$.lines[1].from"),
+        ("moved", {"from": "free", "to": "reserved"}, "$.lines[1].to"),
+        ("moved", {"from": "damaged", "to": "damaged"}, "$.lines[1].to"),
+        ("adjustment", {"bucket": "written_off"}, "$.lines[1].bucket"),
+        ("adjustment", {"bucket": "reserved"}, "$.lines[1].bucket"),
+    ],
+)
+def test_units_that_go_nowhere_or_where_no_house_can_have_a_status_are_refused(
+    type_: str, fields: dict[str, Any], path: str
+) -> None:
+    good = CASES[type_][1]["lines"][0]
+
+    error = refusal(event(type_, lines=[good, {**good, **fields}]))
+
+    assert (error.path, error.id) == (path, "e-1")
+
+
+def test_a_transfer_goes_to_another_location() -> None:
+    assert refusal(event("transfer.dispatched", to="A")).path == "$.to"
+
+
+def test_only_a_final_arrival_may_bring_nothing_and_an_empty_list_says_the_same_as_none() -> None:
+    spelled = [event("transfer.received", **lines) for lines in ({}, {"lines": None}, {"lines": []})]
+
+    assert len({decode_event(msgspec.json.encode(each)).hash for each in spelled}) == 1
+    assert {refusal({**each, "final": False}).path for each in spelled} == {"$.lines"}

@@ -111,13 +111,13 @@ async def test_a_receipt_of_nothing_does_not_wait(partition: Partition) -> None:
 
 
 def void(**changes: Any) -> list[Any]:
-    parts = {"sale": "sale", "found": 1, "asked": [], "given": [], "reach": [], "order": "", **changes}
+    parts = {"sale": "sale", "found": 1, "asked": [], "given": [], "reach": [], "order": "", "sold": [], **changes}
     return list(parts.values())
 
 
 @pytest.mark.parametrize(
     "detail",
-    [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3], void()[:4], void()[:5], void(order=7)],
+    [None, 7, "sale", [], {}, ["sale"], ["sale", 1, []], void()[:3], void()[:4], void()[:5], void()[:6], void(order=7)],
     ids=repr,
 )
 async def test_a_void_that_is_not_whole_is_refused(partition: Partition, detail: Any) -> None:
@@ -140,9 +140,10 @@ async def test_a_void_with_a_wrong_part_is_refused(partition: Partition, changes
 @pytest.mark.parametrize(
     "serials", [7, "S", {"a": "S"}, ["S", "T"], [None, "S"], [""], [7], ["S" * 801], [[]]], ids=lambda s: repr(s)[:20]
 )
-async def test_voided_pieces_that_are_none_are_refused(partition: Partition, serials: Any) -> None:
+@pytest.mark.parametrize("part", ["asked", "sold"])
+async def test_voided_pieces_that_are_none_are_refused(partition: Partition, part: str, serials: Any) -> None:
     asked = [["BAG", 1, serials]]
-    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(asked=asked)))
+    await refused_alone(partition, partition.raw_command("bad", verb="void", detail=void(**{part: asked})))
 
 
 @pytest.mark.parametrize("units", NOT_UNITS, ids=repr)

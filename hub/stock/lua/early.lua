@@ -13,10 +13,11 @@ function transit.reach_of(found, each)
   return reach > 0 and found[transit.REACHES][reach] or NONE
 end
 
+-- One that only says that nothing more arrives counts as one unit.
 function transit.units_of(each)
   local sum = 0
   for _, units in ipairs(each[ITS_UNITS]) do sum = sum + units[2] end
-  return sum
+  return math.max(1, sum)
 end
 
 -- What waits since after that time, a list of {receipt, reach}, and the units of the rest. It waits since it was booked;

@@ -39,7 +39,9 @@ function facts.sale.after(change, call, command)
   local waiting = record_of(change, call, 'voids', field)
   if not waiting then return end
   set_record(change, 'voids', field, nil)
-  local takes, done = takes_of(change), voids.done(change, call, field, {})
+  local takes, done, sold = takes_of(change), voids.done(change, call, field, {}), {}
+  for i, line in ipairs(command[LINES]) do sold[i] = { line[SKU], line[AMOUNT], line[SERIALS] } end
+  sold = pieces.named_in(sold)
   for _, each in ipairs(waiting) do
     local asked = {}
     for i, units in ipairs(each[2]) do asked[i] = { house_name(change, call, units[1]), units[2], units[3] } end
@@ -49,7 +51,7 @@ function facts.sale.after(change, call, command)
     if beyond then
       raise(change, 'out_of_reach', beyond)
     else
-      local given = voids.give_back(change, call, takes, asked, done, command[OF_POOL], time)
+      local given = voids.give_back(change, call, takes, asked, done, command[OF_POOL], time, sold)
       change.moment = nil
       if #given.order > 0 then voids.keep(change, field, done) end
       voids.keep_again(change, call, string.match(change.about, '^order:(.*)$') or '', given, takes)

@@ -146,14 +146,32 @@ function pieces.found(change, call, place, line, time)
   tell(change, call, place, line, time, nil, is_elsewhere)
 end
 
--- A sale did not stand: the pieces that this location sold lie on its shelf again.
-function pieces.taken_back(change, call, place, line, time)
-  for _, serial in ipairs(line[SERIALS] or NONE) do
+-- A sale did not stand: the pieces that this location sold lie on its shelf again. Suspect is what is not among the
+-- pieces that the sale named, a list or nil for none. Returns the suspects.
+function pieces.taken_back(change, call, place, serials, time, sold)
+  local suspects, was_named = {}, {}
+  for _, serial in ipairs(serials and sold or NONE) do was_named[serial] = true end
+  for _, serial in ipairs(serials or NONE) do
     local piece, is_old = piece_of(change, call, place, serial, time)
-    if not is_old and not was_not_sold_here(piece, place.location) then
-      remember_piece(change, place, serial, 'shelf', time)
+    if not is_old then
+      if not was_named[serial] then suspects[#suspects + 1] = serial end
+      if not was_named[serial] or not was_not_sold_here(piece, place.location) then
+        remember_piece(change, place, serial, 'shelf', time)
+      end
     end
   end
+  alert(change, place, 'counterfeit_suspect', #suspects, '')
+  return suspects
+end
+
+-- Those of some pieces that this location sold last.
+function pieces.still_sold(change, call, place, serials)
+  local found = {}
+  for _, serial in ipairs(serials) do
+    local piece = piece_of(change, call, place, serial, 0)
+    if not was_not_sold_here(piece, place.location) then found[#found + 1] = serial end
+  end
+  return found
 end
 
 -- The serials that are not among the suspects, or nil for none.

@@ -108,7 +108,8 @@ facts.dispatch = { low = 1, lines_max = LINES_MAX + EARLY_LINES_MAX, own_lines =
 
 -- Nothing was dispatched yet, so nobody knows where it is: it waits for the dispatch.
 local function wait(change, call, command, detail, found)
-  if #command[LINES] > 0 or #detail[UNITS] == 0 then refuse('what is received early has units and no lines') end
+  if #command[LINES] > 0 then refuse('what is received early has units and no lines') end
+  if #detail[UNITS] == 0 and detail[FINAL] == 0 then refuse('what is received early has units, unless it is the last') end
   pieces.check_once(detail[UNITS])
   local early = transit.waiting_of(found, -INSTANT_MAX)
   early[#early + 1] = { { command[TIME], detail[FINAL], detail[UNITS], 0, call.now }, detail[REACH] }
@@ -135,7 +136,7 @@ local function apply_receive(change, call, command)
   local found = known_transfer(change, call, id)
   if found[DESTINATION] ~= to then look_again() end
   if to == '' then return wait(change, call, command, detail, found) end
-  if #command[LINES] == 0 then refuse('a fact has 1 to 100 lines') end
+  if #command[LINES] == 0 and detail[FINAL] == 0 then refuse('only the last of a transfer has no lines') end
   local account = transit.account_of(found, id, to, call.now)
   account.park_reach = { to }
   for _, line in ipairs(command[LINES]) do

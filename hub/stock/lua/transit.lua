@@ -108,6 +108,7 @@ local function bring(change, account, place, quantity, serials, put)
   facts.join(change, place, taken, given)
   move_units(change, 0, nil)
   sums[RECEIVED] = sums[RECEIVED] + quantity
+  if account.is_final == 1 then alert(change, place, 'discrepancy', quantity - found, '') end
 end
 
 -- Units arrive; suspect ones go where a person looks at them.
@@ -135,17 +136,17 @@ function transit.receive(change, call, command, account, line)
   end
 end
 
--- Nothing more will arrive: what is still in transit is lost.
+-- Nothing more will arrive: what is still in transit is lost, and somebody hears of what was never sent.
 function transit.finish(change, account)
   change.moment = nil
   if account.is_final == 1 then return end
   account.is_final = 1
   for _, sums in ipairs(account.sums) do
-    local lost = math.max(0, sums[SENT] - sums[RECEIVED])
-    if lost > 0 then
+    local lost = sums[SENT] - sums[RECEIVED]
+    if lost ~= 0 then
       local there = at_destination(change, account, sums[1])
       record(change, there, account.bucket, 'lost', lost)
-      alert(change, there, 'discrepancy', lost, '')
+      alert(change, there, 'discrepancy', math.abs(lost), '')
     end
   end
 end

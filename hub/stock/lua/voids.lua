@@ -15,13 +15,14 @@ local WAITING_MAX, WAITING_PER_SALE_MAX = 10000, 100
 local TAKES_MAX = 10000
 local UNITS_MAX = LINES_MAX * QUANTITY_MAX
 -- Of a command's detail.
-local SALE, IS_FOUND, ASKED, GIVEN_BACK, REACH, FOR_ORDER = 1, 2, 3, 4, 5, 6
+local SALE, IS_FOUND, ASKED, GIVEN_BACK, REACH, FOR_ORDER, SOLD = 1, 2, 3, 4, 5, 6, 7
 
 local function checked(command)
   local detail = command[DETAIL]
   if type(detail) ~= 'table' or not is_text(detail[SALE], 1024) then refuse('the sale is not named') end
   if not is_whole(detail[IS_FOUND], 0, 1) then refuse('it is not said whether the sale was found') end
   pieces.check_asked(detail[ASKED])
+  pieces.check_asked(detail[SOLD])
   check_units(detail[GIVEN_BACK], 0, UNITS_MAX)
   facts.check_reach(detail[REACH])
   if type(detail[FOR_ORDER]) ~= 'string' or #detail[FOR_ORDER] > 1024 then refuse('the order is no text') end
@@ -70,13 +71,42 @@ local function put_back(change, place, bucket, quantity, pool, time)
   arrive(change, place, quantity, 'customer')
 end
 
+-- Say of each SKU whose last units come back now, after others of it, which pieces do: those that are still sold; none
+-- where they are more than the units, for one of them was sold again meanwhile.
+local function name_rests(change, call, takes, wanted, done, named, sold)
+  for sku, serials in pairs(sold) do
+    local left, place = -(done.of[sku] or 0), nil
+    for _, take in ipairs(takes) do
+      if take[1].name == sku then left, place = left + take[2], place or take[1] end
+    end
+    if not named[sku] and (done.of[sku] or 0) > 0 and left > 0 and (not wanted or left <= (wanted[sku] or 0)) then
+      local rest = pieces.still_sold(change, call, place, serials)
+      named[sku] = #rest <= left and rest or {}
+    end
+  end
+end
+
+-- Units come back with these serials or nil; suspect ones go where a person looks at them.
+local function bring_back(change, call, take, units, serials, pool, time, sold)
+  local place = take[1]
+  move_units(change, units, serials)
+  local suspects = pieces.taken_back(change, call, place, serials, time, sold)
+  if #suspects == 0 or has_counted(place, time) then return put_back(change, place, take[3], units, pool, time) end
+  move_units(change, units - #suspects, pieces.without(serials, suspects))
+  put_back(change, place, take[3], units - #suspects, pool, time)
+  move_units(change, #suspects, suspects)
+  put_aside(change, place, 'inspection', #suspects, 'customer')
+end
+
 -- Give back what was asked for, or all that is left, of what the sale took: a list of {place, units, bucket, serials}.
-function voids.give_back(change, call, takes, asked, done, pool, time)
+-- `sold` has the pieces that the sale named, by SKU.
+function voids.give_back(change, call, takes, asked, done, pool, time, sold)
   local wanted, is_all = voids.tally_of(asked), #asked == 0
   local given, skip, named = voids.tally_of({}), {}, pieces.named_in(asked)
   for sku, units in pairs(done.of) do skip[sku] = units end
+  name_rests(change, call, takes, not is_all and wanted.of, done, named, sold)
   for _, take in ipairs(takes) do
-    local place, sku = take[1], take[1].name
+    local sku = take[1].name
     local passed = math.min(take[2], skip[sku] or 0)
     skip[sku] = (skip[sku] or 0) - passed
     local units = take[2] - passed
@@ -88,9 +118,7 @@ function voids.give_back(change, call, takes, asked, done, pool, time)
       -- Which of several pieces came back nobody says; all of them did, or none is known to.
       local serials = units == take[2] and take[4] or nil
       if named[sku] then serials = pieces.first_of(named[sku], units) end
-      move_units(change, units, serials)
-      pieces.taken_back(change, call, place, { [SERIALS] = serials }, time)
-      put_back(change, place, take[3], units, pool, time)
+      bring_back(change, call, take, units, serials, pool, time, sold[sku])
       given.add(sku, units)
     end
   end
@@ -138,8 +166,8 @@ local function wait(change, call, command, detail, field)
   call.has_voids = true
 end
 
--- detail: {event id of the sale, found 0/1, asked, given back, reach}, the middle two lists of {SKU, units}; a line for
--- each bucket that the sale took units from, in its order.
+-- detail: {event id of the sale, found 0/1, asked, given back, reach, order, sold}; asked, given back and the lines of the
+-- sale that named pieces are lists of {SKU, units, perhaps serials}; a line for each bucket that the sale took units from.
 local function apply_void(change, call, command)
   local detail = checked(command)
   change.about = detail[SALE]
@@ -150,7 +178,8 @@ local function apply_void(change, call, command)
     takes[i] = { place_of(change, call, line), line[AMOUNT], line[BUCKET], line[SERIALS] }
   end
   local done = voids.done(change, call, field, detail[GIVEN_BACK])
-  local given = voids.give_back(change, call, takes, detail[ASKED], done, command[OF_POOL], command[TIME])
+  local sold = pieces.named_in(detail[SOLD])
+  local given = voids.give_back(change, call, takes, detail[ASKED], done, command[OF_POOL], command[TIME], sold)
   for _, sku in ipairs(given.order) do
     change.lines[#change.lines + 1] = { sku_number(change, sku), given.of[sku] }
   end

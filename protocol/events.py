@@ -182,15 +182,10 @@ class TransferReceived(Fact, frozen=True, kw_only=True, tag="transfer.received")
     """What really arrived of a transfer."""
 
     transfer: OpaqueId
-    # None at all only of a final one: nothing of what is under way arrived.
-    lines: Annotated[tuple[Line, ...], Meta(max_length=LINES_PER_EVENT_MAX)] | None = None
+    # An empty list only of a final one: nothing of what is under way arrived.
+    lines: Annotated[tuple[Line, ...], Meta(max_length=LINES_PER_EVENT_MAX)]
     # Nothing more will arrive: what lacks is a discrepancy.
     final: bool = True
-
-    def __post_init__(self) -> None:
-        # An empty list says the same as none, so both have one canonical form.
-        if not self.lines:
-            force_setattr(self, "lines", None)
 
 
 class Count(Fact, frozen=True, kw_only=True, tag="count"):

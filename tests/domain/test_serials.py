@@ -260,16 +260,20 @@ def test_what_is_sent_is_remembered_with_its_transfer_and_never_suspect(draft: D
 
 
 def test_a_sale_taken_back_lies_on_the_shelf_that_sold_it(draft: Draft) -> None:
-    taken_back(draft, line(*ALL))
+    assert taken_back(draft, line(*ALL), ALL) == ()
 
     assert [(record.field, record.value) for record in draft.records_set()] == [
         (field_of(WATCH, "SOLD"), ["shelf", LONDON, NOW_MS])
     ]
 
 
+def test_a_piece_that_the_sale_taken_back_did_not_name_is_suspect(draft: Draft) -> None:
+    assert taken_back(draft, line("SOLD", "NEVER"), ["SOLD"]) == ("NEVER",)
+
+
 def test_a_sale_taken_back_before_it_was_made_changes_nothing(teller: Teller, draft: Draft) -> None:
     early = draft_of(teller.model.books, NOW_MS - 10_000)
 
-    taken_back(early, line("SOLD"))
+    assert taken_back(early, line("SOLD"), ["SOLD"]) == ()
 
     assert early.records_set() == ()

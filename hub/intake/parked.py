@@ -1,8 +1,6 @@
 """`GET /v1/parked`, `POST /v1/parked/replay`, `DELETE /v1/parked/…`: what waits because nobody knows what it names, or
 for room."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-
 import msgspec
 from aiohttp import web
 
@@ -10,10 +8,11 @@ from hub.access import Claims
 from hub.domain.entry import Seq
 from hub.domain.findings import ParkedEvent, ParkedPlace
 from hub.domain.rules import House
+from hub.intake.cursors import cursor_in, cursor_text, foreign_cursor
 from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response
 from hub.intake.facts import forbidden_name, names_in
 from hub.intake.parts import Parts
-from hub.intake.questions import ledger_has_all, limit_in, malformed
+from hub.intake.questions import ledger_has_all, limit_in
 from hub.intake.replaying import replay_parked
 from hub.intake.unknown import unknown_in_payload
 from hub.stock.message import Dismiss
@@ -26,8 +25,6 @@ SEES_ALL = "admin"
 SEES_OWN = "events:write"
 # A page looks at so many stretches of the ledger; what is booked since may fill them all.
 STRETCHES_PER_PAGE_MAX = 10
-
-_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -126,20 +123,17 @@ def _item(event: ParkedEvent, house: House) -> ParkedItem:
 
 
 def _next(end: ParkedPlace | None) -> str | None:
-    if end is None:
-        return None
-    return urlsafe_b64encode(encode_json(_Cursor(end.source, end.id, end.booked_at_ms))).decode()
+    return cursor_text(None if end is None else _Cursor(end.source, end.id, end.booked_at_ms))
 
 
 async def _behind(request: web.Request, parts: Parts) -> Seq | None:
-    text = request.query.get("cursor")
-    if text is None:
+    cursor = cursor_in(request, _decode_cursor)
+    if cursor is None:
         return None
     try:
-        cursor = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
         found = await parts.waiting.place_of(cursor.source, cursor.id, cursor.booked_at_ms)
-    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise malformed(_FOREIGN_CURSOR) from error
+    except (ValueError, OverflowError) as error:
+        raise foreign_cursor() from error
     if found is None:
-        raise malformed(_FOREIGN_CURSOR)
+        raise foreign_cursor()
     return found

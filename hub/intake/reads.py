@@ -1,6 +1,5 @@
 """What pools show and what lies where, over HTTP."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated
@@ -12,6 +11,7 @@ from hub.access import Claims
 from hub.domain.explain import explain, locations_of
 from hub.domain.shown import seen_with
 from hub.intake.answers import SEES_SEQ, may_see
+from hub.intake.cursors import check_scan, cursor_in, cursor_text
 from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
@@ -22,7 +22,6 @@ from protocol.limits import SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
 from protocol.problems import problem
 from protocol.reports import LocationsAnswer
 
-_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 PUBLIC = "public, max-age=1, stale-while-revalidate=5"
 
 
@@ -149,7 +148,9 @@ async def _positions_of(request: web.Request, parts: Parts, claims: Claims, sku:
     ]
     told = tuple(positions[:limit])
     after = _Page(0, told[-1].location, page.feed) if len(positions) > limit else None
-    return json_response(PositionsAnswer(items=_seen_by(parts, claims, told), next=_next(after), feed_cursor=page.feed))
+    return json_response(
+        PositionsAnswer(items=_seen_by(parts, claims, told), next=cursor_text(after), feed_cursor=page.feed)
+    )
 
 
 async def _positions_at(request: web.Request, parts: Parts, claims: Claims, location: str) -> web.Response:
@@ -168,7 +169,7 @@ async def _positions_at(request: web.Request, parts: Parts, claims: Claims, loca
         after = _Page(following, "", page.feed)
     answer = PositionsAnswer(
         items=_seen_by(parts, claims, positions),
-        next=_next(after),
+        next=cursor_text(after),
         feed_cursor=page.feed,
     )
     return json_response(answer)
@@ -180,18 +181,8 @@ def _seen_by(parts: Parts, claims: Claims, positions: Sequence[PositionItem]) ->
     return tuple(seen_with(position, pools) for position in positions)
 
 
-def _next(page: "_Page | None") -> str | None:
-    return urlsafe_b64encode(_encode(page)).decode() if page else None
-
-
 def _page(request: web.Request) -> _Page | None:
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        page = _decode_page(urlsafe_b64decode(text.encode("ascii")))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise malformed(_FOREIGN_CURSOR) from error
-    if not 0 <= page.scan < 2**64:  # what Redis takes
-        raise malformed(_FOREIGN_CURSOR)
+    page = cursor_in(request, _decode_page)
+    if page is not None:
+        check_scan(page.scan)
     return page

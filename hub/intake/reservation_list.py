@@ -1,13 +1,12 @@
 """`GET /v1/reservations`: those that units are kept for, page by page."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-
 import msgspec
 from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.holding.hold import Hold, State
-from hub.intake.exchange import encode_json, json_response
+from hub.intake.cursors import check_scan, cursor_in, cursor_text
+from hub.intake.exchange import json_response
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, sku_in
 from hub.intake.requested import ANY_OWNER
@@ -21,9 +20,14 @@ STRETCHES_PER_PAGE_MAX = 10
 
 # Something is kept for each in the list, and what an order took over is kept for that.
 _STATES = tuple(state.name for state in State if state != State.ordered)
-_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 
 _decode_cursor = msgspec.json.Decoder(tuple[int, str]).decode
+
+
+def _decode_place(packed: bytes) -> Place:
+    scan, after = _decode_cursor(packed)
+    after.encode()  # half a character is no name
+    return Place(scan, after)
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -64,11 +68,11 @@ async def get_reservations(request: web.Request) -> web.Response:
             if wanted.has(hold):
                 items.append(reservation(kept.name, hold, now_ms))
             if len(items) == limit:
-                return json_response(ReservationsAnswer(items=tuple(items), next=_cursor(kept.place)))
+                return json_response(ReservationsAnswer(items=tuple(items), next=cursor_text(kept.place)))
         if following is None:
             break
         place = following
-    return json_response(ReservationsAnswer(items=tuple(items), next=_cursor(following)))
+    return json_response(ReservationsAnswer(items=tuple(items), next=cursor_text(following)))
 
 
 def _wanted(request: web.Request, claims: Claims) -> _Wanted:
@@ -80,19 +84,7 @@ def _wanted(request: web.Request, claims: Claims) -> _Wanted:
     return _Wanted(claims, owner, query.get("location"), query.get("kind"), state)
 
 
-def _cursor(place: Place | None) -> str | None:
-    return None if place is None else urlsafe_b64encode(encode_json(place)).decode()
-
-
 def _place(request: web.Request) -> Place:
-    text = request.query.get("cursor")
-    if text is None:
-        return Place()
-    try:
-        scan, after = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
-        after.encode()
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise malformed(_FOREIGN_CURSOR) from error
-    if not 0 <= scan < 2**64:  # what Redis takes
-        raise malformed(_FOREIGN_CURSOR)
-    return Place(scan, after)
+    place = cursor_in(request, _decode_place) or Place()
+    check_scan(place.scan)
+    return place

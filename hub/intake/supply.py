@@ -1,11 +1,10 @@
 """What is expected of a SKU, and where its pieces are, over HTTP."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-
 import msgspec
 from aiohttp import web
 
 from hub.domain.expected import ExpectedLine
+from hub.intake.cursors import cursor_in, cursor_text
 from hub.intake.exchange import Stopped, caller_with, encode_json, json_response
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, required, sku_in
@@ -27,14 +26,14 @@ async def get_expected(request: web.Request) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     claims = caller_with(request, parts.access, SCOPE)
     sku = parts.house.sku(sku_in(required(request, "sku")))
-    limit, after = limit_in(request), _after(request)
+    limit, after = limit_in(request), cursor_in(request, _decode_cursor)
     lines = [
         line
         for line in await parts.reads.expected_of(sku)
         if claims.may_location(line.location) and (after is None or _place(line) > after)
     ]
     told = lines[:limit]
-    following = _cursor(told[-1]) if len(lines) > limit else None
+    following = cursor_text(_place(told[-1])) if len(lines) > limit else None
     return json_response(ExpectedAnswer(items=tuple(_item(sku, line) for line in told), next=following))
 
 
@@ -71,17 +70,3 @@ def _item(sku: str, line: ExpectedLine) -> ExpectedItem:
 
 def _place(line: ExpectedLine) -> tuple[str, str]:
     return line.location, line.purchase_order
-
-
-def _cursor(line: ExpectedLine) -> str:
-    return urlsafe_b64encode(encode_json(_place(line))).decode()
-
-
-def _after(request: web.Request) -> tuple[str, str] | None:
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        return _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise malformed("This `cursor` was not made by this hub.") from error

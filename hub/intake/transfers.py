@@ -1,6 +1,5 @@
 """`GET /v1/transfers`: what is on its way, and what was received before anybody said that it was sent."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 
 import msgspec
@@ -8,9 +7,10 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.transit import Early, Record
-from hub.intake.exchange import caller_with, encode_json, json_response
+from hub.intake.cursors import check_scan, cursor_in, cursor_text
+from hub.intake.exchange import caller_with, json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import limit_in, malformed
+from hub.intake.questions import limit_in
 from protocol.answers import AnswerLine, rfc3339
 from protocol.transfers import EarlyReceipt, TransferItem, TransferLine, TransfersAnswer
 
@@ -18,8 +18,6 @@ SCOPE = "positions:read"
 # A page looks at so many stretches of the transfers, and has no room for another one behind so many lines.
 STRETCHES_PER_PAGE_MAX = 10
 LINES_PER_PAGE = 10_000
-
-_FOREIGN_CURSOR = "This `cursor` was not made by this hub."
 
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -54,14 +52,14 @@ async def get_transfers(request: web.Request) -> web.Response:
     """Transfers under way that go to locations of the token; those whose place nobody knows with all locations."""
     parts: Parts = request.app[Parts.KEY]
     claims = caller_with(request, parts.access, SCOPE)
-    page, cursor = _Page(limit_in(request)), _cursor_in(request)
+    page, cursor = _Page(limit_in(request)), _begins_at(request)
     following: _Cursor | None = cursor
     for _ in range(STRETCHES_PER_PAGE_MAX):
         following = await _tell_stretch(parts, claims, cursor, page)
         if following is None or page.is_full():
             break
         cursor = following
-    return json_response(TransfersAnswer(items=tuple(page.items), next=_text(following)))
+    return json_response(TransfersAnswer(items=tuple(page.items), next=cursor_text(following)))
 
 
 async def _tell_stretch(parts: Parts, claims: Claims, cursor: _Cursor, page: _Page) -> _Cursor | None:
@@ -96,18 +94,7 @@ def _early(each: Early, house_name: Callable[[str], str]) -> EarlyReceipt:
     return EarlyReceipt(time=rfc3339(each.time_ms), final=each.is_final == 1, lines=lines)
 
 
-def _text(cursor: _Cursor | None) -> str | None:
-    return None if cursor is None else urlsafe_b64encode(encode_json(cursor)).decode()
-
-
-def _cursor_in(request: web.Request) -> _Cursor:
-    text = request.query.get("cursor")
-    if text is None:
-        return _Cursor(0, "")
-    try:
-        cursor = _decode_cursor(urlsafe_b64decode(text.encode("ascii")))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise malformed(_FOREIGN_CURSOR) from error
-    if not 0 <= cursor.scan < 2**64:  # what Redis takes
-        raise malformed(_FOREIGN_CURSOR)
+def _begins_at(request: web.Request) -> _Cursor:
+    cursor = cursor_in(request, _decode_cursor) or _Cursor(0, "")
+    check_scan(cursor.scan)
     return cursor

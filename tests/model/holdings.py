@@ -54,22 +54,14 @@ def asked(draw: st.DrawFn, least: int) -> tuple[tuple[str, str, int], ...]:
     )
 
 
-def _request(id: str, verb: Verb, asking: Asking, pool: str = "", hash: str = "content-1") -> Telling:
-    return Telling(
-        Fact(
-            verb=verb,
-            type=f"reservation.{verb}",
-            source="shop",
-            id=id,
-            hash=hash,
-            time_ms=0,
-            stated_ms=0,
-            ledger_checked=True,
-            payload="{}",
-            pool=pool,
-            detail=asking,
-        )
-    )
+def _fact(verb: Verb, id: str, *, type: str = "", source: str = "shop", **changes: Any) -> Fact:
+    """A fact of now by the test's clock, which the ledger does not know."""
+    plain = {"hash": "content-1", "time_ms": 0, "stated_ms": 0, "ledger_checked": True, "payload": "{}"}
+    return Fact(verb=verb, type=type or verb, source=source, id=id, **(plain | changes))
+
+
+def _request(id: str, verb: Verb, asking: Asking, **changes: Any) -> Telling:
+    return Telling(_fact(verb, id, type=f"reservation.{verb}", detail=asking, **changes))
 
 
 @st.composite
@@ -86,9 +78,8 @@ def reserves(draw: st.DrawFn, id: str) -> Telling:
         order=draw(st.sampled_from(("", "", "o1"))),
         is_named=draw(st.integers(0, 1)),
     )
-    return _request(
-        id, "reserve", asking, draw(st.sampled_from(POOLS)), draw(st.sampled_from(("content-1",) * 9 + ("b",)))
-    )
+    pool, hash = draw(st.sampled_from(POOLS)), draw(st.sampled_from(("content-1",) * 9 + ("b",)))
+    return _request(id, "reserve", asking, pool=pool, hash=hash)
 
 
 @st.composite
@@ -120,75 +111,27 @@ def orderings(draw: st.DrawFn, id: str) -> Telling:
             prefer=draw(st.one_of(nowhere, few_places)),
         )
     time_ms = draw(offsets)
-    fact = Fact(
-        verb=verb,
-        type=verb,
-        source="shop",
-        id=id,
-        hash="content-1",
-        time_ms=0,
-        stated_ms=0,
-        ledger_checked=True,
-        payload="{}",
-        pool=draw(st.sampled_from(POOLS)) if verb == "order_place" else "",
-        detail=ordering,
-    )
-    return Telling(fact, time_ms, time_ms)
+    pool = draw(st.sampled_from(POOLS)) if verb == "order_place" else ""
+    return Telling(_fact(verb, id, pool=pool, detail=ordering), time_ms, time_ms)
 
 
 @st.composite
 def named_sales(draw: st.DrawFn, id: str) -> Telling:
     time_ms = draw(offsets)
     line = Line(draw(st.sampled_from(BUSY_SKUS)), draw(st.sampled_from(BUSY_PLACES)), draw(st.integers(1, 3)))
-    fact = Fact(
-        verb="sale",
-        type="sale",
-        source="till",
-        id=id,
-        hash="content-1",
-        time_ms=0,
-        stated_ms=0,
-        ledger_checked=True,
-        payload=f'{{"id":"{id}","pool":"store"}}',
-        pool="store",
-        lines=(line,),
-        detail=draw(st.builds(Selling, st.one_of(st.just(""), names), st.one_of(st.just(""), orders))),
-    )
+    selling = draw(st.builds(Selling, st.one_of(st.just(""), names), st.one_of(st.just(""), orders)))
+    payload = f'{{"id":"{id}","pool":"store"}}'
+    fact = _fact("sale", id, source="till", payload=payload, pool="store", lines=(line,), detail=selling)
     return Telling(fact, time_ms, time_ms)
 
 
 def _receipt(sku: str, location: str, quantity: int) -> Telling:
-    fact = Fact(
-        verb="receipt",
-        type="receipt",
-        source="till",
-        id=f"{sku}-{location}",
-        hash="content-1",
-        time_ms=0,
-        stated_ms=0,
-        ledger_checked=True,
-        payload="{}",
-        lines=(Line(sku, location, quantity),),
-    )
-    return Telling(fact)
+    return Telling(_fact("receipt", f"{sku}-{location}", source="till", lines=(Line(sku, location, quantity),)))
 
 
 def _fence(pool: str, quantity: int, standing: int) -> Telling:
-    fact = Fact(
-        verb="ring_fence",
-        type="ring_fence",
-        source="till",
-        id=f"fence-{pool}",
-        hash="content-1",
-        time_ms=0,
-        stated_ms=0,
-        ledger_checked=True,
-        payload="{}",
-        pool=pool,
-        standing=standing,
-        lines=(Line("BAG", "LON", quantity),),
-    )
-    return Telling(fact)
+    lines = (Line("BAG", "LON", quantity),)
+    return Telling(_fact("ring_fence", f"fence-{pool}", source="till", pool=pool, standing=standing, lines=lines))
 
 
 @st.composite

@@ -73,6 +73,16 @@ class Account:
         self._correct(line, line.quantity - out)
         return out
 
+    def join(self, reserved: Hold) -> None:
+        """Count units that left for a reservation as sold; what a fulfilment counted before comes back."""
+        for part in (part for part in reserved.parts if part.state == State.fulfilled):
+            old = self.order.line(part.sku)
+            new = msgspec.structs.replace(old, sold=old.sold + part.quantity)
+            twice = old.out + part.quantity - new.out
+            if twice and old.left_from:
+                self._come_back(Line(part.sku, old.left_from, twice))
+            self.order = self.order.with_line(new)
+
     def regret(self, line: Line) -> None:
         """A sale for the order did not stand and its units are back; what a fulfilment has seen leave leaves again."""
         old = self.order.line(line.sku)
@@ -184,14 +194,15 @@ class Account:
             some = min(units, guessed)
             units -= some
             if some and location != line.location:
-                self._bring_back(Line(line.sku, location, some))
+                self._come_back(Line(line.sku, location, some))
                 self._take(Line(line.sku, line.location, some))
             if guessed > some:
                 kept.append((location, guessed - some))
         if tuple(kept) != own.guessed:
             self.order = self.order.with_line(msgspec.structs.replace(own, guessed=tuple(kept)))
 
-    def _bring_back(self, line: Line) -> None:
+    def _come_back(self, line: Line) -> None:
+        """Units that had left come back to where they left."""
         if self._draft.has_counted(line):
             self._draft.pass_by(line, line.quantity, buckets.CUSTOMER)
             return

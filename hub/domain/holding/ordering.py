@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from hub.domain import buckets
 from hub.domain.command import Fact, Line, Ordering
 from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
@@ -33,20 +32,13 @@ def book_order(draft: Draft, fact: Fact, house: House) -> None:
         return
     draft.lines.extend((draft.sku_number(sku), units) for sku, _, units in ordering.asked)
     if fact.verb == "order_place":
-        _place(draft, house, fact, ordering, account, reservations)
+        _place(draft, fact, ordering, account, reservations)
     else:
         _VERBS[fact.verb](account, ordering, draft.time_ms)
     account.keep()
 
 
-def _place(
-    draft: Draft,
-    house: House,
-    fact: Fact,
-    ordering: Ordering,
-    account: Account,
-    reservations: dict[str, Hold],
-) -> None:
+def _place(draft: Draft, fact: Fact, ordering: Ordering, account: Account, reservations: dict[str, Hold]) -> None:
     """The order takes over what was reserved for it, less what left of that already, and finds the rest."""
     wanted = summed((sku, units) for sku, _, units in ordering.asked)
     account.order = with_ordered(account.order, wanted, draft.time_ms)
@@ -69,7 +61,7 @@ def _place(
             order=ordering.order,
         )
     for name, reserved in reservations.items():
-        account.order = _joined(draft, house, account.order, reserved)
+        account.join(reserved)
         hold = _with_reserved(draft, hold, name, reserved)
     account.hold = hold
     _bring_all(account)
@@ -87,23 +79,6 @@ def _with_reserved(draft: Draft, hold: Hold, name: str, reserved: Hold) -> Hold:
     ended = tuple(over(part, State.ordered) for part in reserved.parts)
     keep_hold(draft, name, msgspec.structs.replace(reserved, parts=ended, order=hold.order))
     return hold
-
-
-def _joined(draft: Draft, house: House, order: Order, reserved: Hold) -> Order:
-    """Count units that left for the reservation as sold; what a fulfilment counted before comes back where it left."""
-    for part in (part for part in reserved.parts if part.state == State.fulfilled):
-        old = order.line(part.sku)
-        new = msgspec.structs.replace(old, sold=old.sold + part.quantity)
-        twice = old.out + part.quantity - new.out
-        if twice and old.left_from:
-            line = Line(part.sku, old.left_from, twice)
-            if draft.has_counted(line):
-                draft.pass_by(line, twice, buckets.CUSTOMER)
-            else:
-                position = draft.position(part.sku, old.left_from)
-                draft.keep(line, buckets.arrive(position, twice, source=buckets.CUSTOMER, pools=list(house.pool_index)))
-        order = order.with_line(new)
-    return order
 
 
 def _bring_all(account: Account) -> None:

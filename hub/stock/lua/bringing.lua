@@ -6,23 +6,27 @@ do
 
 local UNITS, LOCATED = 2, 1
 
+-- Units that had left come back to where they left.
+function accounts.come_back(change, place, units)
+  if has_counted(place, change.time) then return pass_by(change, place, units, 'customer') end
+  arrive(change, place, units, 'customer')
+end
+
 local function pass_out(change, place, units) pass_by(change, place, -units, 'customer') end
 
 -- Units go to the customer from the location, or where they are; those kept elsewhere go back there. Returns how many left.
-local function leave(change, call, account, sku, location, gone, sold)
+local function leave(change, call, account, sku, location, gone)
   local pool, left = account.hold[holding.POOL], 0
   for _, part in ipairs(gone) do
     for _, each in ipairs(part[5]) do
       local place = holding.place_at(change, call, account.lines[sku], each[LOCATED])
       local is_elsewhere = location ~= '' and location ~= each[LOCATED]
       if is_elsewhere or has_counted(place, change.time) then
-        move_units(change, 0, nil)
         holding.let_go(change, place, pool, each)
         if location == '' then
           pass_out(change, place, each[UNITS])
           left = left + each[UNITS]
         end
-        if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
       else
         holding.leave(change, place, pool, each)
         left = left + each[UNITS]
@@ -34,13 +38,13 @@ local function leave(change, call, account, sku, location, gone, sold)
 end
 
 -- Keep what is due of a SKU, `out` units of it leaving from the location, or where they are when it is ''; returns how
--- many of them were not kept there. `sold` is the line of a sale.
-function accounts.bring(change, call, account, sku, location, out, sold)
+-- many of them were not kept there.
+function accounts.bring(change, call, account, sku, location, out)
   if not account.hold then return out end
   local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], sku)
   local kept, gone = accounts.kept_units(account, sku, true), nil
   gone, parts = holding.detach(parts, sku, math.min(out, kept), holding.KEPT, location)
-  local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone, sold)
+  local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone)
   local surplus = kept - units + owed - accounts.due(account.order, sku)
   local ended = {}
   if units > 0 then ended[1] = { sku, units, holding.FULFILLED, 0, {} } end
@@ -49,13 +53,9 @@ function accounts.bring(change, call, account, sku, location, out, sold)
     owed, surplus = math.max(0, owed - surplus), math.max(0, surplus - owed)
     local back
     back, parts = holding.detach(parts, sku, surplus, holding.KEPT, '')
-    move_units(change, 0, nil)
     for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
-    if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
   elseif surplus < 0 then
-    move_units(change, 0, nil)
     local lacking = -surplus - accounts.force(change, call, account, parts, sku, -surplus)
-    if sold then move_units(change, sold[AMOUNT], sold[SERIALS]) end
     owed = owed + lacking
     alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '')
   end
@@ -85,12 +85,7 @@ local function correct(change, call, account, place, units)
     local some = math.min(units, guess[2])
     units = units - some
     if some > 0 and guess[1] ~= place.location then
-      local there = holding.place_at(change, call, account.lines[place.name], guess[1])
-      if has_counted(there, change.time) then
-        pass_by(change, there, some, 'customer')
-      else
-        arrive(change, there, some, 'customer')
-      end
+      accounts.come_back(change, holding.place_at(change, call, account.lines[place.name], guess[1]), some)
       take_out(change, account, place, some)
     end
     if guess[2] > some then kept[#kept + 1] = { guess[1], guess[2] - some } end

@@ -24,6 +24,14 @@ function holding.need_whole(call, line)
   if not call.wholes[line[PROFILE]] then error({ needs_whole = true }, 0) end
 end
 
+-- A line says which pieces leave, never which ones are kept or go back: that movement names none.
+local function record_unnamed(change, place, from, to, quantity)
+  local serials = change.serials
+  change.serials = nil
+  record(change, place, from, to, quantity)
+  change.serials = serials
+end
+
 local function hold_fenced(place, pool, units)
   local fence = fence_of(place.after, pool)
   if fence then fence[FENCE_HELD] = fence[FENCE_HELD] + units end
@@ -43,8 +51,8 @@ function holding.taken(change, call, lines, pool, places, state, expires_at)
     end
     place.after[FREE] = place.after[FREE] - (found.quantity - fenced)
     place.after[RESERVED] = place.after[RESERVED] + found.quantity
-    record(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
-    record(change, place, 'free', 'reserved', found.quantity - fenced)
+    record_unnamed(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
+    record_unnamed(change, place, 'free', 'reserved', found.quantity - fenced)
     parts[i] = { found.sku, found.quantity, state, expires_at, { { found.location, found.quantity, fenced } } }
   end
   return parts
@@ -58,8 +66,8 @@ function holding.let_go(change, place, pool, allocation)
   if fence then fence[QUANTITY] = fence[QUANTITY] + filled end
   position[RESERVED] = position[RESERVED] - units
   position[FREE] = position[FREE] + units - filled
-  record(change, place, 'reserved', 'ring_fenced:' .. pool, filled)
-  record(change, place, 'reserved', 'free', units - filled)
+  record_unnamed(change, place, 'reserved', 'ring_fenced:' .. pool, filled)
+  record_unnamed(change, place, 'reserved', 'free', units - filled)
 end
 
 -- The units of an allocation went to the customer.

@@ -23,9 +23,7 @@ local function out_of_reservation(change, call, place, line, name, hold, out, or
       end
       if leaving[UNITS] < each[UNITS] then
         local back = { each[LOCATED], each[UNITS] - leaving[UNITS], each[3] - leaving[3] }
-        move_units(change, 0, nil)
         holding.let_go(change, holding.place_at(change, call, line, each[LOCATED]), pool, back)
-        move_units(change, line[AMOUNT], line[SERIALS])
       end
     end
     beside = beside - part[2]
@@ -58,7 +56,7 @@ function holding.sell_held(change, call, place, line, detail, time)
   local out = accounts.sell(change, call, account, place, line)
   local left
   if account.hold then
-    left = accounts.bring(change, call, account, line[SKU], line[LOCATION], out, line)
+    left = accounts.bring(change, call, account, line[SKU], line[LOCATION], out)
   else
     -- The order is still to come, and then takes over what is left of the reservation.
     left = out_of_reservation(change, call, place, line, name, hold, out, id, time)

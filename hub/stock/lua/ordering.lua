@@ -114,7 +114,7 @@ function verbs.order_place(change, call, command, detail, account, reservations)
     account.id, 0, {}, {}, {},
   }
   for _, reserved in ipairs(reservations) do
-    accounts.join(change, call, command, account, reserved[2])
+    accounts.join(change, call, account, reserved[2])
     accounts.take_over(change, call, account, reserved[1], reserved[2])
   end
   bring_all(change, call, account)

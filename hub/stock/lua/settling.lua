@@ -5,7 +5,7 @@
 
 do
 
-local LOCATED, UNITS, FENCED = 1, 2, 3
+local LOCATED, UNITS = 1, 2
 local PAGE = 1000
 
 -- The next holds that keep units of a SKU, the newest first, and where the page after them begins; nil at the end.
@@ -79,8 +79,7 @@ local function break_hold(change, call, place, name, hold, units, states)
   local broken, rest = holding.detach(hold[holding.PARTS], place.name, lost, states, place.location)
   for _, part in ipairs(broken) do
     for _, each in ipairs(part[5]) do
-      local fence = fence_of(place.after, hold[holding.POOL])
-      if fence then fence[FENCE_HELD] = fence[FENCE_HELD] - each[FENCED] end
+      holding.forget(place, hold[holding.POOL], each)
     end
     replaced(change, call, place, hold, part, rest)
   end

@@ -36,7 +36,7 @@ function accounts.taken_over(change, call, command, detail)
 end
 
 -- Count units that left for the reservation as sold; what a fulfilment counted before comes back where it left.
-function accounts.join(change, call, command, account, hold)
+function accounts.join(change, call, account, hold)
   for _, part in ipairs(hold[holding.PARTS]) do
     if part[3] == holding.FULFILLED then
       local old = accounts.line_of(account.order, part[1])
@@ -45,11 +45,7 @@ function accounts.join(change, call, command, account, hold)
       local twice = accounts.out_of(old) + part[2] - accounts.out_of(new)
       if twice > 0 and old[accounts.LEFT_FROM] ~= '' then
         local place = holding.place_at(change, call, account.lines[part[1]], old[accounts.LEFT_FROM])
-        if has_counted(place, command[TIME]) then
-          pass_by(change, place, twice, 'customer')
-        else
-          arrive(change, place, twice, 'customer')
-        end
+        accounts.come_back(change, place, twice)
       end
       accounts.set_line(account.order, new)
     end

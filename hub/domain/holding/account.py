@@ -1,8 +1,4 @@
-"""What is known of one order and what is kept for it, as a command changes them.
-
-Orders to which units of a SKU are owed stand in line, the first that came before the others, and whatever becomes free
-where one's pool sees it is for the first.
-"""
+"""What is known of one order and what is kept for it, as a command changes them."""
 
 from collections.abc import Iterable
 
@@ -12,7 +8,7 @@ from hub.domain import buckets
 from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
-from hub.domain.holding.hold import KEPT, LIVE, Allocation, Hold, Part, State, detach, hold_from
+from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -24,10 +20,8 @@ from hub.domain.holding.orders import (
     renamed,
     stored_order,
 )
+from hub.domain.holding.owing import owed_parts, sorted_parts, stand_in_line
 from hub.domain.holding.placing import Wish, demands_of, find
-
-# The table of records: by SKU, the names of the orders to which units are owed, the first first.
-LINE_UP = "shortfalls"
 
 
 def known_order(draft: Draft, id: str) -> Order:
@@ -56,7 +50,7 @@ class Account:
             for line in self.order.lines:
                 self._settle_waiting(line)
             for sku in dict.fromkeys([*self.hold.skus, *(line.sku for line in self.order.lines)]):
-                self._line_up(sku, self.hold)
+                stand_in_line(self._draft, self._name, self.hold, sku)
             keep_hold(self._draft, self._name, self.hold)
         if not self.order.is_over:
             self._draft.set_record(ORDERS, self._id, stored_order(self.order))
@@ -125,17 +119,19 @@ class Account:
         if self.hold is None:
             return out
         sku = line.sku
-        parts, owed = _without_shortfall(self.hold.parts, sku)
+        parts, coming, owed = sorted_parts(self.hold.parts, sku)
         kept = self._placed(sku)
         gone, parts = detach(parts, sku, min(out, kept), KEPT, at=line.location)
         left = out - self._leave(line, gone)
         units = sum(part.quantity for part in gone)
-        surplus = kept - units + owed - self.order.due(sku)
+        surplus = kept - units + sum(part.quantity for part in coming) + owed - self.order.due(sku)
         ended = [Part(sku, units, State.fulfilled)] if units else []
         if surplus > 0:
             ended.append(Part(sku, surplus, State.released))
             owed, surplus = max(0, owed - surplus), max(0, surplus - owed)
-            back, parts = detach(parts, sku, surplus, KEPT)
+            # What is still to come goes before what lies ready.
+            back, parts = detach([*coming, *parts], sku, surplus, KEPT)
+            coming = []
             for each in (each for part in back for each in part.allocations):
                 let_go(self._draft, self.hold.pool, sku, each)
         elif surplus < 0:
@@ -143,30 +139,35 @@ class Account:
             lacking = -surplus - sum(part.quantity for part in more)
             parts, owed = [*parts, *more], owed + lacking
             self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
-        self._keep_parts([*parts, *ended, *_owed(sku, owed)])
+        self._keep_parts([*parts, *coming, *ended, *owed_parts(sku, owed)])
         return left
 
     def serve(self, sku: str, location: str) -> None:
         """Take for what is owed of a SKU what is free at a location, as far as the order may have it."""
         assert self.hold is not None
-        parts, owed = _without_shortfall(self.hold.parts, sku)
+        parts, coming, owed = sorted_parts(self.hold.parts, sku)
         if self.hold.only and location not in self.hold.only:
             return
         more = self._forced(sku, owed, only=(location,))
         found = sum(part.quantity for part in more)
         if found:
-            self._keep_parts([*parts, *more, *_owed(sku, owed - found)])
+            self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed - found)])
             self.fulfil_what_waited(sku)
             self.keep()
 
     def lose(self, sku: str, location: str, units: int) -> int:
         """Something else took units that were kept at a location: others are kept, or they are owed; how many."""
         assert self.hold is not None
-        there = [each for part in self._kept(sku) for each in part.allocations if each.location == location]
+        there = [
+            each
+            for part in self._kept(sku)
+            for each in part.allocations
+            if each.is_placed and each.location == location
+        ]
         lost = min(units, sum(each.quantity for each in there))
         if not lost:
             return 0
-        parts, owed = _without_shortfall(self.hold.parts, sku)
+        parts, coming, owed = sorted_parts(self.hold.parts, sku)
         gone, parts = detach(parts, sku, lost, KEPT, at=location)
         fenced = sum(each.fenced for part in gone for each in part.allocations)
         position = self._draft.position(sku, location)
@@ -174,7 +175,7 @@ class Account:
         more = self._forced(sku, lost)
         lacking = lost - sum(part.quantity for part in more)
         self._draft.alert("reservation_broken", self._draft.sku_number(sku), location, lacking)
-        self._keep_parts([*parts, *more, *_owed(sku, owed + lacking)])
+        self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
         self.keep()
         return lost
 
@@ -264,33 +265,3 @@ class Account:
         position = self._draft.position(line.sku, line.location)
         pools = list(self._house.pool_index)
         self._draft.keep(line, buckets.sell(position, line.quantity, self.order.pool, pools=pools))
-
-    def _line_up(self, sku: str, hold: Hold) -> None:
-        old = list(self._draft.record(LINE_UP, sku) or ())
-        is_owed = any(not each.is_placed for part in self._kept(sku) for each in part.allocations)
-        if is_owed == (self._name in old):
-            return
-        new = [each for each in old if each != self._name]
-        if is_owed:
-            numbers = {each: hold_from(self._draft.record(LIVE, each)).number for each in new} | {
-                self._name: hold.number
-            }
-            new = sorted([*new, self._name], key=lambda each: (numbers[each], each))
-        self._draft.set_record(LINE_UP, sku, new or None)
-
-
-def _owed(sku: str, units: int) -> list[Part]:
-    return [Part(sku, units, State.confirmed, 0, (Allocation("", units),))] if units else []
-
-
-def _without_shortfall(parts: Iterable[Part], sku: str) -> tuple[list[Part], int]:
-    """The parts with nothing that is nowhere of this SKU, and how many units that was."""
-    placed: list[Part] = []
-    owed = 0
-    for part in parts:
-        nowhere = sum(each.quantity for each in part.allocations if not each.is_placed) if part.sku == sku else 0
-        owed += nowhere
-        if nowhere < part.quantity:
-            allocations = tuple(each for each in part.allocations if each.is_placed) if nowhere else part.allocations
-            placed.append(msgspec.structs.replace(part, quantity=part.quantity - nowhere, allocations=allocations))
-    return placed, owed

@@ -38,18 +38,25 @@ KEPT = (State.held, State.confirmed)
 
 
 class Allocation(msgspec.Struct, frozen=True, array_like=True):
-    """Units of a part at one place."""
+    """Units of a part at one place, or on their way to it."""
 
     # Empty: nowhere yet, owed by whatever arrives next.
     location: str
     quantity: int
     # How many of them came out of the own pool's fence; a fence counts them as filled.
     fenced: int = 0
+    # `transfer:<id>` or `purchase_order:<id>`, of units that are still to arrive at the location by it.
+    coming_by: str = ""
 
     @property
     def is_placed(self) -> bool:
-        """Whether the units lie anywhere."""
-        return self.location != ""
+        """Whether the units lie on a shelf."""
+        return self.location != "" and not self.coming_by
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the units are nowhere, and nothing brings them."""
+        return self.location == ""
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -166,12 +173,13 @@ def stored(hold: Hold) -> Any:
 def of_allocation(allocation: Allocation, units: int) -> Allocation:
     """So many units of an allocation: those that came out of the fence go last."""
     others = allocation.quantity - allocation.fenced
-    return Allocation(allocation.location, units, max(0, units - others))
+    return msgspec.structs.replace(allocation, quantity=units, fenced=max(0, units - others))
 
 
 def without(allocation: Allocation, taken: Allocation) -> Allocation:
     """What is left of an allocation."""
-    return Allocation(allocation.location, allocation.quantity - taken.quantity, allocation.fenced - taken.fenced)
+    quantity, fenced = allocation.quantity - taken.quantity, allocation.fenced - taken.fenced
+    return msgspec.structs.replace(allocation, quantity=quantity, fenced=fenced)
 
 
 def detach(
@@ -179,7 +187,7 @@ def detach(
 ) -> tuple[list[Part], list[Part]]:
     """Take units of a SKU out of the parts in these states: (what was taken, what is left), both in order.
 
-    Those at the location `at` go first. Fewer are taken where there are fewer.
+    Those that lie at the location `at` go first. Fewer are taken where there are fewer.
     """
     places = [
         (i, j)
@@ -223,7 +231,7 @@ def over(part: Part, state: State) -> Part:
 
 
 def _is_at(part: Part, index: int, location: str) -> bool:
-    return bool(part.allocations) and part.allocations[index].location == location
+    return any(each.is_placed and each.location == location for each in part.allocations[index : index + 1])
 
 
 def _some(part: Part, units: Sequence[int]) -> list[Part]:
@@ -244,8 +252,10 @@ def _others(part: Part, units: Sequence[int]) -> list[Part]:
 
 def _joined(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
     """One allocation for each place, in the order of the first of it."""
-    places: dict[str, Allocation] = {}
+    places: dict[tuple[str, str], Allocation] = {}
     for each in allocations:
-        old = places.get(each.location, Allocation(each.location, 0))
-        places[each.location] = Allocation(each.location, old.quantity + each.quantity, old.fenced + each.fenced)
+        place = (each.location, each.coming_by)
+        old = places.get(place, msgspec.structs.replace(each, quantity=0, fenced=0))
+        quantity, fenced = old.quantity + each.quantity, old.fenced + each.fenced
+        places[place] = msgspec.structs.replace(old, quantity=quantity, fenced=fenced)
     return tuple(places.values())

@@ -80,13 +80,14 @@ def given_back(draft: Draft, pool: str, parts: Sequence[Part], state: State) -> 
     """Give the units of parts back where they lie; what the parts are then."""
     for part in parts:
         for each in part.allocations:
-            if each.is_placed:
-                let_go(draft, pool, part.sku, each)
+            let_go(draft, pool, part.sku, each)
     return [over(part, state) for part in parts]
 
 
 def let_go(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None:
-    """Give the units of one allocation back."""
+    """Give the units of one allocation back where they lie; what is nowhere yet is nothing to give back."""
+    if not allocation.is_placed:
+        return
     position = draft.position(sku, allocation.location)
     change = reserving.let_go(position, allocation.quantity, allocation.fenced, pool)
     draft.keep_held(Line(sku, allocation.location, allocation.quantity), change)

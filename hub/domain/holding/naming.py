@@ -42,7 +42,7 @@ def _of_reservation(draft: Draft, name: str, hold: Hold | None, line: Line, out:
     is_counted = bool(gone) and draft.has_counted(line)
     left = out
     for each in (each for part in gone for each in part.allocations):
-        is_here = each.location == line.location and not is_counted
+        is_here = each.is_placed and each.location == line.location and not is_counted
         leaving = of_allocation(each, min(left, each.quantity) if is_here else 0)
         if leaving.quantity:
             serials = line.serials if leaving.quantity == line.quantity else ()

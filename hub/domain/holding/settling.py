@@ -10,10 +10,11 @@ from hub.domain.buckets import Change
 from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
-from hub.domain.holding.account import LINE_UP, Account
+from hub.domain.holding.account import Account
 from hub.domain.holding.hold import LIVE, Hold, Part, State, detach, hold_from, over
 from hub.domain.holding.keeping import keep_hold, taken
 from hub.domain.holding.orders import id_of, is_order
+from hub.domain.holding.owing import LINE_UP
 from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
 
@@ -48,7 +49,7 @@ def _break(draft: Draft, house: House, name: str, place: tuple[str, str], units:
         for part in hold.parts
         if (part.sku, part.state) == (sku, state)
         for each in part.allocations
-        if each.location == location
+        if each.is_placed and each.location == location
     )
     if not there:
         return 0

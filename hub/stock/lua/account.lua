@@ -89,28 +89,62 @@ function accounts.kept_units(account, sku, is_placed)
   local units = 0
   for _, part in ipairs(account.hold and account.hold[holding.PARTS] or NONE) do
     for _, each in ipairs(is_kept(part, sku) and part[5] or NONE) do
-      if (each[LOCATED] ~= '') == is_placed then units = units + each[UNITS] end
+      if holding.is_placed(each) == is_placed then units = units + each[UNITS] end
     end
   end
   return units
 end
 
--- The parts with nothing of the SKU that is nowhere, and how many units that was.
-function accounts.without_shortfall(parts, sku)
-  local placed, owed = {}, 0
-  for _, part in ipairs(parts) do
-    local nowhere, others = 0, {}
-    for _, each in ipairs(part[5]) do
-      if part[1] == sku and each[LOCATED] == '' then nowhere = nowhere + each[UNITS] else others[#others + 1] = each end
+-- Whether units of the SKU are owed to the order.
+function accounts.is_owed(account, sku)
+  for _, part in ipairs(account.hold[holding.PARTS]) do
+    for _, each in ipairs(is_kept(part, sku) and part[5] or NONE) do
+      if each[LOCATED] == '' then return true end
     end
-    owed = owed + nowhere
-    if nowhere < part[2] then placed[#placed + 1] = { part[1], part[2] - nowhere, part[3], part[4], others } end
   end
-  return placed, owed
+  return false
 end
 
-function accounts.keep_parts(account, parts, sku, owed)
-  if owed > 0 then parts[#parts + 1] = { sku, owed, holding.CONFIRMED, 0, { { '', owed, 0 } } } end
+function accounts.units_of(parts)
+  local units = 0
+  for _, part in ipairs(parts) do units = units + part[2] end
+  return units
+end
+
+-- Add a part with these of its allocations, if any.
+local function add_only(list, part, allocations)
+  local units = 0
+  for _, each in ipairs(allocations) do units = units + each[UNITS] end
+  if units > 0 then list[#list + 1] = { part[1], units, part[3], part[4], allocations } end
+end
+
+-- The parts without what of the SKU lies nowhere: those, what is coming, and units that are owed.
+function accounts.sorted_parts(parts, sku)
+  local others, coming, owed = {}, {}, 0
+  for _, part in ipairs(parts) do
+    local placed, on_the_way = {}, {}
+    for _, each in ipairs(part[1] == sku and part[5] or NONE) do
+      if holding.is_placed(each) then
+        placed[#placed + 1] = each
+      elseif each[LOCATED] == '' then
+        owed = owed + each[UNITS]
+      else
+        on_the_way[#on_the_way + 1] = each
+      end
+    end
+    if part[1] ~= sku or #placed == #part[5] then
+      others[#others + 1] = part
+    else
+      add_only(others, part, placed)
+      add_only(coming, part, on_the_way)
+    end
+  end
+  return others, coming, owed
+end
+
+function accounts.keep_parts(account, parts, coming, sku, owed)
+  for _, part in ipairs(coming) do parts[#parts + 1] = part end
+  if owed > 0 then parts[#parts + 1] = { sku, owed, holding.CONFIRMED, 0, { { '', owed, 0, '' } } } end
   account.hold = holding.with_parts(account.hold, parts)
 end
 

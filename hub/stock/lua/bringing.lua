@@ -22,7 +22,7 @@ local function leave(change, call, account, sku, location, gone)
       local place = holding.place_at(change, call, account.lines[sku], each[LOCATED])
       local is_elsewhere = location ~= '' and location ~= each[LOCATED]
       if is_elsewhere or has_counted(place, change.time) then
-        holding.let_go(change, place, pool, each)
+        holding.let_go(change, call, account.lines[sku], pool, each)
         if location == '' then
           pass_out(change, place, each[UNITS])
           left = left + each[UNITS]
@@ -41,26 +41,29 @@ end
 -- many of them were not kept there.
 function accounts.bring(change, call, account, sku, location, out)
   if not account.hold then return out end
-  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], sku)
+  local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local kept, gone = accounts.kept_units(account, sku, true), nil
   gone, parts = holding.detach(parts, sku, math.min(out, kept), holding.KEPT, location)
   local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone)
-  local surplus = kept - units + owed - accounts.due(account.order, sku)
+  local surplus = kept - units + accounts.units_of(coming) + owed - accounts.due(account.order, sku)
   local ended = {}
   if units > 0 then ended[1] = { sku, units, holding.FULFILLED, 0, {} } end
   if surplus > 0 then
     ended[#ended + 1] = { sku, surplus, holding.RELEASED, 0, {} }
     owed, surplus = math.max(0, owed - surplus), math.max(0, surplus - owed)
+    -- What is still to come goes before what lies ready.
+    for _, part in ipairs(parts) do coming[#coming + 1] = part end
     local back
-    back, parts = holding.detach(parts, sku, surplus, holding.KEPT, '')
+    back, parts = holding.detach(coming, sku, surplus, holding.KEPT, '')
+    coming = {}
     for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
   elseif surplus < 0 then
     local lacking = -surplus - accounts.force(change, call, account, parts, sku, -surplus)
     owed = owed + lacking
     alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '')
   end
-  for _, part in ipairs(ended) do parts[#parts + 1] = part end
-  accounts.keep_parts(account, parts, sku, owed)
+  for _, part in ipairs(ended) do coming[#coming + 1] = part end
+  accounts.keep_parts(account, parts, coming, sku, owed)
   return left
 end
 

@@ -53,13 +53,16 @@ function holding.taken(change, call, lines, pool, places, state, expires_at)
     place.after[RESERVED] = place.after[RESERVED] + found.quantity
     record_unnamed(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
     record_unnamed(change, place, 'free', 'reserved', found.quantity - fenced)
-    parts[i] = { found.sku, found.quantity, state, expires_at, { { found.location, found.quantity, fenced } } }
+    parts[i] = { found.sku, found.quantity, state, expires_at, { { found.location, found.quantity, fenced, '' } } }
   end
   return parts
 end
 
--- Give the units of an allocation back: first to the own fence as far as it lacks any of its target, then to `free`.
-function holding.let_go(change, place, pool, allocation)
+-- Give the units of an allocation back where they lie: first to the own fence as far as it lacks any of its target, then
+-- to `free`. What is nowhere yet is nothing to give back.
+function holding.let_go(change, call, line, pool, allocation)
+  if not holding.is_placed(allocation) then return end
+  local place = holding.place_at(change, call, line, allocation[LOCATED])
   local position, units = place.after, allocation[UNITS]
   local fence = hold_fenced(place, pool, -allocation[FENCED])
   local filled = fence and math.max(0, math.min(units, lacking_in(fence))) or 0
@@ -88,11 +91,7 @@ end
 
 -- Give all units of a part back.
 function holding.give_back(change, call, lines, pool, part)
-  for _, each in ipairs(part[5]) do
-    if each[LOCATED] ~= '' then
-      holding.let_go(change, holding.place_at(change, call, lines[part[1]], each[LOCATED]), pool, each)
-    end
-  end
+  for _, each in ipairs(part[5]) do holding.let_go(change, call, lines[part[1]], pool, each) end
 end
 
 -- Units of an allocation are held no more, because something else took them.

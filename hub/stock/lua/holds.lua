@@ -1,8 +1,9 @@
 -- Holds: units kept for somebody, in parts that each have a state and places of their own.
 --
 -- A hold is {number, pool, owner, kind, hash, made at, split 0/1, only, prefer, order, named 0/1, parts, steps, pins}; a part is
--- {SKU, quantity, state, expires at, allocations}; an allocation is {location, quantity, fenced}, without a location where
--- the units are nowhere yet.
+-- {SKU, quantity, state, expires at, allocations}; an allocation is {location, quantity, fenced, coming by}, without a location
+-- where the units are nowhere yet; coming by is '' for units on the shelf, else what brings them there, `transfer:<id>` or
+-- `purchase_order:<id>`.
 --
 -- LAW  A hold that is read is never changed in place. What is kept of a SKU, and what is due, follow from the holds.
 
@@ -18,13 +19,26 @@ local holding = {
 do
 
 local OF_SKU, UNITS, STATE, EXPIRES_AT, PLACES = 1, 2, 3, 4, 5
-local LOCATED, FENCED = 1, 3
+local LOCATED, FENCED, COMING_BY = 1, 3, 4
 local STRONGEST_FIRST = { 0, 1, 6, 2, 5, 4, 3 }
 
 -- So many units of an allocation: those that came out of the fence go last.
 function holding.of_allocation(allocation, units)
-  return { allocation[LOCATED], units, math.max(0, units - (allocation[UNITS] - allocation[FENCED])) }
+  local fenced = math.max(0, units - (allocation[UNITS] - allocation[FENCED]))
+  return { allocation[LOCATED], units, fenced, allocation[COMING_BY] or '' }
 end
+
+-- What is left of an allocation.
+function holding.without(allocation, taken)
+  local units, fenced = allocation[UNITS] - taken[UNITS], allocation[FENCED] - taken[FENCED]
+  return { allocation[LOCATED], units, fenced, taken[COMING_BY] }
+end
+
+-- Whether the units of an allocation lie on a shelf.
+function holding.is_placed(allocation) return allocation[LOCATED] ~= '' and (allocation[COMING_BY] or '') == '' end
+
+-- Whether they lie on the shelf of this location.
+function holding.is_at(allocation, location) return allocation[LOCATED] == location and holding.is_placed(allocation) end
 
 local function part_of(part, units, allocations)
   return { part[OF_SKU], units, part[STATE], part[EXPIRES_AT], allocations }
@@ -40,7 +54,7 @@ local function sources(parts, sku, states, at)
     if part[OF_SKU] == sku and states[part[STATE]] then
       if #part[PLACES] == 0 then elsewhere[#elsewhere + 1] = { i, 0 } end
       for j, allocation in ipairs(part[PLACES]) do
-        local list = at ~= '' and allocation[LOCATED] == at and there or elsewhere
+        local list = at ~= '' and holding.is_at(allocation, at) and there or elsewhere
         list[#list + 1] = { i, j }
       end
     end
@@ -67,7 +81,7 @@ function holding.detach(parts, sku, quantity, states, at)
       local some = holding.of_allocation(allocation, own[j] or 0)
       if some[UNITS] > 0 then mine[#mine + 1] = some end
       if some[UNITS] < allocation[UNITS] then
-        others[#others + 1] = { allocation[LOCATED], allocation[UNITS] - some[UNITS], allocation[FENCED] - some[FENCED] }
+        others[#others + 1] = holding.without(allocation, some)
       end
     end
     if sum > 0 then taken[#taken + 1] = part_of(part, sum, mine) end
@@ -78,12 +92,14 @@ end
 
 local function join(places, at, allocations)
   for _, each in ipairs(allocations) do
-    local old = at[each[LOCATED]]
+    local coming_by = each[COMING_BY] or ''
+    local name = each[LOCATED] .. '\0' .. coming_by
+    local old = at[name]
     if old then
       old[UNITS], old[FENCED] = old[UNITS] + each[UNITS], old[FENCED] + each[FENCED]
     else
-      at[each[LOCATED]] = { each[LOCATED], each[UNITS], each[FENCED] }
-      places[#places + 1] = at[each[LOCATED]]
+      at[name] = { each[LOCATED], each[UNITS], each[FENCED], coming_by }
+      places[#places + 1] = at[name]
     end
   end
 end

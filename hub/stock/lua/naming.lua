@@ -4,7 +4,7 @@
 
 do
 
-local LOCATED, UNITS = 1, 2
+local UNITS = 2
 
 -- Take the line's units out of a reservation, `out` of them leaving; returns how many of these the shelf still owes.
 local function out_of_reservation(change, call, place, line, name, hold, out, order_id, time)
@@ -15,15 +15,14 @@ local function out_of_reservation(change, call, place, line, name, hold, out, or
   local state = order_id ~= '' and holding.ORDERED or holding.FULFILLED
   for _, part in ipairs(gone) do
     for _, each in ipairs(part[5]) do
-      local is_here = each[LOCATED] == line[LOCATION] and not is_counted
+      local is_here = holding.is_at(each, line[LOCATION]) and not is_counted
       local leaving = holding.of_allocation(each, is_here and math.min(left, each[UNITS]) or 0)
       if leaving[UNITS] > 0 then
         holding.leave(change, place, pool, leaving)
         left = left - leaving[UNITS]
       end
       if leaving[UNITS] < each[UNITS] then
-        local back = { each[LOCATED], each[UNITS] - leaving[UNITS], each[3] - leaving[3] }
-        holding.let_go(change, holding.place_at(change, call, line, each[LOCATED]), pool, back)
+        holding.let_go(change, call, line, pool, holding.without(each, leaving))
       end
     end
     beside = beside - part[2]

@@ -5,7 +5,7 @@
 
 do
 
-local LOCATED, UNITS = 1, 2
+local UNITS = 2
 local PAGE = 1000
 
 -- The next holds that keep units of a SKU, the newest first, and where the page after them begins; nil at the end.
@@ -40,7 +40,7 @@ local function held_there(hold, sku, states, location)
   for _, part in ipairs(hold[holding.PARTS]) do
     if part[1] == sku and states[part[3]] then
       for _, each in ipairs(part[5]) do
-        if each[LOCATED] == location then units = units + each[UNITS] end
+        if holding.is_at(each, location) then units = units + each[UNITS] end
       end
     end
   end

@@ -13,7 +13,7 @@ end
 
 local function line_up(change, call, account, sku)
   local old = record_of(change, call, 'shortfalls', sku) or NONE
-  local is_owed = accounts.kept_units(account, sku, false) > 0
+  local is_owed = accounts.is_owed(account, sku)
   if is_owed == is_in(old, account.name) then return end
   local new, numbers = {}, { [account.name] = account.hold[holding.NUMBER] }
   for _, name in ipairs(old) do
@@ -67,12 +67,12 @@ end
 
 local function serve(change, call, place, name)
   local account = accounts.open(change, call, { [place.name] = place.line }, string.sub(name, 7))
-  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], place.name)
+  local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], place.name)
   local only = account.hold[holding.ONLY]
   if #only > 0 and not is_in(only, place.location) then return end
   local found = accounts.force(change, call, account, parts, place.name, owed, { place.location })
   if found == 0 then return end
-  accounts.keep_parts(account, parts, place.name, owed - found)
+  accounts.keep_parts(account, parts, coming, place.name, owed - found)
   accounts.fulfil_what_waited(change, call, account, place.name)
   accounts.keep(change, call, account)
 end
@@ -94,7 +94,7 @@ function accounts.lose(change, call, place, name, there, units)
   local sku = place.name
   local account = accounts.open(change, call, { [sku] = place.line }, string.sub(name, 7))
   local lost = math.min(units, there)
-  local parts, owed = accounts.without_shortfall(account.hold[holding.PARTS], sku)
+  local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local gone
   gone, parts = holding.detach(parts, sku, lost, holding.KEPT, place.location)
   for _, part in ipairs(gone) do
@@ -102,7 +102,7 @@ function accounts.lose(change, call, place, name, there, units)
   end
   local lacking = lost - accounts.force(change, call, account, parts, sku, lost)
   alert(change, place, 'reservation_broken', lacking, '')
-  accounts.keep_parts(account, parts, sku, owed + lacking)
+  accounts.keep_parts(account, parts, coming, sku, owed + lacking)
   accounts.keep(change, call, account)
   return lost
 end

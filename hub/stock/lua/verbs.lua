@@ -115,7 +115,7 @@ requests.verbs = {
         local place = holding.place_at(change, call, lines[part[1]], each[1])
         if has_counted(place, call.now) then
           -- Counted in the same moment: the count has seen the units gone.
-          holding.let_go(change, place, hold[holding.POOL], each)
+          holding.let_go(change, call, lines[part[1]], hold[holding.POOL], each)
           pass_by(change, place, -each[2], 'customer')
         else
           holding.leave(change, place, hold[holding.POOL], each)

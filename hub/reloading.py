@@ -146,4 +146,4 @@ class Reloading:
 def _value(shown: Shown | None) -> ShownValue | None:
     if shown is None:
         return None
-    return ShownValue(None if shown.available < 0 else shown.available, Status(shown.status).name)
+    return ShownValue(None if shown.available < 0 else shown.available, Status(shown.status).word)

@@ -90,6 +90,8 @@ class Draft:
         self.hold: Any = None
         # (SKU, location) → units that something else took out of what is held there.
         self.lost: dict[tuple[str, str], int] = {}
+        # (SKU, location, purchase order) → units that came of a line of which any are promised.
+        self.arrived: dict[tuple[str, str, str], int] = {}
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -187,6 +189,10 @@ class Draft:
     def set_record(self, table: str, field: str, value: Any) -> None:
         """Remember something, or with None forget it."""
         self._records[table, field] = value
+
+    def fields_set(self, table: str) -> list[str]:
+        """The fields of a table that this command set or removed, in the order of first setting."""
+        return [field for of_table, field in self._records if of_table == table]
 
     def refuse(self, reason: str) -> None:
         """The command cannot be booked; the first reason counts."""

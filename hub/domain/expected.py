@@ -1,4 +1,4 @@
-"""What is expected of each SKU: lines of purchase orders, and what of them has arrived.
+"""What is expected of each SKU: lines of purchase orders, what of them has arrived, and what of them is promised.
 
 An `expected` fact is absolute and decided by its own time; receipts add up whenever they come. So the same facts leave
 the same supply, in whatever order they came. Nothing here moves a unit.
@@ -33,11 +33,22 @@ class ExpectedLine(msgspec.Struct, frozen=True, array_like=True):
     eta_ms: int = 0
     # The time of the fact that set quantity and ETA, UTC milliseconds; None: only receipts came so far.
     set_at_ms: int | None = None
+    # (pool, units held, units sold): units still to come that pools have promised, reserved for a while or for good.
+    promises: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def outstanding(self) -> int:
         """Units still to come."""
         return max(0, self.quantity - self.received)
+
+    @property
+    def promised(self) -> int:
+        """Units of those that are promised to somebody."""
+        return sum(held + sold for _, held, sold in self.promises)
+
+    def promised_by(self, pool: str) -> int:
+        """Units that a pool has promised."""
+        return sum(held + sold for of_pool, held, sold in self.promises if of_pool == pool)
 
 
 def expect(draft: Draft, fact: Fact, house: House) -> None:
@@ -51,8 +62,10 @@ def expect(draft: Draft, fact: Fact, house: House) -> None:
         place = (line.sku, line.location)
         totals[place] = totals.get(place, 0) + line.quantity
     for (sku, location), quantity in totals.items():
-        old = _line_of(draft, sku, location, order)
+        old = line_of(draft, sku, location, order)
         if old.set_at_ms is None or old.set_at_ms <= draft.time_ms:
+            if quantity and eta_ms > old.eta_ms:
+                _tell_late(draft, sku, old)
             new = msgspec.structs.replace(old, quantity=quantity, eta_ms=eta_ms, set_at_ms=draft.time_ms)
             _set_line(draft, sku, new)
 
@@ -60,8 +73,11 @@ def expect(draft: Draft, fact: Fact, house: House) -> None:
 def note_received(draft: Draft, supply: Supply, line: Line) -> None:
     """Units of a purchase order arrived; what a count has seen has arrived all the same."""
     draft.about = supply.purchase_order
-    old = _line_of(draft, line.sku, line.location, supply.purchase_order)
+    old = line_of(draft, line.sku, line.location, supply.purchase_order)
     _set_line(draft, line.sku, msgspec.structs.replace(old, received=old.received + line.quantity))
+    if old.promises:
+        place = (line.sku, line.location, supply.purchase_order)
+        draft.arrived[place] = draft.arrived.get(place, 0) + line.quantity
 
 
 def lines_in(stored: object) -> list[ExpectedLine]:
@@ -73,7 +89,26 @@ def lines_in(stored: object) -> list[ExpectedLine]:
     return msgspec.convert(stored or [], list[ExpectedLine])
 
 
-def _line_of(draft: Draft, sku: str, location: str, order: str) -> ExpectedLine:
+def note_promised(draft: Draft, sku: str, place: tuple[str, str], pool: str, held: int, sold: int) -> None:
+    """Units that the line of a (location, purchase order) brings are promised by a pool, or with a minus no more."""
+    lines = lines_in(draft.record(TABLE, sku))
+    index = next(i for i, line in enumerate(lines) if (line.location, line.purchase_order) == place)
+    units = {of_pool: (held, sold) for of_pool, held, sold in lines[index].promises}
+    before = units.get(pool, (0, 0))
+    units[pool] = (before[0] + held, before[1] + sold)
+    promises = tuple((of_pool, *some) for of_pool, some in units.items() if any(some))
+    lines[index] = msgspec.structs.replace(lines[index], promises=promises)
+    draft.sku_number(sku)
+    draft.set_record(TABLE, sku, [_stored(line) for line in lines])
+
+
+def _tell_late(draft: Draft, sku: str, line: ExpectedLine) -> None:
+    for pool, held, sold in line.promises:
+        draft.alert("promise_late", draft.sku_number(sku), line.location, held + sold, pool)
+
+
+def line_of(draft: Draft, sku: str, location: str, order: str) -> ExpectedLine:
+    """What a purchase order brings of a SKU to a location; a line of nothing when nobody said."""
     nothing = ExpectedLine(location, order)
     lines = lines_in(draft.record(TABLE, sku))
     return next((line for line in lines if _is_same(line, nothing)), nothing)
@@ -105,6 +140,8 @@ def _remembered(lines: Sequence[ExpectedLine]) -> list[ExpectedLine]:
 
 
 def _stored(line: ExpectedLine) -> list[object]:
-    """The line as it is stored: without its last field while that is not known."""
+    """The line as it is stored: without its last fields while they say nothing."""
     fields = list(msgspec.structs.astuple(line))
-    return fields if line.set_at_ms is not None else fields[:-1]
+    if line.promises:
+        return [*fields[:-1], [list(each) for each in line.promises]]
+    return fields[:-1] if line.set_at_ms is not None else fields[:-2]

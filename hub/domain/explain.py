@@ -143,7 +143,7 @@ def _shown(whole: Whole, terms: PoolTerms, parts: Sequence[int]) -> ShownValue:
     return ShownValue(
         available=None if value.available < 0 else value.available,
         capped=value.capped == 1,
-        status=Status(value.status).name,
+        status=Status(value.status).word,
         eta=rfc3339(value.eta_ms) if value.eta_ms else None,
         rev=view.rev(whole.epoch),
     )

@@ -16,11 +16,14 @@ from hub.domain.describing import describe
 from hub.domain.draft import NO_SKU, Books, Denial, Draft
 from hub.domain.draft import House as DraftHouse
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Seq, SetView
+from hub.domain.expected import TABLE as EXPECTED
+from hub.domain.expected import lines_in
 from hub.domain.facts import book_fact
 from hub.domain.holding.requests import book_request
 from hub.domain.lapsing import WAITS_HERE, lapse
 from hub.domain.outcome import Outcome, Seen
 from hub.domain.pools import Profile, View, concerns, news, parts_of, update_view
+from hub.domain.promising import next_eta_ms
 from hub.domain.remembering import AHEAD_MS, DAY_MS, REMEMBERED_DAYS
 
 
@@ -250,7 +253,9 @@ class Model:
         """Make the draft the books, and write down everything that was set."""
         draft.enter()
         positions, now = draft.positions_set(), draft.now_ms
-        touched = dict.fromkeys(each.sku for each in positions)
+        # What may be promised of a SKU is shown too.
+        expected = (draft.sku_number(sku) for sku in draft.fields_set(EXPECTED))
+        touched = dict.fromkeys((*(each.sku for each in positions), *expected))
         entry = msgspec.structs.replace(
             entry,
             skus=tuple(draft.skus),
@@ -269,15 +274,17 @@ class Model:
     def _show(self, number: int, sku: str, now: int, profile: Profile | None = None) -> list[SetView]:
         """Bring a SKU's views up to its positions and the rules, and give those that are not as before."""
         profile, positions = profile or self.house.profile(sku), self.positions.get(sku, {})
+        expected = lines_in(self.books.records.get(EXPECTED, {}).get(sku))
         views = self.views.setdefault(sku, {})
         self.computed_under[sku] = self.rules_version
         written: list[SetView] = []
         for pool_number, terms in enumerate(profile.terms):
             parts = parts_of(positions, profile, pool_number)
             old = views.get(terms.pool)
-            if old is None and not concerns(positions, profile, pool_number):
+            eta_ms = next_eta_ms(positions, expected, profile, pool_number)
+            if old is None and eta_ms is None and not concerns(positions, profile, pool_number):
                 continue
-            new = update_view(old, terms, parts, booked_at_ms=now)
+            new = update_view(old, terms, parts, eta_ms, booked_at_ms=now)
             if new != old:
                 views[terms.pool] = new
                 written.append(SetView(number, terms.pool, new, news(old, new)))

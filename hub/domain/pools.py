@@ -4,6 +4,8 @@ part(g)      = Σ over l in g of  max(0, free[l] − buffer) + ring_fenced[l, p]
 part'(g)     = 0 if part(g) < threshold(p, g) else max(0, part(g) − safety(p, g))
 supply(p)    = Σ over the pool's groups of part'(g)
 available(p) = 0 if supply(p) < threshold(p) else max(0, supply(p) − safety(p))
+
+What a pool may promise of units that are still to come is `hub.domain.promising`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +21,21 @@ REVS_PER_EPOCH = 2**32
 
 
 class Status(IntEnum):
-    """The shown status, as stored; `Status(n).name` is its word on the wire."""
+    """The shown status, as stored; `word` is how it is told."""
 
     out_of_stock = 0
     low_stock = 1
     in_stock = 2
+    # Nothing was ever in stock, and more is expected; nothing is in stock any more, and more is expected.
     preorder = 3
     backorder = 4
+    # Out of stock like any other, but it was in stock once: what is promised from here on is a backorder.
+    sold_out = 5
+
+    @property
+    def word(self) -> str:
+        """Its word on the wire."""
+        return Status.out_of_stock.name if self == Status.sold_out else self.name
 
 
 class News(IntEnum):
@@ -97,6 +107,10 @@ class Terms(Protocol):
     def groups(self) -> Sequence[tuple[int, int]]:
         """(threshold, safety) per group: first the locations in no group, then the pool's groups."""
 
+    @property
+    def preorder_limit(self) -> int:
+        """The most units that may be promised before they arrive."""
+
 
 # How a pool sees a location: (number of its group from 1, or 0 when it does not see it, buffer).
 Sight = tuple[int, int]
@@ -165,11 +179,16 @@ def available(terms: Terms, parts: Sequence[int]) -> int:
     return above(supply(terms, parts), terms.threshold, terms.safety) if terms.sell else 0
 
 
-def shown(terms: Terms, parts: Sequence[int]) -> Shown:
-    """Say what a pool shows; the status comes from the number before `cap`."""
+def shown(terms: Terms, parts: Sequence[int], eta_ms: int | None = None, *, was_in_stock: bool = False) -> Shown:
+    """Say what a pool shows; the status comes from the number before `cap`.
+
+    `eta_ms` is when the first unit that may be promised is expected; None: none may be.
+    """
     units = available(terms, parts)
+    if units == 0 and eta_ms is not None:
+        return Shown(-terms.show_status, 0, Status.backorder if was_in_stock else Status.preorder, eta_ms)
     if units == 0:
-        status = Status.out_of_stock
+        status = Status.sold_out if was_in_stock else Status.out_of_stock
     elif units <= terms.low:
         status = Status.low_stock
     else:
@@ -181,13 +200,15 @@ def shown(terms: Terms, parts: Sequence[int]) -> Shown:
     return Shown(units, 0, status)
 
 
-def update_view(view: View | None, terms: Terms, parts: tuple[int, ...], *, booked_at_ms: int) -> View:
-    """Bring a view up to its parts; `changes` and `at_ms` move only with the shown value.
+def update_view(
+    view: View | None, terms: Terms, parts: tuple[int, ...], eta_ms: int | None = None, *, booked_at_ms: int
+) -> View:
+    """Bring a view up to its parts and to what may be promised; `changes` and `at_ms` move only with the shown value.
 
     A SKU that was never shown counts as shown sold out.
     """
     old = view or View(available=-1 if terms.show_status else 0)
-    new = shown(terms, parts)
+    new = shown(terms, parts, eta_ms, was_in_stock=was_in_stock(old))
     changed = new != Shown(old.available, old.capped, old.status, old.eta_ms)
     return View(
         changes=old.changes + changed,
@@ -210,6 +231,11 @@ def news(old: View | None, new: View) -> News:
         return News.sold_out if is_in_stock(old) else News.back_in_stock
     became_low = new.status == Status.low_stock != old.status
     return News.low_stock if became_low else News.changed
+
+
+def was_in_stock(view: View) -> bool:
+    """Whether the pool shows units, or did once."""
+    return view.status not in (Status.out_of_stock, Status.preorder)
 
 
 def is_in_stock(view: View) -> bool:

@@ -9,7 +9,7 @@ from protocol.answers import AvailabilityItem, PositionItem, rfc3339
 # The pools that somebody may see; None: all.
 PoolsSeen = frozenset[str] | None
 
-_WORDS = tuple(status.name for status in Status)
+_WORDS = tuple(status.word for status in Status)
 
 
 def item(sku: str, view: View, epoch: int, *, now_ms: int, pool: str | None = None) -> AvailabilityItem:

@@ -53,7 +53,7 @@ def test_an_explanation_is_what_is_shown_whoever_asks(
         assert (shown, told.shown.capped, told.shown.status) == (
             view.available,
             view.capped == 1,
-            Status(view.status).name,
+            Status(view.status).word,
         )
         named = [
             place.location for group in told.groups for place in group.locations if isinstance(place, ExplainedLocation)

@@ -125,7 +125,7 @@ def test_a_safety_larger_than_what_is_there_shows_nothing_rather_than_less() -> 
 
 @pytest.mark.parametrize(("units", "status"), [(0, "out_of_stock"), (2, "low_stock"), (3, "in_stock")])
 def test_the_status_is_low_at_or_under_low(units: int, status: str) -> None:
-    assert Status(shown(terms_of(low=2), (units,)).status).name == status
+    assert Status(shown(terms_of(low=2), (units,)).status).word == status
 
 
 @pytest.mark.parametrize(("units", "expected"), [(9, (9, 0)), (10, (10, 0)), (11, (10, 1))])

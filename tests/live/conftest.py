@@ -106,7 +106,7 @@ def _item(sku: str, row: bytes | None) -> AvailabilityItem:
     return AvailabilityItem(
         sku=sku,
         available=view.available,
-        status=Status(view.status).name,
+        status=Status(view.status).word,
         rev=view.rev(epoch),
         at=rfc3339(view.at_ms),
     )

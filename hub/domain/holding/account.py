@@ -7,8 +7,9 @@ import msgspec
 from hub.domain import buckets
 from hub.domain.command import Line
 from hub.domain.draft import Draft, House
+from hub.domain.expected import ExpectedLine
 from hub.domain.holding import reserving
-from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
+from hub.domain.holding.hold import KEPT, PURCHASE_ORDER, Hold, Part, State, detach
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -22,6 +23,7 @@ from hub.domain.holding.orders import (
 )
 from hub.domain.holding.owing import owed_parts, sorted_parts, stand_in_line
 from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.holding.replacing import promised_parts, tell_late
 
 
 def known_order(draft: Draft, id: str) -> Order:
@@ -135,8 +137,7 @@ class Account:
             for each in (each for part in back for each in part.allocations):
                 let_go(self._draft, self.hold.pool, sku, each)
         elif surplus < 0:
-            more = self._forced(sku, -surplus)
-            lacking = -surplus - sum(part.quantity for part in more)
+            more, lacking = self._had(sku, -surplus)
             parts, owed = [*parts, *more], owed + lacking
             self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
         self._keep_parts([*parts, *coming, *ended, *owed_parts(sku, owed)])
@@ -154,6 +155,30 @@ class Account:
             self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed - found)])
             self.fulfil_what_waited(sku)
             self.keep()
+
+    def receive_promised(self, sku: str, location: str, coming_by: str, units: int) -> int:
+        """Units that were promised came: what is free of them at the location is kept; how many."""
+        assert self.hold is not None
+        more = self._forced(sku, units, only=(location,))
+        found = sum(part.quantity for part in more)
+        if found:
+            _, parts = detach(self.hold.parts, sku, found, KEPT, fits=lambda each: each.is_from(location, coming_by))
+            self._keep_parts([*parts, *more])
+            self.fulfil_what_waited(sku)
+            self.keep()
+        return found
+
+    def lose_promise(self, sku: str, line: ExpectedLine, units: int) -> None:
+        """Units that a purchase order was to bring do not come: others are kept or promised, or they are owed."""
+        assert self.hold is not None
+        location, coming_by = line.location, PURCHASE_ORDER + line.purchase_order
+        _, parts = detach(self.hold.parts, sku, units, KEPT, fits=lambda each: each.is_from(location, coming_by))
+        parts, coming, owed = sorted_parts(parts, sku)
+        more, lacking = self._had(sku, units, line.eta_ms)
+        self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool)
+        self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
+        self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
+        self.keep()
 
     def lose(self, sku: str, location: str, units: int) -> int:
         """Something else took units that were kept at a location: others are kept, or they are owed; how many."""
@@ -235,6 +260,20 @@ class Account:
         wish = Wish(hold.pool, hold.only if only is None else only, hold.prefer, is_split=True, is_forced=True)
         found = find(self._draft, self._house, wish, demands_of([(sku, "", units)] if units else []))
         return taken(self._draft, hold.pool, found.places, State.confirmed)
+
+    def _had(self, sku: str, units: int, eta_ms: int | None = None) -> tuple[list[Part], int]:
+        """Parts with units found by force, else promised; and how many neither are there nor may be promised.
+
+        What is promised for a later time than `eta_ms`, if that is given, is told.
+        """
+        assert self.hold is not None
+        parts = self._forced(sku, units)
+        left = units - sum(part.quantity for part in parts)
+        more = promised_parts(self._draft, self._house, self.hold, sku, left)
+        if eta_ms is not None:
+            tell_late(self._draft, self.hold.pool, more, eta_ms)
+        parts += [msgspec.structs.replace(part, state=State.confirmed) for part in more]
+        return parts, units - sum(part.quantity for part in parts)
 
     def _leave(self, line: Line, gone: Iterable[Part]) -> int:
         """Units go to the customer from where the line says, or where they are; those kept elsewhere go back there."""

@@ -4,7 +4,7 @@ A verb about some of the units detaches them from their part and gives them anot
 two, or returning one, needs no rule of its own. The state of the hold as a whole follows from its parts.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -14,6 +14,8 @@ import msgspec
 # or by the order they are for: those that the owner's next, or the order, takes over.
 LIVE, ENDED, OWNERS = "holds", "ended_holds", "owners"
 RESERVATION, ORDER = "reservation", "order"
+# What brings units that are still to come, before its id.
+TRANSFER, PURCHASE_ORDER = "transfer:", "purchase_order:"
 # Lines of one hold, and how often parts of it may be confirmed, released, fulfilled or reallocated.
 LINES_MAX = 100
 # Of the reservations of one owner in a pool that units are kept for, so many are remembered as the owner's, the newest.
@@ -52,6 +54,15 @@ class Allocation(msgspec.Struct, frozen=True, array_like=True):
     def is_placed(self) -> bool:
         """Whether the units lie on a shelf."""
         return self.location != "" and not self.coming_by
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether a purchase order is to bring the units."""
+        return self.coming_by.startswith(PURCHASE_ORDER)
+
+    def is_from(self, location: str, coming_by: str) -> bool:
+        """Whether the units are to come to this location by that."""
+        return (self.location, self.coming_by) == (location, coming_by)
 
     @property
     def is_owed(self) -> bool:
@@ -183,17 +194,24 @@ def without(allocation: Allocation, taken: Allocation) -> Allocation:
 
 
 def detach(
-    parts: Sequence[Part], sku: str, quantity: int, states: Collection[int], *, at: str = ""
+    parts: Sequence[Part],
+    sku: str,
+    quantity: int,
+    states: Collection[int],
+    *,
+    at: str = "",
+    fits: Callable[[Allocation], bool] | None = None,
 ) -> tuple[list[Part], list[Part]]:
     """Take units of a SKU out of the parts in these states: (what was taken, what is left), both in order.
 
-    Those that lie at the location `at` go first. Fewer are taken where there are fewer.
+    Those that lie at the location `at` go first, none that does not fit. Fewer are taken where there are fewer.
     """
     places = [
         (i, j)
         for i, part in enumerate(parts)
         if part.sku == sku and part.state in states
         for j in range(len(part.allocations) or 1)
+        if fits is None or any(map(fits, part.allocations[j : j + 1]))
     ]
     if at:
         places.sort(key=lambda place: not _is_at(parts[place[0]], place[1], at))

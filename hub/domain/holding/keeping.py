@@ -12,6 +12,7 @@ from hub.domain.holding.hold import (
     LIVE,
     OWNED_MAX,
     OWNERS,
+    PURCHASE_ORDER,
     Allocation,
     Hold,
     Part,
@@ -24,6 +25,7 @@ from hub.domain.holding.hold import (
     stored,
 )
 from hub.domain.holding.placing import Place
+from hub.domain.holding.promises import note_promises
 
 
 def known_hold(draft: Draft, name: str) -> Hold | None:
@@ -35,6 +37,7 @@ def known_hold(draft: Draft, name: str) -> Hold | None:
 def keep_hold(draft: Draft, name: str, hold: Hold) -> None:
     """Remember a hold, in another table once nothing is kept for it."""
     hold = msgspec.structs.replace(hold, parts=merged(hold.parts))
+    note_promises(draft, draft.record(LIVE, name), hold)
     if hold.is_kept:
         draft.set_record(LIVE, name, stored(hold))
     else:
@@ -65,9 +68,13 @@ def _note_owner(draft: Draft, name: str, hold: Hold, field: str) -> None:
 
 
 def taken(draft: Draft, pool: str, places: Iterable[Place], state: State, expires_at_ms: int = 0) -> list[Part]:
-    """Reserve the places for a hold; its parts."""
+    """Reserve the places for a hold; its parts. What is promised is noted when the hold is kept."""
     parts = []
     for place in places:
+        if place.purchase_order:
+            coming = Allocation(place.location, place.quantity, 0, PURCHASE_ORDER + place.purchase_order)
+            parts.append(Part(place.sku, place.quantity, state, expires_at_ms, (coming,)))
+            continue
         position = draft.position(place.sku, place.location)
         change, fenced = reserving.hold(position, place.quantity, pool)
         draft.keep_held(Line(place.sku, place.location, place.quantity), change)

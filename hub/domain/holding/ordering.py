@@ -64,6 +64,9 @@ def _place(draft: Draft, fact: Fact, ordering: Ordering, account: Account, reser
         account.join(reserved)
         hold = _with_reserved(draft, hold, name, reserved)
     account.hold = hold
+    if any(each.is_promised for part in hold.parts for each in part.allocations):
+        # What was promised to a reservation is promised to the order before anything more is.
+        keep_hold(draft, order_name(ordering.order), hold)
     _bring_all(account)
 
 

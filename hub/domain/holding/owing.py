@@ -49,6 +49,13 @@ def stand_in_line(draft: Draft, name: str, hold: Hold, sku: str) -> None:
     draft.set_record(LINE_UP, sku, new or None)
 
 
+def owed_units(draft: Draft, sku: str) -> int:
+    """Units of a SKU that are owed to orders."""
+    holds = [hold_from(draft.record(LIVE, name)) for name in draft.record(LINE_UP, sku) or ()]
+    parts = (part for hold in holds for part in hold.parts if part.sku == sku)
+    return sum(each.quantity for part in parts for each in part.allocations if each.is_owed)
+
+
 def _only(part: Part, allocations: list[Allocation]) -> list[Part]:
     units = sum(each.quantity for each in allocations)
     return [msgspec.structs.replace(part, quantity=units, allocations=tuple(allocations))] if units else []

@@ -4,6 +4,9 @@ A request takes at most what the pool has `available`, out of a group never more
 own fence plus max(0, free − buffer). What was ordered elsewhere is placed by force: out of the own fence, then `free`,
 whatever is held back.
 
+Where a pool has nothing available, a request may take units that are still to come, the earliest first, within what the
+pool may promise (`hub.domain.promising`).
+
 One location for everything comes before several: the best by what the request says, then the one whose fence holds most
 of it, then the first in the house's order.
 """
@@ -13,8 +16,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hub.domain.draft import Draft, House
+from hub.domain.expected import TABLE as EXPECTED
+from hub.domain.expected import lines_in
+from hub.domain.holding.owing import owed_units
 from hub.domain.pools import above, available, parts_of
 from hub.domain.position import Position
+from hub.domain.promising import Spare, promise
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -37,6 +44,9 @@ class Wish(msgspec.Struct, frozen=True):
     # Over several locations if need be.
     is_split: bool = False
     is_forced: bool = False
+    # Where the pool has nothing available, units that are still to come; or those only.
+    may_be_promised: bool = False
+    is_promised: bool = False
 
     def rank(self, location: str) -> int:
         """How good a location is; 0 is best."""
@@ -54,6 +64,8 @@ class Place(msgspec.Struct, frozen=True):
     sku: str
     location: str
     quantity: int
+    # What is to bring them there; empty: they lie there.
+    purchase_order: str = ""
 
 
 # (SKU, requested, what the pool shows of it; -1 where it shows no number).
@@ -132,8 +144,7 @@ def _place(found: Found, offer: "Offer", demand: Demand, locations: Sequence[str
     for location in locations:
         units = min(left, offer.room(location))
         if units:
-            offer.take(location, units)
-            found.places.append(Place(demand.sku, location, units))
+            found.places += offer.take(location, units)
             left -= units
     if left and not any(sku == demand.sku for sku, _, _ in found.shortages):
         found.shortages.append((demand.sku, demand.quantity, offer.shown(demand.quantity - left)))
@@ -149,21 +160,25 @@ def _covered(offers: dict[str, "Offer"], demands: Sequence[Demand], location: st
 
 
 class Offer:
-    """What a pool may give of one SKU, less what was taken already."""
+    """What a pool may give of one SKU, less what was taken already: units it has, or units that are still to come."""
 
     def __init__(self, draft: Draft, house: House, wish: Wish, sku: str) -> None:
-        number = house.pool_index[wish.pool]
-        profile = house.profile(sku)
+        self._number = house.pool_index[wish.pool]
+        self._profile = house.profile(sku)
         self._wish = wish
-        self._terms = profile.terms[number]
+        self._sku = sku
+        self._terms = self._profile.terms[self._number]
         self._positions = {each: what for each, what in draft.positions_of(sku).items() if each in set(house.locations)}
-        self._sights = {each: profile.sight(each)[number] for each in self._positions}
-        parts = parts_of(draft.positions_of(sku), profile, number)
+        parts = parts_of(draft.positions_of(sku), self._profile, self._number)
         self.room_in_all = available(self._terms, parts)
         self._group_rooms = [above(part, *group) for part, group in zip(parts, self._terms.groups, strict=True)]
         self._taken: dict[str, int] = {}
+        # By location, the earliest first; None: of units that lie there.
+        self._spare: dict[str, list[Spare]] | None = None
         if wish.is_forced:
             self.room_in_all = sum(map(self._lying, self._positions))
+        elif wish.is_promised or (wish.may_be_promised and not self.room_in_all and self._terms.preorder_limit > 0):
+            self._promise(draft)
 
     def fenced(self, location: str) -> int:
         """Units in the pool's own fence there."""
@@ -172,18 +187,29 @@ class Offer:
 
     def room(self, location: str) -> int:
         """How many units may be taken there."""
-        if location not in self._positions or not self._wish.allows(location):
+        if not self._wish.allows(location):
             return 0
-        here = self._lying(location) - self._taken.get(location, 0)
+        here = self._here(location) - self._taken.get(location, 0)
         if self._wish.is_forced:
             return max(0, here)
         return max(0, min(here, self._group_rooms[self._group(location)], self.room_in_all))
 
-    def take(self, location: str, units: int) -> None:
-        """Count units as taken."""
-        self._taken[location] = self._taken.get(location, 0) + units
+    def take(self, location: str, units: int) -> list[Place]:
+        """Count units as taken, and say which."""
+        already = self._taken.get(location, 0)
+        self._taken[location] = already + units
         self._group_rooms[self._group(location)] -= units
         self.room_in_all -= units
+        if self._spare is None:
+            return [Place(self._sku, location, units)]
+        places = []
+        for each in self._spare[location]:
+            passed = min(already, each.quantity)
+            already -= passed
+            some = min(units, each.quantity - passed)
+            units -= some
+            places += [Place(self._sku, location, some, each.purchase_order)] if some else []
+        return places
 
     def shown(self, units: int) -> int:
         """A number of units as the pool shows it; -1 where it shows none."""
@@ -191,12 +217,27 @@ class Offer:
             return -1
         return units if self._terms.cap < 0 else min(units, self._terms.cap)
 
+    def _promise(self, draft: Draft) -> None:
+        """Offer what is still to come, but for as many units as are owed to orders already."""
+        lines = lines_in(draft.record(EXPECTED, self._sku))
+        coming = promise(draft.positions_of(self._sku), lines, self._profile, self._number)
+        self.room_in_all = max(0, coming.units - owed_units(draft, self._sku))
+        self._group_rooms = list(coming.rooms)
+        self._spare = {}
+        for each in coming.spare:
+            self._spare.setdefault(each.location, []).append(each)
+
     def _group(self, location: str) -> int:
         # A fence at a location the pool does not see counts among the locations in no group.
-        return max(1, self._sights[location][0]) - 1
+        return max(1, self._profile.sight(location)[self._number][0]) - 1
+
+    def _here(self, location: str) -> int:
+        if self._spare is not None:
+            return sum(each.quantity for each in self._spare.get(location, ()))
+        return self._lying(location) if location in self._positions else 0
 
     def _lying(self, location: str) -> int:
-        group, buffer = self._sights[location]
+        group, buffer = self._profile.sight(location)[self._number]
         free = self._positions[location].free
         seen = max(0, free if self._wish.is_forced else free - buffer) if group else 0
         return seen + self.fenced(location)

@@ -14,7 +14,9 @@ from hub.domain.draft import Denial, Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
+from hub.domain.holding.owing import sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.holding.replacing import standing_in
 from hub.domain.holding.settling import settle_holds
 from hub.domain.serials import INSPECTION
 
@@ -79,7 +81,7 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
             draft.look_again()
             return
         _end_held(draft, old_name, old)
-    wish = Wish(fact.pool, asking.only, asking.prefer, is_split=bool(asking.split))
+    wish = Wish(fact.pool, asking.only, asking.prefer, is_split=bool(asking.split), may_be_promised=True)
     found = find(draft, house, wish, demands_of(asking.asked))
     if found.shortages:
         draft.denial = Denial("insufficient", tuple(found.shortages))
@@ -182,7 +184,7 @@ def _release(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
 
 
 def _fulfil(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
-    chosen = _chosen(hold, asking, KEPT)
+    chosen = _chosen_here(hold, asking)
     if isinstance(chosen, Denial):
         return chosen
     gone, rest = chosen
@@ -202,7 +204,7 @@ def _fulfil(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
 
 def _reallocate(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:
     """The units are not found where they should be: others are held instead, and a person looks for these."""
-    chosen = _chosen(hold, asking, KEPT)
+    chosen = _chosen_here(hold, asking)
     if isinstance(chosen, Denial):
         return chosen
     moving, rest = chosen
@@ -216,12 +218,7 @@ def _reallocate(draft: Draft, house: House, hold: Hold, asking: Asking) -> Resul
     for part in moving:
         for each in part.allocations:
             _look_for(draft, hold.pool, part.sku, each)
-    parts = taken(draft, hold.pool, found.places, State.held)
-    # Each unit keeps the state and time of the one it stands in for.
-    for part in moving:
-        placed, parts = detach(parts, part.sku, part.quantity, (State.held,))
-        rest += [msgspec.structs.replace(each, state=part.state, expires_at_ms=part.expires_at_ms) for each in placed]
-    return rest
+    return [*rest, *standing_in(taken(draft, hold.pool, found.places, State.held), moving)]
 
 
 def _look_for(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None:
@@ -235,6 +232,19 @@ def _look_for(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None
     draft.alert("not_found", draft.sku_number(sku), allocation.location, allocation.quantity)
 
 
+def _chosen_here(hold: Hold, asking: Asking) -> tuple[list[Part], list[Part]] | Denial:
+    """The units on shelves that are asked for, and the others; what is still to come stays as it is."""
+    here: Sequence[Part] = hold.parts
+    coming: list[Part] = []
+    for sku in hold.skus:
+        here, some, _ = sorted_parts(here, sku)
+        coming += some
+    chosen = _chosen(msgspec.structs.replace(hold, parts=tuple(here)), asking, KEPT)
+    if coming and (isinstance(chosen, Denial) or not chosen[0]) and not isinstance(_chosen(hold, asking, KEPT), Denial):
+        return Denial("not_arrived")
+    return chosen if isinstance(chosen, Denial) else (chosen[0], [*chosen[1], *coming])
+
+
 def _chosen(hold: Hold, asking: Asking, states: Sequence[State]) -> tuple[list[Part], list[Part]] | Denial:
     """The parts in these states that are asked for, all unless some are named, and the others."""
     if not asking.asked:
@@ -245,7 +255,8 @@ def _chosen(hold: Hold, asking: Asking, states: Sequence[State]) -> tuple[list[P
     # Those that say where first, or one that does not might take their units.
     for demand in sorted(demands_of(asking.asked), key=lambda each: not each.location):
         some, rest = detach(rest, demand.sku, demand.quantity, states, at=demand.location)
-        here = [each for part in some for each in part.allocations if each.location == demand.location]
+        allocations = (each for part in some for each in part.allocations)
+        here = [each for each in allocations if each.is_placed and each.location == demand.location]
         found = sum(each.quantity for each in here) if demand.location else sum(part.quantity for part in some)
         if found < demand.quantity:
             return Denial("not_held")

@@ -11,11 +11,12 @@ from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import LIVE, Hold, Part, State, detach, hold_from, over
-from hub.domain.holding.keeping import keep_hold, taken
+from hub.domain.holding.hold import LIVE, State, detach, hold_from
+from hub.domain.holding.keeping import keep_hold
 from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.owing import LINE_UP
-from hub.domain.holding.placing import Wish, demands_of, find, room_for
+from hub.domain.holding.redeeming import mend_promises, serve_promises
+from hub.domain.holding.replacing import replaced
 
 
 def settle_holds(draft: Draft, house: House) -> None:
@@ -26,9 +27,11 @@ def settle_holds(draft: Draft, house: House) -> None:
             for name in _holders(draft, sku):
                 if left:
                     left -= _break(draft, house, name, (sku, location), left, state)
+    serve_promises(draft, house)
     for sku, location in draft.touched():
         for name in draft.record(LINE_UP, sku) or ():
             Account(draft, house, id_of(name)).serve(sku, location)
+    mend_promises(draft, house)
 
 
 def _holders(draft: Draft, sku: str) -> list[str]:
@@ -58,21 +61,6 @@ def _break(draft: Draft, house: House, name: str, place: tuple[str, str], units:
         fenced = sum(each.fenced for each in part.allocations)
         position = reserving.forget(draft.position(sku, location), fenced, hold.pool).position
         draft.keep_held(Line(sku, location, part.quantity), Change(position))
-        rest += _replaced(draft, house, hold, part, location)
+        rest += replaced(draft, house, hold, part, location)
     keep_hold(draft, name, msgspec.structs.replace(hold, parts=tuple(rest)))
     return min(units, there)
-
-
-def _replaced(draft: Draft, house: House, hold: Hold, part: Part, location: str) -> list[Part]:
-    """The part, held elsewhere as far as its pool has units there."""
-    kept: list[Part] = []
-    if hold.pool in house.pool_index:
-        wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True)
-        units = min(part.quantity, room_for(draft, house, wish, part.sku))
-        found = find(draft, house, wish, demands_of([(part.sku, "", units)] if units else []))
-        kept = taken(draft, hold.pool, found.places, State(part.state), part.expires_at_ms)
-    left = part.quantity - sum(each.quantity for each in kept)
-    if left:
-        draft.alert("reservation_broken", draft.sku_number(part.sku), location, left)
-        kept.append(over(msgspec.structs.replace(part, quantity=left), State.broken))
-    return kept

@@ -1,0 +1,77 @@
+"""What follows for promises when a purchase order is received, late or short.
+
+Units that came of a line are for those to whom its units were promised, first come, first served, as far as the deficit
+and fences of the location left any free. Where more is promised than still comes, the newest hold loses its promise
+first, one that nobody confirmed before one that somebody did: it gets other units or another promise, else an order's
+are owed and a reservation's are broken.
+"""
+
+import msgspec
+
+from hub.domain.draft import Draft, House
+from hub.domain.expected import TABLE, ExpectedLine, line_of, lines_in
+from hub.domain.holding.account import Account
+from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, State, detach, hold_from
+from hub.domain.holding.keeping import keep_hold, taken
+from hub.domain.holding.orders import id_of, is_order
+from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.holding.promises import waiting_for
+from hub.domain.holding.replacing import replaced, standing_in
+
+_UNCONFIRMED_FIRST = (State.held, State.confirmed)
+
+
+def serve_promises(draft: Draft, house: House) -> None:
+    """Keep what arrived of purchase orders for those to whom it was promised."""
+    for (sku, location, order), arrived in draft.arrived.items():
+        units = min(arrived, line_of(draft, sku, location, order).promised)
+        for each in waiting_for(draft, sku, location, order):
+            served = _serve(draft, house, each.name, (sku, location, order), min(units, each.held + each.sold))
+            units -= served
+            draft.alert("promise_arrived", draft.sku_number(sku), location, served, each.pool)
+
+
+def mend_promises(draft: Draft, house: House) -> None:
+    """Take back what is promised beyond what still comes."""
+    for sku in draft.fields_set(TABLE):
+        for line in lines_in(draft.record(TABLE, sku)):
+            excess = line.promised - line.outstanding
+            for state in _UNCONFIRMED_FIRST if excess > 0 else ():
+                for each in reversed(waiting_for(draft, sku, line.location, line.purchase_order)):
+                    units = min(excess, each.held if state == State.held else each.sold)
+                    if units > 0:
+                        _lose(draft, house, each.name, sku, line, units, state)
+                        excess -= units
+
+
+def _serve(draft: Draft, house: House, name: str, place: tuple[str, str, str], units: int) -> int:
+    """Keep so many units of those that arrived for a hold that waits for them; how many there were."""
+    sku, location, order = place
+    coming_by = PURCHASE_ORDER + order
+    if is_order(name):
+        return Account(draft, house, id_of(name)).receive_promised(sku, location, coming_by, units)
+    hold = hold_from(draft.record(LIVE, name))
+    wish = Wish(hold.pool, (location,), is_split=True, is_forced=True)
+    found = find(draft, house, wish, demands_of([(sku, "", units)] if units else []))
+    came = sum(each.quantity for each in found.places)
+    if came:
+        gone, rest = detach(hold.parts, sku, came, KEPT, fits=lambda each: each.is_from(location, coming_by))
+        parts = standing_in(taken(draft, hold.pool, found.places, State.held), gone)
+        keep_hold(draft, name, msgspec.structs.replace(hold, parts=(*rest, *parts)))
+    return came
+
+
+def _lose(draft: Draft, house: House, name: str, sku: str, line: ExpectedLine, units: int, state: State) -> None:
+    """Take back so many units in one state that a line was to bring for a hold."""
+    if is_order(name):
+        Account(draft, house, id_of(name)).lose_promise(sku, line, units)
+        return
+    hold = hold_from(draft.record(LIVE, name))
+    coming_by = PURCHASE_ORDER + line.purchase_order
+    gone, rest = detach(hold.parts, sku, units, (state,), fits=lambda each: each.is_from(line.location, coming_by))
+    for part in gone:
+        kept = replaced(draft, house, hold, part, line.location, eta_ms=line.eta_ms)
+        lacking = sum(each.quantity for each in kept if each.state == State.broken)
+        draft.alert("promise_short", draft.sku_number(sku), line.location, lacking, hold.pool)
+        rest += kept
+    keep_hold(draft, name, msgspec.structs.replace(hold, parts=tuple(rest)))

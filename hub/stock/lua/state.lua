@@ -74,6 +74,8 @@ local function new_change()
   return {
     skus = {}, numbers = {}, places = {}, by_place = {}, lines = {}, views = {}, noted = {}, movements = {}, alerts = {},
     records = {}, record_at = {}, expected = {}, counted = {}, about = '',
+    -- SKU → a line about it; what came of purchase orders of which units are promised, as a list and by name.
+    line_at = {}, came = {}, came_at = {},
   }
 end
 
@@ -106,6 +108,7 @@ end
 -- The working copy of the position that a line names.
 local function place_of(change, call, line)
   local key, location = KEYS[line[SKU_KEY]], line[LOCATION]
+  change.line_at[line[SKU]] = change.line_at[line[SKU]] or line
   local by_location = change.by_place[key] or {}
   change.by_place[key] = by_location
   local place = by_location[location]

@@ -12,9 +12,9 @@ local holding = {
   STEPS = 13, PINS = 14,
   HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5, ORDERED = 6,
   KEPT = { [0] = true, [1] = true },
-  indexed = {},  -- what will be written of the indexes, as calls
-  fresh = {},    -- SKU → names of holds that this call changed
 }
+-- What will be written of the indexes, as calls; SKU → names of holds that this call changed.
+per_call(function() holding.indexed, holding.fresh = {}, {} end)
 
 do
 

@@ -130,7 +130,8 @@ local function is_same(view, parts)
   return true
 end
 
-local alike = {} -- terms → others that they were found to be like
+local alike -- terms → others that they were found to be like
+per_call(function() alike = {} end)
 
 -- Whether two pools, with as many groups each, make the same of the same parts.
 local function are_alike(terms, other)

@@ -7,11 +7,21 @@ import msgspec
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import HouseSettings, PoolSettings
-from hub.domain.command import Asking, Fact, Line, Ordering, Selling, Verb
+from hub.domain.command import Asking, Fact, Line, Ordering, Selling, Supply, Verb
 from hub.domain.draft import Draft
 from hub.domain.entry import Seq
 from hub.domain.holding.account import known_order
-from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_field, owners_of_order, reservation_name
+from hub.domain.holding.hold import (
+    KEPT,
+    LIVE,
+    OWNERS,
+    Hold,
+    State,
+    hold_from,
+    owners_field,
+    owners_of_order,
+    reservation_name,
+)
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
@@ -40,6 +50,7 @@ names = st.sampled_from(NAMES)
 orders = st.sampled_from(("o1", "o2"))
 few_places = st.lists(st.sampled_from(PLACES), unique=True, max_size=3).map(tuple)
 nowhere: st.SearchStrategy[tuple[str, ...]] = st.just(())
+one_sku = st.sampled_from(("BAG",) * 7 + SKUS)
 
 
 @st.composite
@@ -135,6 +146,59 @@ def _fence(pool: str, quantity: int, standing: int) -> Telling:
 
 
 @st.composite
+def supplies(draw: st.DrawFn, id: str) -> Telling:
+    """A purchase order says what it brings, or brings it."""
+    verb: Verb = draw(st.sampled_from(("expected", "expected", "receipt")))
+    quantity = draw(st.sampled_from((1, 1, 2, 3) if verb == "receipt" else (0, 1, 2, 3, 5, 9)))
+    line = Line(draw(one_sku), draw(st.sampled_from(BUSY_PLACES)), quantity)
+    eta_ms = draw(st.integers(0, 3)) * HOUR_MS if verb == "expected" else 0
+    time_ms = draw(st.sampled_from((0, 0, 0, -1)))
+    detail = Supply(draw(st.sampled_from(("PO-1", "PO-1", "PO-2"))), eta_ms)
+    return Telling(_fact(verb, id, source="till", lines=(line,), detail=detail), time_ms, time_ms)
+
+
+@st.composite
+def awaited(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
+    """A story in a house with next to nothing, whose pools promise what is expected."""
+    house, steps = draw(stories(awaitings))
+    if draw(st.integers(0, 3)):
+        limits = st.sampled_from((0, 2, 4, 99, 99))
+        pools = tuple(
+            PoolSettings(
+                id, locations=PLACES, preorder_limit=draw(limits), buffer=draw(st.sampled_from((None, None, 1)))
+            )
+            for id in POOLS
+        )
+        house = msgspec.structs.replace(house, locations=LOCATIONS, pools=pools, rules=())
+    first = [Line("BAG", place, draw(st.sampled_from((1, 3, 9)))) for place in draw(few_places) or ("LON",)]
+    told: list[Telling | Repeat] = [
+        Telling(
+            _fact("expected", f"first-{line.location}", source="till", lines=(line,), detail=Supply("PO-1", HOUR_MS))
+        )
+        for line in first
+    ]
+    return house, [told, *steps]
+
+
+def awaitings(id: str) -> st.SearchStrategy[Telling]:
+    """Mostly requests and supply of one SKU."""
+    requests = st.one_of(reserves(id), reserves(id), orderings(id)).map(_of_one_sku)
+    others = st.one_of(named_sales(id), tellings(id))
+    return st.one_of(
+        requests, requests, requests, verbs(id), verbs(id), supplies(id), supplies(id), supplies(id), others
+    )
+
+
+def _of_one_sku(telling: Telling) -> Telling:
+    """The same asked of one SKU, wherever it is."""
+    fact = telling.fact
+    assert isinstance(fact.detail, Asking | Ordering)
+    asked = tuple(("BAG", "", units) for _, _, units in fact.detail.asked)
+    detail = msgspec.structs.replace(fact.detail, asked=asked)
+    return msgspec.structs.replace(telling, fact=msgspec.structs.replace(fact, detail=detail))
+
+
+@st.composite
 def stocked(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
     """A story that begins with something to hold, mostly in a house that holds nothing back."""
     house, steps = draw(stories(holdings))
@@ -207,6 +271,20 @@ def kept_at(holds: dict[str, Hold]) -> dict[tuple[str, str], int]:
                     continue
                 place = (part.sku, each.location)
                 units[place] = units.get(place, 0) + each.quantity
+    return units
+
+
+def promised_by(holds: dict[str, Hold]) -> dict[tuple[str, str, str, str], tuple[int, int]]:
+    """Units held and sold that each pool has promised, by SKU, location, what brings them, and pool."""
+    units: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for hold in holds.values():
+        for part in hold.parts:
+            for each in part.allocations if part.state in KEPT else ():
+                if each.is_promised:
+                    place = (part.sku, each.location, each.coming_by, hold.pool)
+                    held, sold = units.get(place, (0, 0))
+                    is_sold = part.state == State.confirmed
+                    units[place] = (held + each.quantity * (not is_sold), sold + each.quantity * is_sold)
     return units
 
 

@@ -17,6 +17,7 @@ from hub.domain.buckets import is_shelf
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import ORDER_VERBS, REQUESTS, Counting, Fact, Selling, Transfer, Voiding
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
+from hub.domain.expected import lines_in
 from hub.domain.model import Model
 from hub.domain.outcome import Outcome as Expected
 from hub.domain.pools import View, parts_of
@@ -40,7 +41,7 @@ from hub.stock.outcome import (
     Stale,
     Unchanged,
 )
-from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, with_skus
+from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, promised_by, with_skus
 from tests.model.journeys import between, moved_between, transfers_of, with_transfer
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing_of
@@ -273,7 +274,7 @@ class Pair:
         """What the pools show that see a touched place, or whose view was written."""
         shown: list[Shown] = []
         # In the order of touching; the lines of a fact about an order may name others first.
-        for number in dict.fromkeys(each.sku for each in entry.positions):
+        for number in dict.fromkeys(each.sku for each in (*entry.positions, *entry.views)):
             sku = entry.skus[number]
             profile = self.house.profile(sku)
             touched = [each.location for each in entry.positions if each.sku == number]
@@ -442,6 +443,13 @@ class Pair:
             (sku, where, each.pool): each.held for sku, where, what in places for each in what.fences if each.held
         }
         assert fenced == fenced_at(holds)
+        lines = [(sku, line) for sku, value in self.records["expected"].items() for line in lines_in(value)]
+        assert all(line.promised <= line.outstanding for _, line in lines)
+        assert promised_by(holds) == {
+            (sku, line.location, f"purchase_order:{line.purchase_order}", pool): (held, sold)
+            for sku, line in lines
+            for pool, held, sold in line.promises
+        }
         found: Any = await self.client.zrange(keys.HELD, 0, -1, withscores=True)
         due: Any = await self.client.zrange(keys.EXPIRY, 0, -1, withscores=True)
         assert (dict(found), dict(due)) == indexed(holds)

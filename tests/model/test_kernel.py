@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
 from tests.model.happenings import happenings
-from tests.model.holdings import stocked
+from tests.model.holdings import awaited, stocked
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
 from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
@@ -27,6 +27,14 @@ async def test_the_kernel_does_what_the_model_says(
 @at_leisure
 @given(story=stocked())
 async def test_the_kernel_keeps_units_for_whom_the_model_says(
+    redis_client: Redis, story: tuple[HouseSettings, list[Step]]
+) -> None:
+    await tell(redis_client, *story)
+
+
+@at_leisure
+@given(story=awaited())
+async def test_the_kernel_promises_to_whom_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:
     await tell(redis_client, *story)

@@ -133,6 +133,7 @@ def pools(draw: st.DrawFn, id: str) -> PoolSettings:
         threshold=draw(seldom),
         low=draw(small),
         cap=draw(seldom),
+        preorder_limit=draw(st.sampled_from((None, 0, 2, 9))),
         group=tuple(groups),
     )
 
@@ -147,7 +148,8 @@ def rules(draw: st.DrawFn) -> RuleSettings:
         return RuleSettings(pool=pool, sku=sku, category=category, location=location, buffer=draw(small))
     sell = draw(st.sampled_from((None, True, False)))
     rule = RuleSettings(pool=pool, sku=sku, category=category, sell=sell)
-    return msgspec.structs.replace(rule, threshold=draw(seldom), low=draw(seldom), cap=draw(seldom))
+    rule = msgspec.structs.replace(rule, threshold=draw(seldom), low=draw(seldom), cap=draw(seldom))
+    return msgspec.structs.replace(rule, preorder_limit=draw(seldom))
 
 
 orders: st.SearchStrategy[list[str]] = st.permutations(POOLS)

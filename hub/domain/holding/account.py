@@ -7,9 +7,8 @@ import msgspec
 from hub.domain import buckets
 from hub.domain.command import Line
 from hub.domain.draft import Draft, House
-from hub.domain.expected import ExpectedLine
 from hub.domain.holding import reserving
-from hub.domain.holding.hold import KEPT, PURCHASE_ORDER, Hold, Part, State, detach
+from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -155,30 +154,6 @@ class Account:
             self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed - found)])
             self.fulfil_what_waited(sku)
             self.keep()
-
-    def receive_promised(self, sku: str, location: str, coming_by: str, units: int) -> int:
-        """Units that were promised came: what is free of them at the location is kept; how many."""
-        assert self.hold is not None
-        more = self._forced(sku, units, only=(location,))
-        found = sum(part.quantity for part in more)
-        if found:
-            _, parts = detach(self.hold.parts, sku, found, KEPT, fits=lambda each: each.is_from(location, coming_by))
-            self._keep_parts([*parts, *more])
-            self.fulfil_what_waited(sku)
-            self.keep()
-        return found
-
-    def lose_promise(self, sku: str, line: ExpectedLine, units: int) -> None:
-        """Units that a purchase order was to bring do not come: others are kept or promised, or they are owed."""
-        assert self.hold is not None
-        location, coming_by = line.location, PURCHASE_ORDER + line.purchase_order
-        _, parts = detach(self.hold.parts, sku, units, KEPT, fits=lambda each: each.is_from(location, coming_by))
-        parts, coming, owed = sorted_parts(parts, sku)
-        more, lacking = self._had(sku, units, line.eta_ms)
-        self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool)
-        self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
-        self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
-        self.keep()
 
     def lose(self, sku: str, location: str, units: int) -> int:
         """Something else took units that were kept at a location: others are kept, or they are owed; how many."""

@@ -14,11 +14,40 @@ from hub.domain.holding.account import Account
 from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold, taken
 from hub.domain.holding.orders import id_of, is_order
+from hub.domain.holding.owing import owed_parts, sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
 from hub.domain.holding.promises import waiting_for
 from hub.domain.holding.replacing import replaced, standing_in
 
 _UNCONFIRMED_FIRST = (State.held, State.confirmed)
+
+
+class WaitingOrder(Account):
+    """An order to which units of purchase orders are promised."""
+
+    def receive(self, sku: str, location: str, coming_by: str, units: int) -> int:
+        """Units that were promised came: what is free of them at the location is kept; how many."""
+        assert self.hold is not None
+        more = self._forced(sku, units, only=(location,))
+        found = sum(part.quantity for part in more)
+        if found:
+            _, parts = detach(self.hold.parts, sku, found, KEPT, fits=lambda each: each.is_from(location, coming_by))
+            self._keep_parts([*parts, *more])
+            self.fulfil_what_waited(sku)
+            self.keep()
+        return found
+
+    def lose_promise(self, sku: str, line: ExpectedLine, units: int) -> None:
+        """Units that a purchase order was to bring do not come: others are kept or promised, or they are owed."""
+        assert self.hold is not None
+        location, coming_by = line.location, PURCHASE_ORDER + line.purchase_order
+        _, parts = detach(self.hold.parts, sku, units, KEPT, fits=lambda each: each.is_from(location, coming_by))
+        parts, coming, owed = sorted_parts(parts, sku)
+        more, lacking = self._had(sku, units, line.eta_ms)
+        self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool)
+        self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
+        self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
+        self.keep()
 
 
 def serve_promises(draft: Draft, house: House) -> None:
@@ -49,7 +78,7 @@ def _serve(draft: Draft, house: House, name: str, place: tuple[str, str, str], u
     sku, location, order = place
     coming_by = PURCHASE_ORDER + order
     if is_order(name):
-        return Account(draft, house, id_of(name)).receive_promised(sku, location, coming_by, units)
+        return WaitingOrder(draft, house, id_of(name)).receive(sku, location, coming_by, units)
     hold = hold_from(draft.record(LIVE, name))
     wish = Wish(hold.pool, (location,), is_split=True, is_forced=True)
     found = find(draft, house, wish, demands_of([(sku, "", units)] if units else []))
@@ -64,7 +93,7 @@ def _serve(draft: Draft, house: House, name: str, place: tuple[str, str, str], u
 def _lose(draft: Draft, house: House, name: str, sku: str, line: ExpectedLine, units: int, state: State) -> None:
     """Take back so many units in one state that a line was to bring for a hold."""
     if is_order(name):
-        Account(draft, house, id_of(name)).lose_promise(sku, line, units)
+        WaitingOrder(draft, house, id_of(name)).lose_promise(sku, line, units)
         return
     hold = hold_from(draft.record(LIVE, name))
     coming_by = PURCHASE_ORDER + line.purchase_order

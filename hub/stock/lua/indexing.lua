@@ -19,6 +19,8 @@ end
 -- Bring the indexes up to a hold that took the place of another; either may be false. Nothing here may fail.
 function follows.holds(name, old, new)
   local indexed = holding.indexed
+  -- Made and ended by one command.
+  if not (old or new) then return end
   local before, was_due = kept_of(old)
   local after, due = kept_of(new)
   local number = string.format('%016d', (new or old)[holding.NUMBER])

@@ -13,7 +13,6 @@ local promising = {}
 
 do
 
-local NOTHING = { 0, 0, 0, NONE, NONE }
 local LIMIT = 9  -- of the terms
 
 -- Whether any pool may promise units at all.
@@ -51,7 +50,7 @@ local function spare_of(positions, lines, pool, number, sight_of)
     local line = ordered[1]
     local location, units = line[supply.WHERE], supply.outstanding_in(line) - supply.promised_in(line)
     if units > 0 then
-      owed[location] = owed[location] or owed_on_arrival(positions[location] or NOTHING, pool)
+      owed[location] = owed[location] or owed_on_arrival(positions[location] or NOWHERE, pool)
       local taken = math.min(units, owed[location])
       owed[location] = owed[location] - taken
       local sight = sight_of(location)
@@ -90,7 +89,7 @@ function promising.of(positions, lines, terms, number, sight_of)
   local coming = { spare = spare_of(positions, lines, pool, number, sight_of), units = 0, rooms = {} }
   local parts, more, sum = parts_of(positions, terms, number, sight_of), {}, 0
   for i, each in ipairs(coming.spare) do
-    local sight, position = sight_of(each.location), positions[each.location] or NOTHING
+    local sight, position = sight_of(each.location), positions[each.location] or NOWHERE
     local group, buffer = sight[2 * number - 1], sight[2 * number]
     local before = contribution(with_free(position, more[each.location] or 0), pool, group, buffer)
     more[each.location] = (more[each.location] or 0) + each.quantity

@@ -1,4 +1,7 @@
--- Other units for those that a hold has lost: held as they were, with their state and their time.
+-- Other units for those that a hold has lost.
+--
+-- LAW  They are held as the lost ones were, with their state and their time; what was on a shelf is never replaced by what
+--      is only promised.
 
 do
 

@@ -2,14 +2,14 @@
 --
 -- LAW  Alerts about stock come first, then those that follow from what pools show since.
 
--- What the pools that see the touched places will show: {sku index, pool, view}.
+-- What the pools will show that see the touched places, or show something else now: {sku index, pool, view}.
 local function shown_after(change)
   local shown = {}
   for _, noted in ipairs(change.noted) do
     for _, terms in ipairs(noted.terms) do
       local pool = terms[1]
       local view = noted.fresh[pool] or noted.state.views[pool]
-      if view and (noted.seen[pool] or noted.pools[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
+      if view and (noted.seen[pool] or noted.fresh[pool]) then shown[#shown + 1] = { noted.sku, pool, view } end
     end
   end
   return shown

@@ -77,7 +77,7 @@ async def post_change(request: web.Request) -> web.Response:
         if isinstance(known, Problem):
             raise Stopped(known)
         ttl_ms = known
-    changed = await _asked(parts, change_fact(verb, id, change, claims, _now_ms(), ttl_ms))
+    changed = await _asked(parts, change_fact(verb, id, change, claims, _now_ms(), ttl_ms), hold)
     return json_response(await _told(parts, id, changed))
 
 
@@ -121,13 +121,13 @@ def _needs_places(verb: Verb, hold: Hold) -> bool:
     return verb == "reallocate" or any(part.state == State.expired for part in hold.parts)
 
 
-async def _asked(parts: Parts, request: Fact) -> Hold:
-    """The reservation after the request, in the ledger unless that is late.
+async def _asked(parts: Parts, request: Fact, hold: Hold | None = None) -> Hold:
+    """The reservation after the request, in the ledger unless that is late; `hold` is it before.
 
     Raises:
         Stopped: 409, 404 or 400, it was denied.
     """
-    outcome = await parts.requests.ask(request)
+    outcome = await parts.requests.ask(request, hold)
     match outcome:
         case Granted(seq=seq, hold=hold):
             await parts.watermark.wait(seq, parts.limits.ledger_wait_ms / 1000)

@@ -12,6 +12,7 @@ from hub.domain.holding.hold import ENDED, RESERVATION, Hold, hold_from, owners_
 from hub.domain.holding.orders import ENDED_ORDERS, Order, order_from, order_name
 from hub.stock import keys
 from hub.stock.days import in_days, now_ms
+from hub.stock.gathered import Gathered
 from hub.stock.kernel import Kernel
 from hub.stock.reading import reading
 from hub.stock.reads import Reads
@@ -49,6 +50,7 @@ class Held:
         self._client = client
         self._kernel = kernel
         self._reads = reads
+        self._gathered = Gathered(self._found)
 
     def now_ms(self) -> int:
         """The clock by which holds are over, UTC milliseconds, as far as this process can tell."""
@@ -60,8 +62,9 @@ class Held:
         Raises:
             Unavailable: Redis did not answer, or is not the one this process works with.
         """
-        if not names:
-            return {}
+        return await self._gathered.find(names) if names else {}
+
+    async def _found(self, names: Sequence[str]) -> dict[str, Hold]:
         [rows] = await self._ask(lambda redis: redis.hmget(keys.HOLDS, list(names)))
         found = {name: _decode_hold(packed) for name, packed in zip(names, rows, strict=True) if packed}
         # What ended since the first look is among these.

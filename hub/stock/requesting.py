@@ -31,21 +31,23 @@ class Requests:
         self._batcher = batcher
         self._described = described
 
-    async def ask(self, request: Fact) -> Outcome:
+    async def ask(self, request: Fact, hold: Hold | None = None) -> Outcome:
         """Ask for one request; it comes without lines, its SKUs under any name.
+
+        `hold` is the reservation that it changes, as the caller saw it a moment before.
 
         Raises:
             Unavailable: a store did not answer, so the outcome is unknown; ask again.
         """
-        [outcome] = await self._ask([request])
+        [outcome] = await self._ask([request], {_asking(request).name: hold} if hold else {})
         if isinstance(outcome, Busy):
             raise Unavailable(outcome.why)
         if isinstance(outcome, Broken):
             raise Unavailable(f"Redis holds something unexpected: {outcome.why}")
         return outcome
 
-    async def _ask(self, requests: Sequence[Fact]) -> list[Outcome]:
-        """Ask for the requests in their order; one outcome for each."""
+    async def _ask(self, requests: Sequence[Fact], seen: Mapping[str, Hold]) -> list[Outcome]:
+        """Ask for the requests in their order, by what was seen of holds before; one outcome for each."""
         outcomes: dict[int, Outcome] = {}
         stale: set[str] = set()
         for _ in attempts():
@@ -55,7 +57,9 @@ class Requests:
             if stale:
                 # Perhaps another process described it: then a name may mean another SKU, and other rules hold.
                 await self._described.catch_up(stale)
-            completed = await self._complete([requests[index] for index in left])
+            completed = await self._complete([requests[index] for index in left], seen)
+            # Whoever is told to look again looks.
+            seen = {}
             first: list[Command] = [Refresh(sku) for sku in sorted(stale)]
             stale = set()
             answered = await self._batcher.submit([*first, *completed])
@@ -78,13 +82,13 @@ class Requests:
         given_back, stuck = 0, [f"{name} is not known" for name in names if name not in holds]
         for some in _groups(holds, self._batcher.requests_per_call()):
             began = clock()
-            outcomes = await self._ask([_expiry(name, int(time() * 1000)) for name in some])
+            outcomes = await self._ask([_expiry(name, int(time() * 1000)) for name in some], holds)
             given_back += sum(isinstance(outcome, Granted) for outcome in outcomes)
             stuck += [str(outcome) for outcome in outcomes if not isinstance(outcome, Granted | AsItIs)]
             await asyncio.sleep((clock() - began) * (1 / share - 1))
         return GivenBack(given_back, len(stuck), stuck[0] if stuck else "")
 
-    async def _complete(self, requests: Sequence[Fact]) -> list[Fact]:
+    async def _complete(self, requests: Sequence[Fact], seen: Mapping[str, Hold]) -> list[Fact]:
         """The requests with a line for each SKU that they may touch, by the house's names of now."""
         askings = [_asking(request) for request in requests]
         named = [(each.owner, request.pool, each.kind) for each, request in _naming(askings, requests)]
@@ -92,7 +96,8 @@ class Requests:
         # A reservation that is known already is not made again, so what it has is not touched.
         changed = [each.name for each, request in zip(askings, requests, strict=True) if request.verb != "reserve"]
         names = dict.fromkeys((*changed, *(name for name in replaced.values() if name)))
-        holds = await self._held.find(list(names))
+        holds = {name: seen[name] for name in names if name in seen}
+        holds |= await self._held.find([name for name in names if name not in seen])
         return [
             self._completed(request, asking, holds, replaced.get((asking.owner, request.pool, asking.kind), ""))
             for request, asking in zip(requests, askings, strict=True)

@@ -66,7 +66,7 @@ async def test_what_is_over_is_given_back_and_the_rest_is_left_alone(
         # The count is as of the look that found nothing more.
         assert hub.stores.expiry.live == 1
         holds = await hub.stores.held.find([reservation_name("short"), reservation_name("long")])
-        assert [hold.state for hold in holds.values()] == [State.held, State.expired]
+        assert [hold.state for hold in holds.values()] == [State.expired, State.held]
         newest = (await redis_client.xrevrange(keys.JOURNAL, count=1))[0][1][FIELD]
         entry = decode_entry(newest)
         assert (entry.kind, entry.type, entry.source) == ("request", "reservation.expired", "~hub")

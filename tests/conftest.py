@@ -45,6 +45,7 @@ async def redis_client(servers: EmbeddedServers) -> AsyncIterator[Redis]:
     async with Redis.from_url(servers.redis_url) as client:
         await client.flushall()
         await client.script_flush()
+        await client.function_flush()
         yield client
 
 

@@ -1,4 +1,4 @@
-"""The Python face of the kernel: a batch of commands in, one script call, their outcomes out."""
+"""The Python face of the kernel: a batch of commands in, one call of its function, their outcomes out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ from hub.stock.outcome import (
     Stale,
     Unchanged,
 )
-from hub.stock.scripts import KERNEL, OPEN, Script
+from hub.stock.scripts import KERNEL, OPEN, Library, Script
 
 
 class RulesChanged(Fault):
@@ -45,7 +45,7 @@ class RulesChanged(Fault):
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True):
-    """What the script returns."""
+    """What the function returns."""
 
     word: str
     epoch: int
@@ -67,7 +67,7 @@ class Kernel:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._kernel = Script(KERNEL)
+        self._kernel = Library(KERNEL)
         self._open = Script(OPEN)
         self._hub = UUID(int=0)
         self.epoch = 0
@@ -92,7 +92,10 @@ class Kernel:
             Unavailable: Redis did not answer.
         """
         self._hub, self.epoch = hub, epoch
-        return await self._give(house, instead_of, create=create)
+        if not await self._give(house, instead_of, create=create):
+            return False
+        await self._kernel.install(self._client)
+        return True
 
     async def adopt(self, house: House, instead_of: str) -> bool:
         """Give the partition another house in place of the document with the token `instead_of`.
@@ -187,11 +190,11 @@ class Kernel:
             self._note_closed(str(fault))
             raise
         if not isinstance(reply, bytes):
-            raise Unavailable("the kernel's script returned something else than its reply")
+            raise Unavailable("the kernel's function returned something else than its reply")
         return _decode_reply(reply)
 
 
-# A word of the script's → why it takes nothing.
+# A word of the function's → why it takes nothing.
 CLOSED = {
     "closed": "Redis has lost the hub's stock",
     "fenced": "Redis is of another epoch than this process",

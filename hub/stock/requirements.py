@@ -37,6 +37,7 @@ async def check_redis(client: Redis) -> str:
         title = _check_version(about)
         _check_role(title, about)
         await _check_settings(title, client)
+        await _check_functions(title, client)
     except (NotConnected, TimedOut, OSError) as error:
         # redis-py wraps what a server says to a login in the error of a lost connection.
         if isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError):
@@ -88,6 +89,18 @@ async def _check_settings(title: str, client: Redis) -> None:
     for name, (needed, otherwise) in _SETTINGS.items():
         if (found := settings.get(name)) != needed:
             raise ServerRefused(f"{title} has {name} {found!r}, the hub needs {needed!r}: {otherwise}")
+
+
+async def _check_functions(title: str, client: Redis) -> None:
+    """The kernel is a function: its user must be allowed to load and call one."""
+    try:
+        await client.function_list("hub")
+        await client.fcall("hub", 0)
+    except NoPermissionError as error:
+        raise ServerRefused(f"{title} does not let the hub use functions: grant its user `+function +fcall`") from error
+    except ResponseError as error:
+        if "Function not found" not in str(error):
+            raise
 
 
 def _text(value: bytes | str | None) -> str:

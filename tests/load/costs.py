@@ -103,7 +103,7 @@ class Bench:
             raise SystemExit(f"A command was not booked: {outcomes[0]}")
         if told is not None:
             told += outcomes
-        return float(stats["cmdstat_evalsha"]["usec"])
+        return float(stats["cmdstat_fcall"]["usec"])
 
     async def _count(self) -> None:
         lines = self._lines(50, quantity=self._chance.randrange(1, PLENTY))

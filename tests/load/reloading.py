@@ -87,7 +87,7 @@ class Bench:
         before = self.hub.cpu_seconds()
         told = run(load)
         after = self.hub.cpu_seconds()
-        calls = self.redis.info("latencystats")["latency_percentiles_usec_evalsha"]
+        calls = self.redis.info("latencystats")["latency_percentiles_usec_fcall"]
         phase.p50_ms.append(percentile(told.latencies_ms, 50))
         phase.p99_ms.append(percentile(told.latencies_ms, 99))
         phase.call_p999_ms.append(float(calls["p99.9"]) / 1000)

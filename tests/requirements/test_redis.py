@@ -75,6 +75,21 @@ async def test_a_user_that_may_not_look_is_told_what_to_grant(redis_client: Redi
         await redis_client.acl_deluser("limited")
 
 
+@pytest.mark.parametrize("denied", ["function", "fcall"])
+async def test_a_user_that_may_not_use_functions_is_told_what_to_grant(
+    redis_client: Redis, redis_url: str, denied: str
+):
+    await redis_client.acl_setuser(
+        "limited", enabled=True, reset=True, nopass=True, keys=["*"], categories=["+@all"], commands=[f"-{denied}"]
+    )
+    try:
+        async with Redis.from_url(redis_url, username="limited", password="any") as client:
+            with pytest.raises(ServerRefused, match=r"grant its user .*\+function \+fcall"):
+                await check_redis(client)
+    finally:
+        await redis_client.acl_deluser("limited")
+
+
 async def test_a_wrong_password_is_refused_without_repeating_it(redis_url: str):
     async with Redis.from_url(redis_url, username="nobody", password="open-sesame") as client:
         with pytest.raises(ServerRefused, match="password") as refusal:

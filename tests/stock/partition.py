@@ -16,7 +16,7 @@ from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.message import Command
 from hub.stock.outcome import Outcome
-from hub.stock.scripts import KERNEL, Script
+from hub.stock.scripts import KERNEL, Library
 
 HUB = UUID(int=7)
 EPOCH = 1
@@ -113,7 +113,7 @@ class Partition:
 
     async def send_bytes(self, message: bytes, named: list[str] | None = None) -> Any:
         named = named or (await self.captured(self.fact("captured")))[0]
-        reply: Any = await Script(KERNEL).call(self.client, named, message)
+        reply: Any = await Library(KERNEL).call(self.client, named, message)
         return msgspec.msgpack.decode(reply)
 
     async def captured(self, *commands: Command) -> tuple[list[str], list[Any]]:
@@ -173,5 +173,5 @@ class _Captured(Exception):
 class _Deaf:
     """Stands where a client stands, to see what would be sent."""
 
-    async def evalsha(self, sha: str, count: int, *words: Any) -> Any:
+    async def fcall(self, name: str, count: int, *words: Any) -> Any:
         raise _Captured(list(words[:count]), msgspec.msgpack.decode(words[count]))

@@ -16,7 +16,7 @@ from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
 from hub.stock.kernel import RulesChanged
 from hub.stock.outcome import Applied, Broken, Duplicate
-from hub.stock.scripts import KERNEL, Script
+from hub.stock.scripts import OPEN, Script
 from tests.stock.opened import OpenStores
 from tests.stock.partition import EPOCH, HOUSE, HUB, Partition, everything, house_of
 
@@ -173,9 +173,9 @@ async def test_other_rules_made_by_another_process_are_not_overwritten(partition
     assert await everything(partition.client) == before
 
 
-async def test_a_redis_that_forgot_its_scripts_goes_on(partition: Partition) -> None:
+async def test_a_redis_that_forgot_its_functions_goes_on(partition: Partition) -> None:
     await partition.call(partition.fact("one"))
-    await partition.client.script_flush()
+    await partition.client.function_flush()
 
     [outcome] = await partition.call(partition.fact("two"))
 
@@ -236,8 +236,8 @@ async def test_a_full_redis_is_noticed_at_start(small_redis: Redis) -> None:
     assert await small_redis.keys("*") == []
 
 
-async def test_every_script_says_that_it_must_not_start_without_memory() -> None:
-    assert Script(KERNEL).text.startswith("#!lua\n")
+async def test_the_script_says_that_it_must_not_start_without_memory() -> None:
+    assert Script(OPEN).text.startswith("#!lua\n")
 
 
 async def test_positions_of_a_redis_that_lost_its_stock_are_not_read_as_none(

@@ -105,12 +105,6 @@ function accounts.is_owed(account, sku)
   return false
 end
 
-function accounts.units_of(parts)
-  local units = 0
-  for _, part in ipairs(parts) do units = units + part[2] end
-  return units
-end
-
 -- Add a part with these of its allocations, if any.
 local function add_only(list, part, allocations)
   local units = 0
@@ -157,12 +151,20 @@ function accounts.force(change, call, account, parts, sku, units, only)
     is_forced = true,
   }
   local found = placing.find(change, call, account.lines, wish, { { sku = sku, quantity = units, location = '' } })
-  local more, sum = holding.taken(change, call, account.lines, wish.pool, found.places, holding.CONFIRMED, 0), 0
-  for _, part in ipairs(more) do
-    parts[#parts + 1] = part
-    sum = sum + part[2]
-  end
-  return sum
+  local more = holding.taken(change, call, account.lines, wish.pool, found.places, holding.CONFIRMED, 0)
+  for _, part in ipairs(more) do parts[#parts + 1] = part end
+  return holding.units_of(more)
+end
+
+-- Units found by force, else promised, added to the parts; returns how many neither are there nor may be promised. What is
+-- promised for a later time than the eta, if there is one, is told.
+function accounts.have(change, call, account, parts, sku, units, eta)
+  local left = units - accounts.force(change, call, account, parts, sku, units)
+  local line = account.lines[sku]
+  local more = holding.promised_parts(change, call, line, account.hold, left)
+  if eta then holding.tell_late(change, call, line, account.hold[holding.POOL], more, eta) end
+  for _, part in ipairs(more) do parts[#parts + 1] = { part[1], part[2], holding.CONFIRMED, 0, part[5] } end
+  return left - holding.units_of(more)
 end
 
 end

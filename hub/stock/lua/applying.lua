@@ -79,7 +79,7 @@ function apply_fact(call, command)
   end
   if fact.after then fact.after(change, call, command) end
   holding.settle(change, call)
-  for _, place in ipairs(change.places) do note_parts(change, place) end
+  promising.note_all(change, call)
   return change
 end
 

@@ -120,7 +120,7 @@ function asking.chosen(hold, detail, states)
     for _, part in ipairs(some) do
       if demand.location == '' then found = found + part[2] end
       for _, each in ipairs(part[5]) do
-        if demand.location ~= '' and each[1] == demand.location then found = found + each[2] end
+        if demand.location ~= '' and holding.is_at(each, demand.location) then found = found + each[2] end
       end
       mine[#mine + 1] = part
     end

@@ -45,7 +45,7 @@ function accounts.bring(change, call, account, sku, location, out)
   local kept, gone = accounts.kept_units(account, sku, true), nil
   gone, parts = holding.detach(parts, sku, math.min(out, kept), holding.KEPT, location)
   local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone)
-  local surplus = kept - units + accounts.units_of(coming) + owed - accounts.due(account.order, sku)
+  local surplus = kept - units + holding.units_of(coming) + owed - accounts.due(account.order, sku)
   local ended = {}
   if units > 0 then ended[1] = { sku, units, holding.FULFILLED, 0, {} } end
   if surplus > 0 then
@@ -58,7 +58,7 @@ function accounts.bring(change, call, account, sku, location, out)
     coming = {}
     for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
   elseif surplus < 0 then
-    local lacking = -surplus - accounts.force(change, call, account, parts, sku, -surplus)
+    local lacking = accounts.have(change, call, account, parts, sku, -surplus)
     owed = owed + lacking
     alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '')
   end

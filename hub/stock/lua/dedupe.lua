@@ -20,9 +20,10 @@ local REQUESTS = {
 
 local ABOUT_ORDERS = { order_place = true, order_change = true, order_cancel = true, order_fulfil = true }
 
-local seen = {}
-local asked_for = {}  -- fields that were looked up for the whole call
-local fresh_ahead = {}
+local seen
+local asked_for  -- fields that were looked up for the whole call
+local fresh_ahead
+per_call(function() seen, asked_for, fresh_ahead = {}, {}, {} end)
 
 local function field_of(command)
   local field = command[FIELD]

@@ -38,22 +38,32 @@ local function hold_fenced(place, pool, units)
   return fence
 end
 
--- Reserve the places that were found; returns the parts.
+-- Reserve units of a place, out of the pool's own fence, then out of `free`.
+local function reserve(change, place, pool, quantity)
+  local fence = fence_of(place.after, pool)
+  local fenced = fence and math.min(quantity, fence[QUANTITY]) or 0
+  if fence then
+    fence[QUANTITY] = fence[QUANTITY] - fenced
+    fence[FENCE_HELD] = fence[FENCE_HELD] + fenced
+  end
+  place.after[FREE] = place.after[FREE] - (quantity - fenced)
+  place.after[RESERVED] = place.after[RESERVED] + quantity
+  record_unnamed(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
+  record_unnamed(change, place, 'free', 'reserved', quantity - fenced)
+  return { place.location, quantity, fenced, '' }
+end
+
+-- Reserve the places that were found; returns the parts. What is promised is noted when the hold is kept.
 function holding.taken(change, call, lines, pool, places, state, expires_at)
   local parts = {}
   for i, found in ipairs(places) do
-    local place = holding.place_at(change, call, lines[found.sku], found.location)
-    local fence = fence_of(place.after, pool)
-    local fenced = fence and math.min(found.quantity, fence[QUANTITY]) or 0
-    if fence then
-      fence[QUANTITY] = fence[QUANTITY] - fenced
-      fence[FENCE_HELD] = fence[FENCE_HELD] + fenced
+    local allocation
+    if found.order ~= '' then
+      allocation = { found.location, found.quantity, 0, 'purchase_order:' .. found.order }
+    else
+      allocation = reserve(change, holding.place_at(change, call, lines[found.sku], found.location), pool, found.quantity)
     end
-    place.after[FREE] = place.after[FREE] - (found.quantity - fenced)
-    place.after[RESERVED] = place.after[RESERVED] + found.quantity
-    record_unnamed(change, place, 'ring_fenced:' .. pool, 'reserved', fenced)
-    record_unnamed(change, place, 'free', 'reserved', found.quantity - fenced)
-    parts[i] = { found.sku, found.quantity, state, expires_at, { { found.location, found.quantity, fenced, '' } } }
+    parts[i] = { found.sku, found.quantity, state, expires_at, { allocation } }
   end
   return parts
 end

@@ -12,9 +12,9 @@ local holding = {
   STEPS = 13, PINS = 14,
   HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5, ORDERED = 6,
   KEPT = { [0] = true, [1] = true },
-  indexed = {},  -- what will be written of the indexes, as calls
-  fresh = {},    -- SKU → names of holds that this call changed
 }
+-- What will be written of the indexes, as calls; SKU → names of holds that this call changed.
+per_call(function() holding.indexed, holding.fresh = {}, {} end)
 
 do
 
@@ -48,14 +48,14 @@ end
 function holding.over(part, state) return { part[OF_SKU], part[UNITS], state, 0, {} } end
 
 -- Where units may be taken from: {part, allocation or 0}, those at the location first.
-local function sources(parts, sku, states, at)
+local function sources(parts, sku, states, at, fits)
   local there, elsewhere = {}, {}
   for i, part in ipairs(parts) do
     if part[OF_SKU] == sku and states[part[STATE]] then
-      if #part[PLACES] == 0 then elsewhere[#elsewhere + 1] = { i, 0 } end
+      if #part[PLACES] == 0 and not fits then elsewhere[#elsewhere + 1] = { i, 0 } end
       for j, allocation in ipairs(part[PLACES]) do
         local list = at ~= '' and holding.is_at(allocation, at) and there or elsewhere
-        list[#list + 1] = { i, j }
+        if not fits or fits(allocation) then list[#list + 1] = { i, j } end
       end
     end
   end
@@ -63,10 +63,11 @@ local function sources(parts, sku, states, at)
   return there
 end
 
--- Takes units of a SKU out of the parts in these states; returns what was taken and what is left, both in order.
-function holding.detach(parts, sku, quantity, states, at)
+-- Takes units of a SKU out of the parts in these states, if `fits` is nil or says so of their allocation; returns what was
+-- taken and what is left, both in order.
+function holding.detach(parts, sku, quantity, states, at, fits)
   local takes, left = {}, quantity
-  for _, source in ipairs(sources(parts, sku, states, at)) do
+  for _, source in ipairs(sources(parts, sku, states, at, fits)) do
     local part = parts[source[1]]
     local units = math.min(left, source[2] == 0 and part[UNITS] or part[PLACES][source[2]][UNITS])
     takes[source[1]] = takes[source[1]] or {}
@@ -180,6 +181,7 @@ end
 -- Remember a hold, in another table once nothing is kept for it.
 function holding.keep(change, call, name, hold)
   hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
+  holding.note_promises(change, call, record_of(change, call, 'holds', name), hold)
   if holding.has(hold, holding.KEPT) then
     set_record(change, 'holds', name, hold)
   else

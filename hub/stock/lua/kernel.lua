@@ -173,4 +173,8 @@ local function run()
   return reply_of(call, 'halted', {}, type(why) == 'table' and why.err or tostring(why))
 end
 
-return run()
+-- What Redis calls, by the name of the library.
+local function kernel(keys, args)
+  begin_call(keys, args)
+  return run()
+end

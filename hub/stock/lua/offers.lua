@@ -20,7 +20,7 @@ local function allows(wish, location)
 end
 
 -- All positions of the SKU as this command left them, by location.
-local function positions_of(change, state)
+function offers.positions_of(change, state)
   local positions = {}
   for location, position in pairs(state.positions) do positions[location] = position or nil end
   for location, place in pairs(change.by_place[state.key] or NONE) do positions[location] = place.after end
@@ -51,6 +51,12 @@ function offers.whole_of(call, line)
   return at
 end
 
+-- How all pools see a location of the house, for the profile of a line; nil for any other.
+function offers.sight_of(call, line)
+  local at = offers.whole_of(call, line)
+  return function(location) return at[location] and call.sights[at[location][1]] end
+end
+
 -- How a pool sees the locations where the SKU lies: location → {group, buffer, place in the house's order}.
 local function sights_of(call, line, number, positions)
   local sights, at = {}, offers.whole_of(call, line)
@@ -66,10 +72,39 @@ end
 
 local UNSEEN = { 0, 0 }
 
--- What a pool may give of one SKU, less what was taken already.
+-- Units of a SKU that are owed to orders.
+local function owed_units(change, call, sku)
+  local units = 0
+  for _, name in ipairs(record_of(change, call, 'shortfalls', sku) or NONE) do
+    for _, part in ipairs(record_of(change, call, 'holds', name)[12]) do
+      for _, each in ipairs(part[1] == sku and part[5] or NONE) do
+        if each[1] == '' then units = units + each[2] end
+      end
+    end
+  end
+  return units
+end
+
+-- Offer what is still to come, but for as many units as are owed to orders already.
+local function offer_promises(change, call, line, number, offer)
+  local sku = line[SKU]
+  local lines = supply.lines_of(change, offers.state_of(call, line), sku)
+  local coming = promising.of(offer.positions, lines, offer.terms, number, offers.sight_of(call, line))
+  offer.room_in_all, offer.rooms, offer.spare = math.max(0, coming.units - owed_units(change, call, sku)), coming.rooms, {}
+  local at = offers.whole_of(call, line)
+  for _, each in ipairs(coming.spare) do
+    local location = each.location
+    offer.spare[location] = offer.spare[location] or {}
+    table.insert(offer.spare[location], each)
+    local sight = call.sights[at[location][1]]
+    offer.sights[location] = { sight[2 * number - 1], sight[2 * number], at[location][2] }
+  end
+end
+
+-- What a pool may give of one SKU, less what was taken already: units it has, or units that are still to come.
 function offers.offer_of(change, call, line, wish)
   local terms, number = terms_of(call, line, wish.pool)
-  local offer = { wish = wish, terms = terms, positions = positions_of(change, offers.state_of(call, line)), taken = {}, rooms = {} }
+  local offer = { wish = wish, terms = terms, positions = offers.positions_of(change, offers.state_of(call, line)), taken = {}, rooms = {} }
   offer.sights = sights_of(call, line, number, offer.positions)
   for group = 1, #terms[8] do offer.rooms[group] = 0 end
   for location, position in pairs(offer.positions) do
@@ -86,6 +121,8 @@ function offers.offer_of(change, call, line, wish)
   if wish.is_forced then
     offer.room_in_all = 0
     for location in pairs(offer.positions) do offer.room_in_all = offer.room_in_all + offers.lying(offer, location) end
+  elseif wish.is_promised or wish.may_be_promised and offer.room_in_all == 0 and terms[9] > 0 then
+    offer_promises(change, call, line, number, offer)
   end
   return offer
 end
@@ -103,18 +140,41 @@ function offers.lying(offer, location)
   return (sight[1] > 0 and math.max(0, position[FREE] - buffer) or 0) + offers.fenced_in(offer, location)
 end
 
+-- Calls back with each location where any of it is.
+function offers.each_location(offer, call_back)
+  for location in pairs(offer.spare or offer.positions) do call_back(location) end
+end
+
+-- Units at a location, before any was taken.
+local function here_of(offer, location)
+  if not offer.spare then return offer.positions[location] and offers.lying(offer, location) or 0 end
+  local units = 0
+  for _, each in ipairs(offer.spare[location] or NONE) do units = units + each.quantity end
+  return units
+end
+
 function offers.room(offer, location)
-  if not offer.positions[location] or not offer.sights[location] or not allows(offer.wish, location) then return 0 end
-  local here = offers.lying(offer, location) - (offer.taken[location] or 0)
+  if not offer.sights[location] or not allows(offer.wish, location) then return 0 end
+  local here = here_of(offer, location) - (offer.taken[location] or 0)
   if offer.wish.is_forced then return math.max(0, here) end
   return math.max(0, math.min(here, offer.rooms[math.max(1, offer.sights[location][1])], offer.room_in_all))
 end
 
+-- Count units as taken; returns which: {units, purchase order that is to bring them, or ''}.
 function offers.take(offer, location, units)
-  local group = math.max(1, offer.sights[location][1])
-  offer.taken[location] = (offer.taken[location] or 0) + units
+  local group, already = math.max(1, offer.sights[location][1]), offer.taken[location] or 0
+  offer.taken[location] = already + units
   offer.rooms[group] = offer.rooms[group] - units
   offer.room_in_all = offer.room_in_all - units
+  if not offer.spare then return { { units, '' } } end
+  local taken = {}
+  for _, each in ipairs(offer.spare[location]) do
+    local passed = math.min(already, each.quantity)
+    local some = math.min(units, each.quantity - passed)
+    already, units = already - passed, units - some
+    if some > 0 then taken[#taken + 1] = { some, each.order } end
+  end
+  return taken
 end
 
 -- A number of units as the pool shows it.

@@ -117,6 +117,8 @@ function verbs.order_place(change, call, command, detail, account, reservations)
     accounts.join(change, call, account, reserved[2])
     accounts.take_over(change, call, account, reserved[1], reserved[2])
   end
+  -- What was promised to a reservation is promised to the order before anything more is.
+  if holding.is_any_promised(account.hold) then holding.keep(change, call, account.name, account.hold) end
   bring_all(change, call, account)
 end
 
@@ -147,7 +149,7 @@ end
 
 local function apply_order(change, call, command)
   local detail, lines = checked(command), asking.lines_of(call, command)
-  change.about = 'order:' .. detail[ID]
+  change.about, change.line_at = 'order:' .. detail[ID], lines
   local account = accounts.open(change, call, lines, detail[ID])
   local reservations = accounts.taken_over(change, call, command, detail)
   check_touched(lines, detail, account, reservations)
@@ -162,6 +164,7 @@ local function apply_order(change, call, command)
   accounts.keep(change, call, account)
 end
 
-for verb in pairs(ABOUT_ORDERS) do facts[verb] = { is_whole = true, apply = apply_order } end
+local of_order = { is_whole = true, apply = apply_order }
+facts.order_place, facts.order_change, facts.order_cancel, facts.order_fulfil = of_order, of_order, of_order, of_order
 
 end

@@ -7,7 +7,8 @@ local prepared
 do
 
 local PLAIN = { r = true, c = true }  -- numbers that are stored as they are
-local packed_views = {}               -- view → packed, for pools that are alike share it
+local packed_views                    -- view → packed, for pools that are alike share it
+per_call(function() packed_views = {} end)
 
 local function packed(field, value)
   if PLAIN[field] then return value end

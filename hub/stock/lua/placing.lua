@@ -1,6 +1,6 @@
 -- Where the units of a request can be had.
 --
--- A wish is {pool, only, prefer, never, is_split, is_forced}, a demand {sku, quantity, location}, location '' being anywhere;
+-- A wish is {pool, only, prefer, never, is_split, is_forced, may_be_promised, is_promised}, a demand {sku, quantity, location}, location '' being anywhere;
 -- `lines` has the line of each SKU, by name. A line of a request is about a SKU at all its locations.
 --
 -- LAW  Nothing here changes anything. What is found was available before, and no unit is found twice.
@@ -13,12 +13,12 @@ do
 local function ordered(offered, key)
   local found, known_place = {}, {}
   for _, offer in pairs(offered) do
-    for location in pairs(offer.positions) do
+    offers.each_location(offer, function(location)
       if offer.sights[location] and not known_place[location] then
         known_place[location] = true
         found[#found + 1] = { location, key(location), offer.sights[location][3] }
       end
-    end
+    end)
   end
   table.sort(found, function(a, b) return a[2] < b[2] or a[2] == b[2] and a[3] < b[3] end)
   local locations = {}
@@ -39,8 +39,9 @@ local function place(found, offer, demand, locations)
   for _, location in ipairs(locations) do
     local units = math.min(left, offers.room(offer, location))
     if units > 0 then
-      offers.take(offer, location, units)
-      found.places[#found.places + 1] = { sku = demand.sku, location = location, quantity = units }
+      for _, taken in ipairs(offers.take(offer, location, units)) do
+        found.places[#found.places + 1] = { sku = demand.sku, location = location, quantity = taken[1], order = taken[2] }
+      end
       left = left - units
     end
   end
@@ -124,11 +125,11 @@ end
 function placing.room_for(change, call, line, wish)
   local offer, units = offers.offer_of(change, call, line, wish), 0
   -- In whatever order: a group and the pool bound the sum, not the parts.
-  for location in pairs(offer.positions) do
+  offers.each_location(offer, function(location)
     local here = offers.room(offer, location)
     if here > 0 then offers.take(offer, location, here) end
     units = units + here
-  end
+  end)
   return units
 end
 

@@ -8,7 +8,8 @@
 local FREE, RESERVED, DEFICIT, FENCES, ASIDE, COUNTED_AT, COUNTED_BY = 1, 2, 3, 4, 5, 6, 7
 local POOL, QUANTITY, TARGET, STANDING, SET_AT, FENCE_HELD = 1, 2, 3, 4, 5, 6
 
-local NONE = {}  -- most positions have no fence and nothing aside; whoever adds one makes a list of its own
+local NONE  -- most positions have no fence and nothing aside; whoever adds one makes a list of its own
+per_call(function() NONE = {} end)
 
 local function copies(list, width)
   if #list == 0 then return NONE end

@@ -15,9 +15,10 @@ local OF_THE_DAY = { voided = true, closed_transfers = true, ended_holds = true,
 -- table → what else follows from a record in place of another; it may not fail.
 local follows = {}
 
-local known_records = {} -- table, NUL, field → value of this call; false: it is known not to be there
-local dirty_records = {} -- {key, field, value}, in the order of keeping
-local dirty_record_at = {}
+local known_records -- table, NUL, field → value of this call; false: it is known not to be there
+local dirty_records -- {key, field, value}, in the order of keeping
+local dirty_record_at
+per_call(function() known_records, dirty_records, dirty_record_at = {}, {}, {} end)
 
 local function read_record(call, table_name, field)
   if OF_THE_DAY[table_name] then

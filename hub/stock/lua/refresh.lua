@@ -24,6 +24,17 @@ local function recompute(change, call, line, state)
       end
     end
   end
+  -- What is only expected has no position.
+  for _, pool_terms in ipairs(terms) do
+    if state.views[pool_terms[1]] and not noted.pools[pool_terms[1]] then
+      noted.pools[pool_terms[1]] = parts_with(nil, #pool_terms[8], 1, 0)
+    end
+  end
+  promising.note(change, noted, function()
+    return offers.positions_of(change, state), function(location)
+      return sights[location] and call.sights[sights[location]]
+    end
+  end)
 end
 
 -- One line: {SKU key, SKU, 0, '', 0, profile, location → sight, 'free', revision}.

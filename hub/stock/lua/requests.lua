@@ -46,7 +46,10 @@ local function reserve(change, call, command, detail, lines)
     end_held(change, call, lines, old, hold)
   end
   if #detail[asking.ASKED] == 0 then refuse('a reservation has 1 to 100 lines') end
-  local wish = { pool = pool, only = detail[asking.ONLY], prefer = detail[asking.PREFER], is_split = detail[asking.SPLIT] == 1 }
+  local wish = {
+    pool = pool, only = detail[asking.ONLY], prefer = detail[asking.PREFER], is_split = detail[asking.SPLIT] == 1,
+    may_be_promised = true,
+  }
   local demands = asking.demands_of(detail[asking.ASKED])
   for _, demand in ipairs(demands) do
     if not lines[demand.sku] then look_again() end
@@ -86,7 +89,7 @@ end
 function requests.apply(call, command)
   local detail = asking.checked(command)
   local change, lines = new_change(), asking.lines_of(call, command)
-  change.time, change.about = call.now, detail[asking.NAME]
+  change.time, change.about, change.line_at = call.now, detail[asking.NAME], lines
   command[TIME] = call.now
   local hold
   if command[VERB] == 'reserve' then
@@ -97,7 +100,7 @@ function requests.apply(call, command)
   hold = holding.keep(change, call, detail[asking.NAME], hold)
   -- What it gave back is owed to orders first.
   accounts.serve_all(change, call)
-  for _, place in ipairs(change.places) do note_parts(change, place) end
+  promising.note_all(change, call)
   return change, hold
 end
 

@@ -47,29 +47,6 @@ local function held_there(hold, sku, states, location)
   return units
 end
 
--- The part, held elsewhere as far as its pool has units there.
-local function replaced(change, call, place, hold, part, rest)
-  local line, pool = place.line, hold[holding.POOL]
-  local kept, left = {}, part[2]
-  if offers.has_pool(call, pool) then
-    local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true }
-    local lines = { [part[1]] = line }
-    local units = math.min(part[2], placing.room_for(change, call, line, wish))
-    if units > 0 then
-      local found = placing.find(change, call, lines, wish, { { sku = part[1], quantity = units, location = '' } })
-      kept = holding.taken(change, call, lines, pool, found.places, part[3], part[4])
-    end
-  end
-  for _, each in ipairs(kept) do
-    left = left - each[2]
-    rest[#rest + 1] = each
-  end
-  if left > 0 then
-    alert(change, place, 'reservation_broken', left, '')
-    rest[#rest + 1] = { part[1], left, holding.BROKEN, 0, {} }
-  end
-end
-
 -- Take up to so many units of the place out of a hold; returns how many it had.
 local function break_hold(change, call, place, name, hold, units, states)
   local there = held_there(hold, place.name, states, place.location)
@@ -81,7 +58,7 @@ local function break_hold(change, call, place, name, hold, units, states)
     for _, each in ipairs(part[5]) do
       holding.forget(place, hold[holding.POOL], each)
     end
-    replaced(change, call, place, hold, part, rest)
+    holding.replace(change, call, place.line, place.location, hold, part, rest)
   end
   holding.keep(change, call, name, holding.with_parts(hold, rest))
   return lost
@@ -111,7 +88,9 @@ function holding.settle(change, call)
       place.lost = 0
     end
   end
+  redeeming.serve(change, call)
   accounts.serve_all(change, call)
+  redeeming.mend(change, call)
 end
 
 end

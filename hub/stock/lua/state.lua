@@ -6,12 +6,18 @@
 local SKU_KEY, SKU, PLACE_KEY, LOCATION, AMOUNT, PROFILE, SIGHT, BUCKET, REVISION, TO, SERIALS, HAPPENED =
   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
-local skus = {}       -- SKU key → {rules, revision, views, positions, expected, dirty: the fields to write}
-local dirty_keys = {} -- in the order of first change
-local entries = {}    -- packed journal entries, in order
-local fresh_seen = {} -- dedupe field → {kind, hash, epoch, number}, of this call
-local fresh_fields = {}
-local members = {}    -- {set key, SKU} of positions made in this call
+local skus       -- SKU key → {rules, revision, views, positions, expected, dirty: the fields to write}
+local dirty_keys -- in the order of first change
+local entries    -- packed journal entries, in order
+local fresh_seen -- dedupe field → {kind, hash, epoch, number}, of this call
+local fresh_fields
+local members    -- {set key, SKU} of positions made in this call
+local views_at   -- packed → the view, which many pools may have
+local fields_of  -- terms → the fields to read; the second is the position's, set at each read
+
+per_call(function()
+  skus, dirty_keys, entries, fresh_seen, fresh_fields, members, views_at, fields_of = {}, {}, {}, {}, {}, {}, {}, {}
+end)
 
 local function stored(value)
   local thing = cmsgpack.unpack(value)
@@ -19,15 +25,11 @@ local function stored(value)
   return thing
 end
 
-local views_at = {}   -- packed → the view, which many pools may have
-
 local function stored_view(value)
   local view = views_at[value] or stored(value)
   views_at[value] = view
   return view
 end
-
-local fields_of = {}  -- terms → the fields to read; the second is the position's, set at each read
 
 -- What is stored of a SKU, but for other positions: one read, and nothing is noted before all of it proved readable.
 local function load(key, location, terms)
@@ -74,6 +76,8 @@ local function new_change()
   return {
     skus = {}, numbers = {}, places = {}, by_place = {}, lines = {}, views = {}, noted = {}, movements = {}, alerts = {},
     records = {}, record_at = {}, expected = {}, counted = {}, about = '',
+    -- SKU → a line about it; what came of purchase orders of which units are promised, as a list and by name.
+    line_at = {}, came = {}, came_at = {},
   }
 end
 
@@ -106,6 +110,7 @@ end
 -- The working copy of the position that a line names.
 local function place_of(change, call, line)
   local key, location = KEYS[line[SKU_KEY]], line[LOCATION]
+  change.line_at[line[SKU]] = change.line_at[line[SKU]] or line
   local by_location = change.by_place[key] or {}
   change.by_place[key] = by_location
   local place = by_location[location]

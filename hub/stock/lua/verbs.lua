@@ -28,6 +28,26 @@ local function wish_of(hold, never)
   }
 end
 
+-- The units on shelves that are asked for, and the others; what is still to come stays as it is.
+local function chosen_here(hold, detail)
+  local here, coming, told = hold[holding.PARTS], {}, {}
+  for _, part in ipairs(hold[holding.PARTS]) do
+    if not told[part[1]] then
+      local some
+      here, some = accounts.sorted_parts(here, part[1])
+      asking.add_all(coming, some)
+    end
+    told[part[1]] = true
+  end
+  if #coming == 0 then return asking.chosen(hold, detail, holding.KEPT) end
+  local fine, mine, rest = pcall(asking.chosen, holding.with_parts(hold, here), detail, holding.KEPT)
+  if not fine or #mine == 0 then
+    asking.chosen(hold, detail, holding.KEPT)
+    asking.deny('not_arrived')
+  end
+  return mine, asking.add_all(rest, coming)
+end
+
 local function asked_of(parts)
   local asked = {}
   for i, part in ipairs(parts) do asked[i] = { part[1], '', part[2] } end
@@ -104,7 +124,7 @@ requests.verbs = {
   end,
 
   fulfil = function(change, call, lines, hold, detail)
-    local gone, rest = asking.chosen(hold, detail, holding.KEPT)
+    local gone, rest = chosen_here(hold, detail)
     if #gone == 0 then
       local state = holding.state_of(hold)
       if state == holding.FULFILLED or state == holding.ORDERED then asking.as_it_is(hold) end
@@ -128,7 +148,7 @@ requests.verbs = {
 
   -- The units are not found where they should be: others are held instead, and a person looks for these.
   reallocate = function(change, call, lines, hold, detail)
-    local moving, rest = asking.chosen(hold, detail, holding.KEPT)
+    local moving, rest = chosen_here(hold, detail)
     if #moving == 0 then asking.ended(hold) end
     local never = {}
     for _, part in ipairs(moving) do
@@ -141,13 +161,8 @@ requests.verbs = {
         holding.look_for(change, holding.place_at(change, call, lines[part[1]], each[1]), hold[holding.POOL], each)
       end
     end
-    local parts, placed = holding.taken(change, call, lines, hold[holding.POOL], found.places, holding.HELD, 0), nil
-    -- Each unit keeps the state and time of the one it stands in for.
-    for _, part in ipairs(moving) do
-      placed, parts = holding.detach(parts, part[1], part[2], HELD_ONLY, '')
-      for _, each in ipairs(placed) do rest[#rest + 1] = { each[1], each[2], part[3], part[4], each[5] } end
-    end
-    return rest
+    local parts = holding.taken(change, call, lines, hold[holding.POOL], found.places, holding.HELD, 0)
+    return asking.add_all(rest, holding.standing_in(parts, moving))
   end,
 }
 

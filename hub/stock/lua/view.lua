@@ -1,6 +1,6 @@
 -- What each pool shows of a SKU, kept up to date by differences.
 --
--- Terms are {pool, sell, threshold, safety, low, cap, show_status, groups}, a group {threshold, safety}.
+-- Terms are {pool, sell, threshold, safety, low, cap, show_status, groups, preorder limit}, a group {threshold, safety}.
 -- A view is {changes, at, available, status, capped, eta, parts}; parts[g] is the sum over the group's locations
 -- of max(0, free - buffer) plus the pool's fence there. A buffer is not linear, its difference is exact.
 --
@@ -11,30 +11,41 @@
 
 local AVAILABLE = 3
 local NEWS = { [2] = 'sold_out', [3] = 'back_in_stock', [4] = 'low_stock' }
-local contribution, note_sku, note_parts, views_of
+local contribution, available_in, note_sku, note_parts, parts_with, views_of
 
 -- A block, so that its names are its own: a script may have 200, and each makes every call's start a little longer.
 do
 
 local CHANGES, AT, STATUS, CAPPED, ETA, PARTS = 1, 2, 4, 5, 6, 7
-local OUT_OF_STOCK, LOW_STOCK, IN_STOCK = 0, 1, 2
+-- EMPTIED is told like OUT_OF_STOCK, but then there was stock once, and what is promised is a backorder.
+local OUT_OF_STOCK, LOW_STOCK, IN_STOCK, PREORDER, BACKORDER, EMPTIED = 0, 1, 2, 3, 4, 5
 -- What a change of a view means for its watchers.
 local CHANGED, SOLD_OUT, BACK_IN_STOCK, BECAME_LOW = 1, 2, 3, 4
 local NUMBER_HIDDEN = -1
 
-local function shown_value(terms, parts)
+-- What a pool may sell now of the parts.
+function available_in(terms, parts)
   local supply = 0
   for group, group_terms in ipairs(terms[8]) do
     local part = parts[group] or 0
     if part >= group_terms[1] then supply = supply + math.max(0, part - group_terms[2]) end
   end
-  local available = 0
-  if terms[2] == 1 and supply >= terms[3] then available = math.max(0, supply - terms[4]) end
-  local status = OUT_OF_STOCK
-  if available > 0 then status = available <= terms[5] and LOW_STOCK or IN_STOCK end
-  if terms[7] == 1 then return NUMBER_HIDDEN, status, 0 end
-  if terms[6] >= 0 and available > terms[6] then return terms[6], status, 1 end
-  return available, status, 0
+  return terms[2] == 1 and supply >= terms[3] and math.max(0, supply - terms[4]) or 0
+end
+
+-- The number, status, capped and ETA; `eta` is when the first unit is expected that may be promised, nil for none.
+local function shown_value(terms, parts, eta, was)
+  local available = available_in(terms, parts)
+  local was_in_stock = was ~= OUT_OF_STOCK and was ~= PREORDER
+  local status = was_in_stock and EMPTIED or OUT_OF_STOCK
+  if available > 0 then
+    status, eta = available <= terms[5] and LOW_STOCK or IN_STOCK, nil
+  elseif eta then
+    status = was_in_stock and BACKORDER or PREORDER
+  end
+  if terms[7] == 1 then return NUMBER_HIDDEN, status, 0, eta or 0 end
+  if terms[6] >= 0 and available > terms[6] then return terms[6], status, 1, 0 end
+  return available, status, 0, eta or 0
 end
 
 local function never_shown(terms)
@@ -51,13 +62,13 @@ local function news(view, status)
 end
 
 -- The view with new parts; its second value tells what a screen must hear of, 0 is nothing.
-local function view_with(view, terms, parts, now)
-  local available, status, capped = shown_value(terms, parts)
-  local changed = available ~= view[AVAILABLE] or status ~= view[STATUS] or capped ~= view[CAPPED]
+local function view_with(view, terms, parts, eta, now)
+  local available, status, capped, eta_shown = shown_value(terms, parts, eta, view[STATUS])
+  local changed = available ~= view[AVAILABLE] or status ~= view[STATUS] or capped ~= view[CAPPED] or eta_shown ~= view[ETA]
   if changed then
-    return { view[CHANGES] + 1, now, available, status, capped, view[ETA], parts }, news(view, status)
+    return { view[CHANGES] + 1, now, available, status, capped, eta_shown, parts }, news(view, status)
   end
-  return { view[CHANGES], view[AT], available, status, capped, view[ETA], parts }, 0
+  return { view[CHANGES], view[AT], available, status, capped, eta_shown, parts }, 0
 end
 
 -- What one location gives a pool; group 0 means that the pool sees only its own fence there.
@@ -71,14 +82,14 @@ end
 
 -- Where the parts of one SKU are noted, its pools' views to be made of them.
 function note_sku(change, sku, terms, state)
-  local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, sku = sku }
+  local noted = { terms = terms, state = state, pools = {}, seen = {}, fresh = {}, etas = {}, sku = sku }
   change.views[sku] = noted
   change.noted[#change.noted + 1] = noted
   return noted
 end
 
 -- Parts with so many units more in one group.
-local function parts_with(parts, groups, group, units)
+function parts_with(parts, groups, group, units)
   local made = {}
   for g = 1, groups do made[g] = parts and parts[g] or 0 end
   made[group] = made[group] + units
@@ -119,7 +130,8 @@ local function is_same(view, parts)
   return true
 end
 
-local alike = {} -- terms → others that they were found to be like
+local alike -- terms → others that they were found to be like
+per_call(function() alike = {} end)
 
 -- Whether two pools, with as many groups each, make the same of the same parts.
 local function are_alike(terms, other)
@@ -138,14 +150,15 @@ end
 function views_of(change, now)
   local set = {}
   for _, noted in ipairs(change.noted) do
-    local last_view, last_parts, last_terms, fresh, heard  -- of the pool before
+    local last_view, last_parts, last_terms, last_eta, fresh, heard  -- of the pool before
     for _, terms in ipairs(noted.terms) do
       local parts = noted.pools[terms[1]]
       if parts then
         local view = noted.state.views[terms[1]]
-        if parts ~= last_parts or view ~= last_view or not are_alike(terms, last_terms) then
-          last_view, last_parts, last_terms = view, parts, terms
-          fresh, heard = view_with(view or never_shown(terms), terms, parts, now)
+        local eta = noted.etas[terms[1]]
+        if parts ~= last_parts or view ~= last_view or eta ~= last_eta or not are_alike(terms, last_terms) then
+          last_view, last_parts, last_terms, last_eta = view, parts, terms, eta
+          fresh, heard = view_with(view or never_shown(terms), terms, parts, eta, now)
         end
         if heard > 0 or not is_same(view, parts) then
           set[#set + 1] = { noted.sku, terms[1], fresh, heard }

@@ -23,7 +23,8 @@ local function load_whole(key)
   return state
 end
 
-local NOWHERE = { 0, 0, 0, NONE, NONE }
+local NOWHERE
+per_call(function() NOWHERE = { 0, 0, 0, NONE, NONE } end)
 
 local function unseen(terms)
   local sight = {}

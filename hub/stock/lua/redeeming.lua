@@ -1,0 +1,126 @@
+-- What follows for promises when a purchase order is received, late or short.
+--
+-- LAW  Units that came of a line are for those to whom its units were promised, the oldest hold first. No more is promised than
+--      still comes: else the newest hold loses first, one that nobody confirmed before one that somebody did.
+
+local redeeming = {}
+
+do
+
+local ORDER_NAME = 'order:'
+
+local function id_of(name)
+  return string.sub(name, 1, #ORDER_NAME) == ORDER_NAME and string.sub(name, #ORDER_NAME + 1) or nil
+end
+
+-- Keep for an order what is free at the location of what came for it; returns how many.
+local function receive_for_order(change, call, line, id, order, units)
+  local sku, location = line[SKU], line[LOCATION]
+  local account = accounts.open(change, call, { [sku] = line }, id)
+  local more = {}
+  local found = accounts.force(change, call, account, more, sku, units, { location })
+  if found == 0 then return 0 end
+  local comes = holding.comes_by(location, order)
+  local _, parts = holding.detach(account.hold[holding.PARTS], sku, found, holding.KEPT, '', comes)
+  account.hold = holding.with_parts(account.hold, asking.add_all(parts, more))
+  accounts.fulfil_what_waited(change, call, account, sku)
+  accounts.keep(change, call, account)
+  return found
+end
+
+-- Keep so many units of those that came for a hold that waits for them; returns how many there were.
+local function serve(change, call, came, name, units)
+  local line = came.line
+  local sku, location, id = line[SKU], line[LOCATION], id_of(name)
+  if id then return receive_for_order(change, call, line, id, came.order, units) end
+  local hold, lines = record_of(change, call, 'holds', name), { [sku] = line }
+  local pool = hold[holding.POOL]
+  local wish = { pool = pool, only = { location }, prefer = {}, is_split = true, is_forced = true }
+  local found = placing.find(change, call, lines, wish, { { sku = sku, quantity = units, location = '' } })
+  local placed = holding.taken(change, call, lines, pool, found.places, holding.HELD, 0)
+  local arrived = holding.units_of(placed)
+  if arrived == 0 then return 0 end
+  local comes = holding.comes_by(location, came.order)
+  local gone, rest = holding.detach(hold[holding.PARTS], sku, arrived, holding.KEPT, '', comes)
+  holding.keep(change, call, name, holding.with_parts(hold, asking.add_all(rest, holding.standing_in(placed, gone))))
+  return arrived
+end
+
+-- Keep what arrived of purchase orders for those to whom it was promised.
+function redeeming.serve(change, call)
+  for _, came in ipairs(change.came) do
+    local line = came.line
+    holding.need_whole(call, line)
+    local sku, location, state = line[SKU], line[LOCATION], state_of(call, line)
+    local units = math.min(came.units, supply.promised_in(supply.line_of(change, state, sku, location, came.order)))
+    for _, each in ipairs(units > 0 and holding.waiting_for(change, call, sku, location, came.order) or NONE) do
+      if units == 0 then break end
+      local served = serve(change, call, came, each.hold_name, math.min(units, each.held + each.sold))
+      units = units - served
+      alert(change, { sku = sku_number(change, sku), location = location }, 'promise_arrived', served, each.pool)
+    end
+  end
+end
+
+-- Units that were promised to an order do not come: others are kept or promised, or they are owed.
+local function lose_for_order(change, call, line, id, promised, units)
+  local sku, location = line[SKU], promised[supply.WHERE]
+  local account = accounts.open(change, call, { [sku] = line }, id)
+  local comes = holding.comes_by(location, promised[supply.ORDER])
+  local _, parts = holding.detach(account.hold[holding.PARTS], sku, units, holding.KEPT, '', comes)
+  local coming, owed
+  parts, coming, owed = accounts.sorted_parts(parts, sku)
+  local lacking = accounts.have(change, call, account, parts, sku, units, promised[supply.ETA])
+  local number, pool = sku_number(change, sku), account.hold[holding.POOL]
+  alert(change, { sku = number, location = location }, 'promise_short', lacking, pool)
+  alert(change, { sku = number, location = '' }, 'oversold', lacking, '')
+  accounts.keep_parts(account, parts, coming, sku, owed + lacking)
+  accounts.keep(change, call, account)
+end
+
+-- Take back so many units in one state that a line was to bring for a hold.
+local function lose(change, call, line, name, promised, units, state)
+  local id = id_of(name)
+  if id then return lose_for_order(change, call, line, id, promised, units) end
+  local sku, location = line[SKU], promised[supply.WHERE]
+  local hold = record_of(change, call, 'holds', name)
+  local comes = holding.comes_by(location, promised[supply.ORDER])
+  local gone, rest = holding.detach(hold[holding.PARTS], sku, units, { [state] = true }, '', comes)
+  for _, part in ipairs(gone) do
+    local lacking = holding.replace(change, call, line, location, hold, part, rest, promised[supply.ETA])
+    alert(change, { sku = sku_number(change, sku), location = location }, 'promise_short', lacking, hold[holding.POOL])
+  end
+  holding.keep(change, call, name, holding.with_parts(hold, rest))
+end
+
+local function mend_line(change, call, line, promised)
+  local excess = supply.promised_in(promised) - supply.outstanding_in(promised)
+  if excess <= 0 then return end
+  holding.need_whole(call, line)
+  for state = holding.HELD, holding.CONFIRMED do
+    local waiting = holding.waiting_for(change, call, line[SKU], promised[supply.WHERE], promised[supply.ORDER])
+    for i = #waiting, 1, -1 do
+      local each = waiting[i]
+      local units = math.min(excess, state == holding.HELD and each.held or each.sold)
+      if units > 0 then
+        lose(change, call, line, each.hold_name, promised, units, state)
+        excess = excess - units
+      end
+    end
+  end
+end
+
+-- Take back what is promised beyond what still comes.
+function redeeming.mend(change, call)
+  local skus_set = {}
+  for i, set in ipairs(change.records) do skus_set[i] = set[1] == 'expected' and set[2] end
+  for i = 1, #change.records do
+    local sku = skus_set[i]
+    local line = sku and change.line_at[sku]
+    for _, promised in ipairs(sku and supply.lines_of(change, state_of(call, line), sku) or NONE) do
+      mend_line(change, call, line, promised)
+    end
+  end
+end
+
+end

@@ -1,0 +1,78 @@
+-- Other units for those that a hold has lost: held as they were, with their state and their time.
+
+do
+
+local LOCATED, UNITS, COMING_BY = 1, 2, 4
+local HELD = { [holding.HELD] = true }
+
+-- Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held.
+function holding.promised_parts(change, call, line, hold, units)
+  local pool = hold[holding.POOL]
+  if units == 0 or not offers.has_pool(call, pool) then return {} end
+  local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true, is_promised = true }
+  local lines = { [line[SKU]] = line }
+  units = math.min(units, placing.room_for(change, call, line, wish))
+  if units == 0 then return {} end
+  local found = placing.find(change, call, lines, wish, { { sku = line[SKU], quantity = units, location = '' } })
+  return holding.taken(change, call, lines, pool, found.places, holding.HELD, 0)
+end
+
+function holding.units_of(parts)
+  local units = 0
+  for _, part in ipairs(parts) do units = units + part[2] end
+  return units
+end
+
+-- Units that were found, each with the state and time of the one it stands in for.
+function holding.standing_in(found, lost)
+  local parts, some = {}, nil
+  for _, part in ipairs(lost) do
+    some, found = holding.detach(found, part[1], part[2], HELD, '')
+    for _, each in ipairs(some) do parts[#parts + 1] = { each[1], each[2], part[3], part[4], each[5] } end
+  end
+  return parts
+end
+
+-- Say that units that were promised for a time are now promised for a later one.
+function holding.tell_late(change, call, line, pool, parts, eta)
+  local sku, state = line[SKU], state_of(call, line)
+  for _, part in ipairs(parts) do
+    for _, each in ipairs(part[5]) do
+      local order = string.sub(each[COMING_BY], #'purchase_order:' + 1)
+      if supply.line_of(change, state, sku, each[LOCATED], order)[supply.ETA] > eta then
+        alert(change, { sku = sku_number(change, sku), location = each[LOCATED] }, 'promise_late', each[UNITS], pool)
+      end
+    end
+  end
+end
+
+-- Add to the parts one of a reservation that was lost, held elsewhere as far as its pool has units there. With an eta, when
+-- units were expected that were promised, others may be promised in their place. The rest is broken; returns its units.
+function holding.replace(change, call, line, location, hold, part, rest, eta)
+  local pool = hold[holding.POOL]
+  local kept, left = {}, part[2]
+  if offers.has_pool(call, pool) then
+    local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true }
+    local lines = { [part[1]] = line }
+    local units = math.min(part[2], placing.room_for(change, call, line, wish))
+    if units > 0 then
+      local found = placing.find(change, call, lines, wish, { { sku = part[1], quantity = units, location = '' } })
+      kept = holding.taken(change, call, lines, pool, found.places, part[3], part[4])
+    end
+  end
+  left = left - holding.units_of(kept)
+  if eta then
+    local more = holding.promised_parts(change, call, line, hold, left)
+    holding.tell_late(change, call, line, pool, more, eta)
+    left = left - holding.units_of(more)
+    for _, each in ipairs(holding.standing_in(more, { part })) do kept[#kept + 1] = each end
+  end
+  for _, each in ipairs(kept) do rest[#rest + 1] = each end
+  if left > 0 then
+    alert(change, { sku = sku_number(change, part[1]), location = location }, 'reservation_broken', left, '')
+    rest[#rest + 1] = { part[1], left, holding.BROKEN, 0, {} }
+  end
+  return left
+end
+
+end

@@ -1,20 +1,29 @@
 """What is promised before it comes, as people are told it: explained, by date, and what another limit would change."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hub.domain.catalogue import HouseSettings, RuleSettings
 from hub.domain.command import Line
-from hub.domain.expected import TABLE, lines_in
+from hub.domain.expected import TABLE, ExpectedLine, lines_in
 from hub.domain.explain import Whole, explain
-from hub.domain.pools import Shown, Status, View
+from hub.domain.pools import Shown, Status, View, parts_of, update_view
+from hub.domain.position import Position
 from hub.domain.preview import Difference, Stored, differences
 from hub.domain.promised import told_promise
+from hub.domain.promising import next_eta_ms
 from hub.domain.rules import House
 from protocol.reports import Explanation
 from protocol.supply import OtherSupply, PromiseAnswer, PromiseDate, PromisedSupply
+from tests.domain.test_explain import shelves
 from tests.domain.test_promises import LATER_MS, PARIS, SOON_MS, WAREHOUSE, A, B, World, house_of
+from tests.model.worlds import PLACES, SKUS, houses
+from tests.model.worlds import house_of as house_in
 
 SOON, LATER = "2027-01-16T08:00:00.000Z", "2027-01-24T08:00:00.000Z"
 
@@ -182,3 +191,48 @@ def test_a_pool_that_goes_while_it_is_sold_out_is_no_difference(world: World) ->
 def stored(world: World) -> Stored:
     whole = whole_of(world)
     return Stored(whole.positions, whole.expected, whole.views)
+
+
+lines = st.lists(
+    st.builds(
+        ExpectedLine,
+        st.sampled_from((*PLACES, "GONE")),
+        st.sampled_from(("PO-1", "PO-2")),
+        st.integers(0, 5),
+        st.integers(0, 2),
+        st.sampled_from((SOON_MS, LATER_MS)),
+        st.just(0),
+        st.sampled_from(((), (("online", 1, 0),), (("vip", 0, 1), ("online", 1, 1)))),
+    ),
+    max_size=4,
+    unique_by=lambda line: (line.location, line.purchase_order),
+)
+
+
+@given(houses(), st.sampled_from(SKUS), shelves, lines, st.integers(0, 4), st.sampled_from(((), ("LON",), PLACES)))
+def test_what_is_told_is_what_is_shown_whoever_asks(
+    settings: HouseSettings,
+    sku: str,
+    shelf: dict[str, Position],
+    lines: list[ExpectedLine],
+    limit: int,
+    seen: Sequence[str],
+) -> None:
+    settings = msgspec.structs.replace(settings, rules=(*settings.rules, RuleSettings(preorder_limit=limit)))
+    whole = Whole(house_in(settings), 1, sku, shelf, {}, lines)
+    profile = whole.house.profile(sku)
+    for number, terms in enumerate(profile.terms):
+        eta_ms = next_eta_ms(shelf, lines, profile, number)
+        view = update_view(None, terms, parts_of(shelf, profile, number), eta_ms, booked_at_ms=1)
+
+        why = explain(whole, terms.pool, lambda location: location in seen)
+        now = told_promise(whole, terms.pool, lambda location: location in seen)
+
+        assert why.shown.status == Status(view.status).word
+        assert why.shown.eta == (now.eta if view.eta_ms else None)
+        assert (now.available > 0) == (view.status == Status.preorder)
+        assert now.available == max((each.available for each in now.dates), default=0) <= now.limit
+        assert all(f"({hidden})" not in why.formula for hidden in {*PLACES, "GONE"} - set(seen))
+        named = {each.location for each in now.supply if isinstance(each, PromisedSupply)}
+        assert named <= set(seen)
+        assert now.sold + now.reserved == sum(line.promised_by(terms.pool) for line in lines)

@@ -116,6 +116,16 @@ async def test_what_is_sold_out_again_is_a_backorder(door: Door) -> None:
     )
 
 
+async def test_the_past_knows_what_was_a_preorder_and_why(door: Door) -> None:
+    await expect(door, "PAST", 3)
+    [item] = await door.shown("online", "PAST")
+
+    then = (await door.get("/v1/availability/history", token=door.till, pool="online", sku="PAST")).json()
+
+    assert (then["status"], then["eta"], then["rev"]) == ("preorder", SOON, item["rev"])
+    assert (then["since"], then["event"]["type"]) == (item["at"], "expected")
+
+
 async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door) -> None:
     await expect(door, "ORDER", 9)
     order = Order(door)

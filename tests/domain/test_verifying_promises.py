@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.domain.command import Line
 from hub.domain.expected import TABLE, ExpectedLine, lines_in
@@ -16,6 +18,16 @@ from hub.domain.verifying_views import Rules, check_views
 from tests.domain.test_promises import LATER_MS, PARIS, SOON_MS, WAREHOUSE, A, B, World, house_of
 
 encode = msgspec.msgpack.encode
+
+
+class Busy(World):
+    """A world where fences and tills are too."""
+
+    def sell(self, location: str, units: int) -> None:
+        self.tell("sale", Line("BAG", location, units), pool="online")
+
+    def fence(self, location: str, units: int, pool: str) -> None:
+        self.tell("ring_fence", Line("BAG", location, units), pool=pool)
 
 
 def preorder(world: World) -> None:
@@ -72,6 +84,51 @@ def found_in(world: World, sku: Sku) -> list[Finding]:
 
 def kinds(found: list[Finding]) -> list[tuple[str, str, str]]:
     return [(each.kind, each.location, each.pool) for each in found]
+
+
+few, places, purchase_orders = st.integers(1, 4), st.sampled_from((WAREHOUSE, PARIS)), st.sampled_from(("PO", "PO-2"))
+etas, names = st.sampled_from((SOON_MS, LATER_MS)), st.sampled_from((A, B, "reservation:c"))
+# Each as what is called on a world, and with what.
+happenings = st.one_of(
+    st.tuples(
+        st.just("expect"),
+        st.tuples(st.integers(0, 6), purchase_orders),
+        st.fixed_dictionaries({"location": places, "eta_ms": etas}),
+    ),
+    st.tuples(st.just("receive"), st.tuples(few, st.sampled_from(("", "PO", "PO-2")), places), st.just({})),
+    st.tuples(
+        st.just("ask"), st.tuples(st.just("reserve"), names, few), st.fixed_dictionaries({"split": st.integers(0, 1)})
+    ),
+    st.tuples(
+        st.just("ask"), st.tuples(st.sampled_from(("confirm", "release", "fulfil", "reallocate")), names), st.just({})
+    ),
+    st.tuples(st.just("ask"), st.tuples(st.sampled_from(("confirm", "release", "fulfil")), names, few), st.just({})),
+    st.tuples(
+        st.just("order"),
+        st.tuples(st.sampled_from(("order_place", "order_change")), few),
+        st.fixed_dictionaries({"id": st.sampled_from("op")}),
+    ),
+    st.tuples(
+        st.just("order"),
+        st.tuples(st.sampled_from(("order_cancel", "order_fulfil"))),
+        st.fixed_dictionaries({"id": st.sampled_from("op")}),
+    ),
+    st.tuples(st.just("sell"), st.tuples(places, few), st.just({})),
+    st.tuples(
+        st.just("fence"), st.tuples(places, st.integers(0, 3), st.sampled_from(("online", "paris"))), st.just({})
+    ),
+)
+
+
+@given(st.lists(happenings, max_size=20), st.integers(0, 5), st.integers(0, 1))
+@settings(max_examples=300)
+def test_whatever_happens_in_the_model_is_good(steps: list[Any], limit: int, buffer: int) -> None:
+    world = Busy(house_of(limit, buffer))
+    world.expect(4)
+    for name, positional, named in steps:
+        getattr(world, name)(*positional, **named)
+        if "BAG" in world.model.books.records.get(TABLE, {}):
+            assert found_in(world, read(world)) == []
 
 
 @pytest.mark.parametrize("story", [preorder, all_promised, over, arrived, backorder])

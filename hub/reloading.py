@@ -11,6 +11,7 @@ from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.settings import Reading, Settings, needs_restart
 from hub.stock.preview import Preview
 from hub.stores import Stores
+from protocol.answers import rfc3339
 
 log = structlog.get_logger()
 
@@ -26,6 +27,8 @@ class ShownValue(msgspec.Struct, frozen=True):
 
     available: int | None
     status: str
+    # When more is expected, RFC 3339; left out where that is not said.
+    eta: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SkuChange(msgspec.Struct, frozen=True):
@@ -146,4 +149,5 @@ class Reloading:
 def _value(shown: Shown | None) -> ShownValue | None:
     if shown is None:
         return None
-    return ShownValue(None if shown.available < 0 else shown.available, Status(shown.status).word)
+    eta = rfc3339(shown.eta_ms) if shown.eta_ms else msgspec.UNSET
+    return ShownValue(None if shown.available < 0 else shown.available, Status(shown.status).word, eta)

@@ -31,7 +31,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: str = ""
     # Units; in a `clock_skew` the seconds.
     quantity: int
-    # The pool whose fence or reservation was broken, or that shows something else now.
+    # The pool whose fence or reservation was broken, that promised the units, or that shows something else now.
     pool: str | None = None
 
 

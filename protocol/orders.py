@@ -13,7 +13,7 @@ class ToldOrderLine(Struct, frozen=True, kw_only=True):
     cancelled: int
     # Units that left, by fulfilments or by till sales that name the order; what both tell of counts once.
     fulfilled: int
-    # Where units are kept for it now.
+    # Where units are kept for it now, or what is to bring them.
     allocations: tuple[ToldAllocation, ...]
     # Units that are owed to it and lie nowhere yet.
     shortfall: int

@@ -40,6 +40,9 @@ PROBLEM_TYPES: Final = {
     "insufficient": ProblemType(409, "Not enough units", "Ask for at most what `shortages` says, under a new id."),
     "not_held": ProblemType(409, "Fewer units are held", "Name at most what the reservation has, as `GET` tells it."),
     "expired": ProblemType(409, "The time of the reservation is over", "Reserve again, under a new id."),
+    "not_arrived": ProblemType(
+        409, "Not arrived yet", "Wait until the purchase order is received; `GET` tells what has arrived."
+    ),
     "ended": ProblemType(409, "The reservation has ended", "Nothing is held any more; reserve again, under a new id."),
     "too_large": ProblemType(413, "The message is too large", "Send less at once, in several messages."),
     "unsupported_media": ProblemType(

@@ -2,6 +2,8 @@
 
 from msgspec import Raw, Struct, field
 
+from protocol.supply import PromiseDate
+
 
 class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One position, and what of it stands behind what a pool shows."""
@@ -55,7 +57,17 @@ class ShownValue(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rev: int
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class ExplainedPromise(Struct, frozen=True, kw_only=True):
+    """What a pool may promise of units that are still to come."""
+
+    limit: int
+    # Units that the pool has promised.
+    promised: int
+    # ATP by date, where it grows; none while the pool has anything in stock.
+    dates: tuple[PromiseDate, ...]
+
+
+class Explanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a pool shows of a SKU what it shows: the formula with its parts filled in."""
 
     pool: str
@@ -71,6 +83,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     available: int
     # The most that is shown; None: no cap.
     cap: int | None
+    # Only where the pool may promise the SKU.
+    promise: ExplainedPromise | None = None
     shown: ShownValue
     # The same in one line, for a person.
     formula: str

@@ -76,11 +76,15 @@ class Extend(Change, frozen=True, kw_only=True):
     ttl_seconds: Seconds | None = None
 
 
-class ToldAllocation(Struct, frozen=True):
-    """Where units are kept."""
+class ToldAllocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where units are kept, or what is to bring them: one of the three is there."""
 
-    location: str
+    location: str | None = None
+    transfer: str | None = None
+    purchase_order: str | None = None
     quantity: int
+    # When a purchase order is expected, RFC 3339; left out where that is not known any more.
+    eta: str | None = None
 
 
 class ToldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,7 +93,7 @@ class ToldLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sku: str
     # Units asked for, whatever became of them.
     quantity: int
-    # Where those are that are kept now, held or confirmed.
+    # Where those are that are kept now, held or confirmed, or what is to bring them.
     allocations: tuple[ToldAllocation, ...]
     confirmed: int = 0
     fulfilled: int = 0

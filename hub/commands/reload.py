@@ -125,4 +125,5 @@ def _headline(answer: ReloadAnswer, *, dry_run: bool) -> str:
 def _value(shown: ShownValue | None) -> str:
     if shown is None:
         return "no such pool"
-    return shown.status if shown.available is None else f"{shown.available} ({shown.status})"
+    status = shown.status if shown.eta is msgspec.UNSET else f"{shown.status} {shown.eta}"
+    return status if shown.available is None else f"{shown.available} ({status})"

@@ -5,11 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from hub.domain import pools
+from hub.domain.expected import ExpectedLine
 from hub.domain.pools import Sight, Status, View
 from hub.domain.position import Position
+from hub.domain.promising import Promise, promise
 from hub.domain.rules import House, PoolTerms
 from protocol.answers import rfc3339
-from protocol.reports import ExplainedGroup, ExplainedLocation, Explanation, LocationItem, OtherLocations, ShownValue
+from protocol.reports import (
+    ExplainedGroup,
+    ExplainedLocation,
+    ExplainedPromise,
+    Explanation,
+    LocationItem,
+    OtherLocations,
+    ShownValue,
+)
+from protocol.supply import PromiseDate
 
 # A formula names so many locations of a group one by one and sums up the others.
 TERMS_MAX = 20
@@ -26,6 +37,15 @@ class Whole(msgspec.Struct, frozen=True):
     positions: Mapping[str, Position]
     # By pool; one that never showed the SKU is missing.
     views: Mapping[str, View]
+    expected: Sequence[ExpectedLine] = ()
+
+    def may_be_promised(self, number: int) -> Promise:
+        """What one of the house's pools may promise now: nothing without a limit, or while it has anything."""
+        profile = self.house.profile(self.sku)
+        terms, parts = profile.terms[number], pools.parts_of(self.positions, profile, number)
+        if terms.preorder_limit <= 0 or pools.available(terms, parts):
+            return Promise((), (), ())
+        return promise(self.positions, self.expected, profile, number)
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -55,8 +75,10 @@ def explain(whole: Whole, pool: str, may_see: Callable[[str], bool]) -> Explanat
         _group(id, [place for place in places if place.group == index], parts[index], terms.groups[index], may_see)
         for index, id in enumerate(ids)
     )
-    units = pools.available(terms, parts)
-    value = _shown(whole, terms, parts)
+    units, coming = pools.available(terms, parts), whole.may_be_promised(number)
+    value = _shown(whole, terms, parts, coming)
+    told = _promise(whole, terms, coming)
+    steps = [*_formula(groups, terms, units), *_formula_of_promise(terms, units, coming, told)]
     return Explanation(
         pool=pool,
         sku=whole.sku,
@@ -67,8 +89,9 @@ def explain(whole: Whole, pool: str, may_see: Callable[[str], bool]) -> Explanat
         sell=bool(terms.sell),
         available=units,
         cap=terms.cap if terms.cap >= 0 else None,
+        promise=told,
         shown=value,
-        formula=_formula(groups, terms, units, value),
+        formula="; ".join([*steps, _told(value)]),
     )
 
 
@@ -137,9 +160,21 @@ def _location(place: _Place) -> ExplainedLocation:
     )
 
 
-def _shown(whole: Whole, terms: PoolTerms, parts: Sequence[int]) -> ShownValue:
-    value = pools.shown(terms, parts)
+def promise_dates(coming: Promise) -> tuple[PromiseDate, ...]:
+    """ATP by date, as it is told."""
+    return tuple(PromiseDate(rfc3339(eta_ms), units) for eta_ms, units in coming.dates)
+
+
+def _promise(whole: Whole, terms: PoolTerms, coming: Promise) -> ExplainedPromise | None:
+    if terms.preorder_limit <= 0:
+        return None
+    promised = sum(line.promised_by(terms.pool) for line in whole.expected)
+    return ExplainedPromise(limit=terms.preorder_limit, promised=promised, dates=promise_dates(coming))
+
+
+def _shown(whole: Whole, terms: PoolTerms, parts: Sequence[int], coming: Promise) -> ShownValue:
     view = whole.views.get(terms.pool, View())
+    value = pools.shown(terms, parts, coming.eta_ms, was_in_stock=pools.was_in_stock(view))
     return ShownValue(
         available=None if value.available < 0 else value.available,
         capped=value.capped == 1,
@@ -149,8 +184,8 @@ def _shown(whole: Whole, terms: PoolTerms, parts: Sequence[int]) -> ShownValue:
     )
 
 
-def _formula(groups: Sequence[ExplainedGroup], terms: PoolTerms, units: int, value: ShownValue) -> str:
-    """The whole sum in one line: each group, then the pool, then what is shown of it."""
+def _formula(groups: Sequence[ExplainedGroup], terms: PoolTerms, units: int) -> list[str]:
+    """The whole sum, to be read in one line: each group, then the pool."""
     told = [group for group in groups if group.locations]
     steps = [f"{group.id or 'in no group'}: {_terms(group)}{_after(group)}" for group in told]
     if len(told) > 1:
@@ -163,10 +198,25 @@ def _formula(groups: Sequence[ExplainedGroup], terms: PoolTerms, units: int, val
         steps.append(f"available: {supply} is below the threshold {terms.threshold}, so 0")
     else:
         steps.append(f"available: max(0, {supply} − {terms.safety}) = {units}")
+    return steps
+
+
+def _formula_of_promise(terms: PoolTerms, units: int, coming: Promise, told: ExplainedPromise | None) -> list[str]:
+    if told is None:
+        return []
+    if units:
+        return [f"to be promised: 0, because {units} are available"]
+    later = pools.above(sum(coming.rooms), terms.threshold, terms.safety) if terms.sell else 0
+    least = f"limit {told.limit} − {told.promised} promised, {sum(each.quantity for each in coming.spare)} coming"
+    step = f"to be promised: max(0, min({least}, {later} available then)) = {coming.units}"
+    return [step + (f", from {told.dates[0].eta[:10]}" if told.dates else "")]
+
+
+def _told(value: ShownValue) -> str:
     number = (
         "no number" if value.available is None else f"{value.available} (capped)" if value.capped else value.available
     )
-    return "; ".join([*steps, f"shown: {number}, {value.status}"])
+    return f"shown: {number}, {value.status}" + (f" {value.eta[:10]}" if value.eta else "")
 
 
 def _terms(group: ExplainedGroup) -> str:

@@ -137,6 +137,8 @@ class House:
         self.statuses = (*BUILT_IN_STATUSES, *(status.id for status in settings.statuses))
         stale = self.document.stale_sources
         self._rules = strongest_first(settings, instant(self.document.active_at_ms), stale)
+        # Whether any pool may promise any SKU before it arrives.
+        self.promises = any(rule.preorder_limit for rule in self._rules)
         self.digest = self._digest()
         indexes = [_group_indexes(pool) for pool in self.pools]
         self._groups_of = {id: tuple(of_pool.get(id, 0) for of_pool in indexes) for id in self.locations}

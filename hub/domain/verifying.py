@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from hub.domain.buckets import DEFICIT, FREE, RESERVED, aside_bucket, fence_bucket, is_shelf
+from hub.domain.expected import ExpectedLine
 from hub.domain.pools import View
 from hub.domain.position import Position
 
@@ -27,6 +28,8 @@ KINDS = {
     "conservation": "units in + deficit is not on hand + in transit + units out",
     "fence_over_target": "a fence holds more than its target",
     "reserved_differs": "`reserved` is not what live reservations hold",
+    "promise_differs": "what is promised of a purchase order is not what live reservations and orders keep of it",
+    "promised_beyond": "more of a purchase order is promised than is still to come",
     "hold_index": "a hold is not listed as it is: by the SKUs that it keeps, or by when its first units are given back",
     "transit_differs": "a transfer's record and its movements disagree about what is on the way",
     "view_parts": "what stands behind a pool's number is not what its positions and rules make",
@@ -115,10 +118,13 @@ class Sku(msgspec.Struct, frozen=True):
     views: dict[str, View]
     # Locations and pools whose bytes cannot be read.
     unreadable: frozenset[str] = frozenset()
+    # Lines of purchase orders; None where they cannot be read, which is told where records are compared.
+    expected: tuple[ExpectedLine, ...] | None = ()
 
 
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 _decode_view = msgspec.msgpack.Decoder(View).decode
+_decode_expected = msgspec.msgpack.Decoder(tuple[ExpectedLine, ...]).decode
 
 
 def read_sku(raw: RawSku) -> tuple[Sku, list[Finding]]:
@@ -147,7 +153,8 @@ def read_sku(raw: RawSku) -> tuple[Sku, list[Finding]]:
     rules = _number(raw.rules)
     if rules is None and (raw.rules is not None or raw.positions or raw.views):
         found.append(Finding("malformed", "the version of its rules is missing or no number", raw.name))
-    return Sku(raw.name, rules, positions, views, frozenset(unreadable)), found
+    expected = _read(_decode_expected, raw.expected) if raw.expected is not None else ()
+    return Sku(raw.name, rules, positions, views, frozenset(unreadable), expected), found
 
 
 def check_positions(sku: Sku, balances: Balances) -> list[Finding]:

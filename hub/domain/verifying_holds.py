@@ -1,4 +1,4 @@
-"""What must hold of the units that somebody keeps: they are what is reserved, and the indexes of holds are complete.
+"""What must hold of the units that somebody keeps: they are what is reserved or promised, and all holds are indexed.
 
 Stored bytes come in as they are; a hold that cannot be read is told where records are compared.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hub.domain.holding.hold import KEPT, Hold
+from hub.domain.holding.hold import KEPT, PURCHASE_ORDER, Hold, State
 from hub.domain.verifying import Finding, Sku, readable
 
 _decode = msgspec.msgpack.Decoder(Hold).decode
@@ -40,6 +40,39 @@ def check_reserved(sku: Sku, kept: Mapping[str, int]) -> list[Finding]:
         if reserved != held and location not in sku.unreadable:
             detail = f"reserved is {reserved}, but live reservations hold {held}"
             found.append(Finding("reserved_differs", detail, sku.name, location))
+    return found
+
+
+def promised_by(sku: str, holds: Iterable[Hold]) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """By location, purchase order and pool: units of a SKU, (held, sold), that are still to come and kept by holds."""
+    units: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for hold in holds:
+        for part in (part for part in hold.parts if part.sku == sku and part.state in KEPT):
+            for each in (each for each in part.allocations if each.is_promised):
+                place = (each.location, each.coming_by.removeprefix(PURCHASE_ORDER), hold.pool)
+                held, sold = units.get(place, (0, 0))
+                is_sold = part.state == State.confirmed
+                units[place] = (held + each.quantity * (not is_sold), sold + each.quantity * is_sold)
+    return units
+
+
+def check_promises(sku: Sku, kept: Mapping[tuple[str, str, str], tuple[int, int]]) -> list[Finding]:
+    """Compare what is promised of purchase orders with the units that holds keep of them, all of one moment."""
+    if sku.expected is None:
+        return []
+    found: list[Finding] = []
+    told = {(line.location, line.purchase_order, pool): (h, s) for line in sku.expected for pool, h, s in line.promises}
+    for place in dict.fromkeys([*told, *kept]):
+        has, wanted = told.get(place, (0, 0)), kept.get(place, (0, 0))
+        if has != wanted:
+            location, order, pool = place
+            detail = f"of {order} {has[0]} are promised to be held and {has[1]} sold, "
+            detail += f"but live holds keep {wanted[0]} and {wanted[1]}"
+            found.append(Finding("promise_differs", detail, sku.name, location, pool))
+    for line in sku.expected:
+        if line.promised > line.outstanding:
+            detail = f"of {line.purchase_order} {line.promised} are promised, but {line.outstanding} are still to come"
+            found.append(Finding("promised_beyond", detail, sku.name, line.location))
     return found
 
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from hub.domain.pools import Profile, Shown, Terms, View, parts_of, shown
+from hub.domain.pools import Profile, Shown, Terms, View, concerns, parts_of, shown, was_in_stock
+from hub.domain.promising import next_eta_ms
 from hub.domain.verifying import Finding, Sku
 
 # Of a partition whose house never changed; a view that concerns nothing cannot be left over from other rules there.
@@ -25,6 +26,10 @@ class House(Protocol):
     @property
     def pool_index(self) -> Mapping[str, int]:
         """Each pool's place in the configuration."""
+
+    @property
+    def promises(self) -> bool:
+        """Whether any pool may promise any SKU before it arrives."""
 
     def profile(self, sku: str) -> Profile:
         """Resolve all rules for a SKU."""
@@ -46,13 +51,13 @@ def check_views(sku: Sku, rules: Rules, last_changes: Mapping[str, int]) -> list
     if sku.rules > rules.version:
         detail = f"computed by the rules {sku.rules}, but the partition has {rules.version}"
         found.append(Finding("rules_ahead", detail, sku.name))
-    if sku.rules != rules.version or rules.house is None or sku.unreadable:
+    if sku.rules != rules.version or rules.house is None or sku.unreadable or sku.expected is None:
         return found
     profile, told = rules.house.profile(sku.name), {finding.pool for finding in found}
     for number, terms in enumerate(profile.terms):
         if terms.pool not in sku.views and terms.pool in told:
             continue
-        found += _check_view(sku, profile, number, terms, is_first=rules.version == _FIRST_RULES)
+        found += _check_view(sku, rules, profile, number)
     if rules.version == _FIRST_RULES:
         for pool in sku.views.keys() - rules.house.pool_index.keys():
             found.append(Finding("view_foreign", "the house has no such pool", sku.name, pool=pool))
@@ -73,17 +78,26 @@ def _gone_back(sku: Sku, last_changes: Mapping[str, int]) -> list[Finding]:
     return found
 
 
-def _check_view(sku: Sku, profile: Profile, number: int, terms: Terms, *, is_first: bool) -> list[Finding]:
+def _check_view(sku: Sku, rules: Rules, profile: Profile, number: int) -> list[Finding]:
+    terms = profile.terms[number]
     view = sku.views.get(terms.pool)
-    concerns = _concerns(sku, profile, number)
+    eta_ms = next_eta_ms(sku.positions, sku.expected or (), profile, number)
+    is_concerned = eta_ms is not None or concerns(sku.positions, profile, number)
     if view is None:
-        if not concerns:
+        if not is_concerned:
             return []
         return [Finding("view_missing", "the pool sees the SKU, but shows nothing of it", sku.name, pool=terms.pool)]
-    if is_first and not concerns and not _has_fence(sku, terms.pool):
+    if not is_concerned and _cannot_be_left(sku, rules, terms.pool, view):
         detail = "nothing of the SKU concerns the pool, yet it has a view"
         return [Finding("view_foreign", detail, sku.name, pool=terms.pool)]
-    return _check_parts(sku, terms, view, parts_of(sku.positions, profile, number)) + _check_shown(sku, terms, view)
+    parts = parts_of(sku.positions, profile, number)
+    return _check_parts(sku, terms, view, parts) + _check_shown(sku, terms, view, eta_ms)
+
+
+def _cannot_be_left(sku: Sku, rules: Rules, pool: str, view: View) -> bool:
+    """Whether nothing ever concerned the pool: no other rules, no fence, and no purchase order that is over."""
+    was_promised = view.changes > 0 and rules.house is not None and rules.house.promises
+    return rules.version == _FIRST_RULES and not _has_fence(sku, pool) and not was_promised
 
 
 def _check_parts(sku: Sku, terms: Terms, view: View, parts: tuple[int, ...]) -> list[Finding]:
@@ -99,13 +113,15 @@ def _check_parts(sku: Sku, terms: Terms, view: View, parts: tuple[int, ...]) -> 
     return [Finding("view_parts", detail, sku.name, pool=terms.pool)]
 
 
-def _check_shown(sku: Sku, terms: Terms, view: View) -> list[Finding]:
+def _check_shown(sku: Sku, terms: Terms, view: View, eta_ms: int | None) -> list[Finding]:
     if len(view.parts) != len(terms.groups):
         return []  # told by the parts already
     found: list[Finding] = []
-    has, wanted = Shown(view.available, view.capped, view.status, view.eta_ms), shown(terms, view.parts)
+    has = Shown(view.available, view.capped, view.status, view.eta_ms)
+    # Whether it was in stock once only the view itself knows.
+    wanted = shown(terms, view.parts, eta_ms, was_in_stock=was_in_stock(view))
     if has != wanted:
-        detail = f"it shows {_told(has)}, but its parts and rules make {_told(wanted)}"
+        detail = f"it shows {_told(has)}, but its parts, what comes and the rules make {_told(wanted)}"
         found.append(Finding("view_shown", detail, sku.name, pool=terms.pool))
     if view.changes < 0 or (view.changes == 0 and has != Shown(-1 if terms.show_status else 0)):
         detail = f"it shows {_told(has)}, but has changed {view.changes} times"
@@ -115,16 +131,6 @@ def _check_shown(sku: Sku, terms: Terms, view: View) -> list[Finding]:
 
 def _told(value: Shown) -> str:
     return f"available {value.available}, capped {value.capped}, status {value.status}, eta {value.eta_ms}"
-
-
-def _concerns(sku: Sku, profile: Profile, number: int) -> bool:
-    """Whether the pool sees a place where the SKU has a position, or has units fenced at one."""
-    pool = profile.terms[number].pool
-    return any(
-        profile.sight(location)[number][0] > 0
-        or any(fence.pool == pool and fence.quantity for fence in position.fences)
-        for location, position in sku.positions.items()
-    )
 
 
 def _has_fence(sku: Sku, pool: str) -> bool:

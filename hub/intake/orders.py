@@ -1,6 +1,5 @@
 """`GET /v1/orders/{order}`: what was told of an order, and where units are kept for it."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -9,6 +8,7 @@ from aiohttp import web
 from hub.access import Claims
 from hub.domain.holding.hold import KEPT, Hold, Part
 from hub.domain.holding.orders import Order, OrderLine, renamed
+from hub.intake.allocated import Etas, allocated, etas_of
 from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response
 from hub.intake.parts import Parts
 from hub.intake.requested import ANY_OWNER
@@ -16,7 +16,6 @@ from hub.intake.reservations import SCOPE
 from protocol.identifiers import OpaqueId
 from protocol.orders import ToldOrder, ToldOrderLine
 from protocol.problems import problem
-from protocol.reservations import ToldAllocation
 
 # Of everybody's orders.
 _SEES_ALL = (ANY_OWNER, "feed:read")
@@ -32,32 +31,30 @@ async def get_order(request: web.Request) -> web.Response:
     order, hold = await parts.held.order(id)
     if order is None or not _may_see(order, hold, claims):
         raise Stopped(problem("not_found", f"There is no order {id} that this caller may see."))
-    return json_response(told_order(id, renamed(order, parts.house.sku), hold))
+    etas = await etas_of(parts, [hold] if hold is not None else [])
+    return json_response(told_order(id, renamed(order, parts.house.sku), hold, etas))
 
 
-def told_order(id: str, order: Order, hold: Hold | None) -> ToldOrder:
+def told_order(id: str, order: Order, hold: Hold | None, etas: Etas) -> ToldOrder:
     """An order as it is told, with what is kept for it; None when nothing ever was."""
     state = "open"
     if order.is_over:
         state = "fulfilled" if any(line.out for line in order.lines) else "cancelled"
     kept = _kept(hold)
-    lines = (_line(order, line, [part for part in kept if part.sku == line.sku]) for line in order.lines)
+    lines = (_line(order, line, [part for part in kept if part.sku == line.sku], etas) for line in order.lines)
     return ToldOrder(order=id, pool=order.pool, state=state, lines=tuple(lines))
 
 
-def _line(order: Order, line: OrderLine, kept: Iterable[Part]) -> ToldOrderLine:
-    places = Counter[str]()
-    for each in (each for part in kept for each in part.allocations):
-        places[each.location] += each.quantity
-    owed = places.pop("", 0)
+def _line(order: Order, line: OrderLine, kept: Iterable[Part], etas: Etas) -> ToldOrderLine:
+    places = [each for part in kept for each in part.allocations]
     rest = line.ordered - line.out if order.is_cancelled else 0
     return ToldOrderLine(
         sku=line.sku,
         ordered=line.ordered,
         cancelled=max(line.cancelled, rest),
         fulfilled=line.out,
-        allocations=tuple(ToldAllocation(*place) for place in places.items()),
-        shortfall=owed,
+        allocations=allocated(line.sku, places, etas),
+        shortfall=sum(each.quantity for each in places if each.is_owed),
     )
 
 
@@ -73,7 +70,7 @@ def _may_see(order: Order, hold: Hold | None, claims: Claims) -> bool:
     is_own = hold is None or hold.owner in ("", claims.sub)
     if not order.pool or not (is_own or any(map(claims.may, _SEES_ALL))):
         return False
-    places = (each.location for part in _kept(hold) for each in part.allocations if each.is_placed)
+    places = (each.location for part in _kept(hold) for each in part.allocations if not each.is_owed)
     return claims.may_pool(order.pool) and all(map(claims.may_location, places))
 
 

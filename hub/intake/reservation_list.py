@@ -5,15 +5,16 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.holding.hold import Hold, State
+from hub.intake.allocated import etas_of
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
 from hub.intake.exchange import json_response
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, sku_in
 from hub.intake.requested import ANY_OWNER
 from hub.intake.reservations import reader
-from hub.intake.reserved import as_of, may_see, reservation
+from hub.intake.reserved import Beside, as_of, may_see, reservation
 from hub.stock.held import Place
-from protocol.reservations import Reservation, ReservationsAnswer
+from protocol.reservations import ReservationsAnswer
 
 # A page looks at so many stretches of the list; none of their reservations may be for this caller.
 STRETCHES_PER_PAGE_MAX = 10
@@ -28,6 +29,10 @@ def _decode_place(packed: bytes) -> Place:
     scan, after = _decode_cursor(packed)
     after.encode()  # half a character is no name
     return Place(scan, after)
+
+
+# Its name, the hold as it is at a time, and that time, UTC milliseconds.
+_Item = tuple[str, Hold, int]
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -58,7 +63,7 @@ async def get_reservations(request: web.Request) -> web.Response:
     limit, place, wanted = limit_in(request), _place(request), _wanted(request, claims)
     sku = request.query.get("sku")
     house_sku = None if sku is None else parts.house.sku(sku_in(sku))
-    items: list[Reservation] = []
+    items: list[_Item] = []
     following: Place | None = place
     for _ in range(STRETCHES_PER_PAGE_MAX):
         found, following = await parts.held.stretch(place, house_sku)
@@ -66,13 +71,19 @@ async def get_reservations(request: web.Request) -> web.Response:
         for kept in found:
             hold = as_of(kept.hold, now_ms)
             if wanted.has(hold):
-                items.append(reservation(kept.name, hold, now_ms))
+                items.append((kept.name, hold, now_ms))
             if len(items) == limit:
-                return json_response(ReservationsAnswer(items=tuple(items), next=cursor_text(kept.place)))
+                return await _answer(parts, items, kept.place)
         if following is None:
             break
         place = following
-    return json_response(ReservationsAnswer(items=tuple(items), next=cursor_text(following)))
+    return await _answer(parts, items, following)
+
+
+async def _answer(parts: Parts, items: list[_Item], following: Place | None) -> web.Response:
+    beside = Beside(etas=await etas_of(parts, (hold for _, hold, _ in items)))
+    told = tuple(reservation(*each, beside) for each in items)
+    return json_response(ReservationsAnswer(items=told, next=cursor_text(following)))
 
 
 def _wanted(request: web.Request, claims: Claims) -> _Wanted:

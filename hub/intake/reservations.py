@@ -9,10 +9,11 @@ from aiohttp import web
 from hub.access import Claims
 from hub.domain.command import Fact, Verb
 from hub.domain.holding.hold import Hold, State, reservation_name
+from hub.intake.allocated import etas_of
 from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response, read_body
 from hub.intake.parts import Parts
 from hub.intake.requested import ANY_OWNER, change_fact, no_location, places_in, reserve_fact, ttl_of
-from hub.intake.reserved import as_of, may_place, may_see, reservation
+from hub.intake.reserved import Beside, as_of, may_place, may_see, reservation
 from hub.stock.outcome import AsItIs, Denied, Granted, Outcome, Refused
 from protocol.codec import Malformed
 from protocol.identifiers import OpaqueId
@@ -31,6 +32,7 @@ _DETAILS = {
     "conflict": "This id was used for another content; the first one stands. Give the new one a new id.",
     "not_held": "The reservation has fewer such units than are named; nothing was changed.",
     "expired": "The time of the reservation is over, and its units are given back.",
+    "not_arrived": "What is asked for has not arrived yet: a purchase order is to bring it; nothing was changed.",
     "ended": "The reservation has ended; no such units are held any more.",
 }
 _to_id = msgspec.json.Decoder(OpaqueId).decode
@@ -114,7 +116,8 @@ async def _seen(parts: Parts, claims: Claims, id: str) -> Hold:
 
 async def _told(parts: Parts, id: str, hold: Hold, tags: tuple[str, ...] = ()) -> Reservation:
     orders = await parts.held.orders([hold.order]) if hold.is_taken_over else {}
-    return reservation(reservation_name(id), hold, parts.held.now_ms(), tags, orders.get(hold.order))
+    beside = Beside(tags, orders.get(hold.order), await etas_of(parts, [hold]))
+    return reservation(reservation_name(id), hold, parts.held.now_ms(), beside)
 
 
 def _needs_places(verb: Verb, hold: Hold) -> bool:

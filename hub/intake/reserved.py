@@ -7,9 +7,10 @@ import msgspec
 from hub.access import Claims
 from hub.domain.holding.hold import KEPT, RESERVATION, Hold, Part, State, over
 from hub.domain.holding.orders import Order
+from hub.intake.allocated import Etas, allocated
 from hub.intake.requested import ANY_OWNER
 from protocol.answers import rfc3339
-from protocol.reservations import Reservation, ToldAllocation, ToldLine
+from protocol.reservations import Reservation, ToldLine
 
 # Counts that a line tells; `held` is what is left.
 _TOLD = (State.confirmed, State.fulfilled, State.released, State.expired, State.broken, State.ordered)
@@ -25,7 +26,7 @@ def may_see(hold: Hold, claims: Claims) -> bool:
     """Whether the caller may see and change it: its own or with the scope for all, in its pools and locations."""
     if hold.owner != claims.sub and not claims.may(ANY_OWNER):
         return False
-    kept = (each.location for part in hold.parts if part.state in KEPT for each in part.allocations if each.is_placed)
+    kept = (each.location for part in hold.parts if part.state in KEPT for each in part.allocations if not each.is_owed)
     return claims.may_pool(hold.pool) and all(map(claims.may_location, kept))
 
 
@@ -35,12 +36,22 @@ def may_place(hold: Hold, claims: Claims) -> bool:
     return reach is None or (hold.only != () and reach.issuperset(hold.only))
 
 
-def reservation(
-    name: str, hold: Hold, now_ms: int, tags: tuple[str, ...] = (), order: Order | None = None
-) -> Reservation:
-    """A reservation as it is told at this time, by the kernel's clock; `order` is the one that took it over."""
+class Beside(msgspec.Struct, frozen=True):
+    """What is told with a reservation and is not kept in it."""
+
+    tags: tuple[str, ...] = ()
+    # The order that took it over.
+    order: Order | None = None
+    etas: Etas = {}
+
+
+NOTHING_BESIDE = Beside()
+
+
+def reservation(name: str, hold: Hold, now_ms: int, beside: Beside = NOTHING_BESIDE) -> Reservation:
+    """A reservation as it is told at this time, by the kernel's clock."""
     hold = as_of(hold, now_ms)
-    state = hold.state if hold.state != State.ordered else _state_by(order)
+    state = hold.state if hold.state != State.ordered else _state_by(beside.order)
     return Reservation(
         id=name.removeprefix(f"{RESERVATION}:"),
         state=state.name,
@@ -49,8 +60,8 @@ def reservation(
         kind=hold.kind,
         owner=hold.owner,
         order=hold.order or None,
-        lines=tuple(_line(sku, [part for part in hold.parts if part.sku == sku]) for sku in hold.skus),
-        tags=tags,
+        lines=tuple(_line(sku, [part for part in hold.parts if part.sku == sku], beside.etas) for sku in hold.skus),
+        tags=beside.tags,
     )
 
 
@@ -64,16 +75,15 @@ def _state_by(order: Order | None) -> State:
     return State.fulfilled if any(line.out for line in order.lines) else State.released
 
 
-def _line(sku: str, parts: list[Part]) -> ToldLine:
-    units, kept = Counter[int](), Counter[str]()
+def _line(sku: str, parts: list[Part], etas: Etas) -> ToldLine:
+    units = Counter[int]()
     for part in parts:
         units[part.state] += part.quantity
-        if part.state in KEPT:
-            kept.update({each.location: each.quantity for each in part.allocations if each.is_placed})
+    kept = (each for part in parts if part.state in KEPT for each in part.allocations)
     return ToldLine(
         sku=sku,
         quantity=units.total(),
-        allocations=tuple(ToldAllocation(*each) for each in kept.items()),
+        allocations=allocated(sku, kept, etas),
         **{state.name: units[state] for state in _TOLD},
     )
 

@@ -23,7 +23,7 @@ from hub.intake.reads import (
 from hub.intake.reservation_list import get_reservations
 from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
-from hub.intake.supply import get_expected, get_serial
+from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
 from protocol.problems import problem
@@ -52,6 +52,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/availability/query", guarded(query_availability))
     app.router.add_get("/v1/availability/locations", guarded(get_locations))
     app.router.add_get("/v1/availability/explain", guarded(get_explanation))
+    app.router.add_get("/v1/availability/promise", guarded(get_promise))
     app.router.add_get("/v1/availability/history", guarded(get_history))
     app.router.add_get("/v1/positions", guarded(get_positions))
     app.router.add_get("/v1/accuracy", guarded(get_accuracy))

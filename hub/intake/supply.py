@@ -1,13 +1,14 @@
-"""What is expected of a SKU, and where its pieces are, over HTTP."""
+"""What is expected of a SKU, what is promised of that, and where its pieces are, over HTTP."""
 
 import msgspec
 from aiohttp import web
 
 from hub.domain.expected import ExpectedLine
+from hub.domain.promised import told_promise
 from hub.intake.cursors import cursor_in, cursor_text
 from hub.intake.exchange import Stopped, caller_with, encode_json, json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import limit_in, malformed, required, sku_in
+from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
 from protocol.answers import rfc3339
 from protocol.identifiers import OpaqueId
 from protocol.problems import problem
@@ -35,6 +36,17 @@ async def get_expected(request: web.Request) -> web.Response:
     told = lines[:limit]
     following = cursor_text(_place(told[-1])) if len(lines) > limit else None
     return json_response(ExpectedAnswer(items=tuple(_item(sku, line) for line in told), next=following))
+
+
+async def get_promise(request: web.Request) -> web.Response:
+    """`GET /v1/availability/promise?pool=&sku=`, scope positions:read: units that may be promised, or are."""
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller_with(request, parts.access, SCOPE)
+    pool = visible_pool(request, parts, claims)
+    whole = await parts.reads.whole(parts.house.sku(sku_in(required(request, "sku"))))
+    if pool not in whole.house.pool_index:
+        raise Stopped(no_pool(pool))
+    return json_response(told_promise(whole, pool, claims.may_location))
 
 
 async def get_serial(request: web.Request) -> web.Response:

@@ -1,23 +1,19 @@
 """Before a change of rules: which SKUs would be shown otherwise, read off all positions in a fifth of the time."""
 
 import asyncio
-from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
-from hub.domain.position import Position
-from hub.domain.preview import Difference, differences
+from hub.domain.preview import Difference, Stored, differences
 from hub.domain.rules import House
-from hub.stock import keys
+from hub.stock import keys, unpacked
 from hub.stock.reading import reading
 from hub.stock.sweep import SHARE
 
 SKUS_PER_STEP = 50
 # Differences that are listed; the others are only counted.
 LISTED_MAX = 1_000
-
-_decode_position = msgspec.msgpack.Decoder(Position).decode
 
 
 class Preview(msgspec.Struct):
@@ -66,17 +62,16 @@ async def _step(client: Redis, batch: list[bytes], before: House, after: House, 
     for key, fields in zip(batch, hashes, strict=True):
         began = clock()
         sku = keys.sku_name(key)
-        found.add(sku, differences(_positions(fields), sku, before, after))
+        found.add(sku, differences(_stored(sku, fields), sku, before, after))
         spent += clock() - began
         # A large house takes milliseconds for each; sales come in between, and their time is not the preview's.
         await asyncio.sleep(0)
     await asyncio.sleep(spent * (1 / SHARE - 1))
 
 
-def _positions(fields: dict[Any, Any]) -> dict[str, Position]:
-    prefix = len(keys.POSITION_FIELD)
-    return {
-        field[prefix:].decode(): _decode_position(packed)
-        for field, packed in fields.items()
-        if field.startswith(keys.POSITION_FIELD)
-    }
+def _stored(sku: str, fields: dict[bytes, bytes]) -> Stored:
+    return Stored(
+        unpacked.positions_in(sku, fields),
+        unpacked.expected_of(sku, fields.get(keys.EXPECTED_FIELD)),
+        unpacked.views_in(sku, fields),
+    )

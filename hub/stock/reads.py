@@ -4,7 +4,7 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from time import time
 from typing import Any, cast
 
@@ -16,13 +16,12 @@ from hub.domain.entry import Seq
 from hub.domain.expected import ExpectedLine
 from hub.domain.explain import Whole
 from hub.domain.pools import View
-from hub.domain.position import Position
 from hub.domain.serials import Piece, field_of
 from hub.domain.shown import item, position_item
 from hub.domain.transit import Record
 from hub.faults import Unavailable
 from hub.patience import attempts
-from hub.stock import keys
+from hub.stock import keys, unpacked
 from hub.stock.batcher import Batcher
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
@@ -34,12 +33,11 @@ from protocol.answers import AvailabilityItem, PositionItem
 
 # About so many in one step of a scan: each may name 2,000 SKUs.
 TRANSFERS_PER_STRETCH = 100
+# SKUs whose purchase orders are read at once: each may have 232 lines.
+SKUS_PER_LOOK = 500
 
-_decode_view = msgspec.msgpack.Decoder(View).decode
-_decode_position = msgspec.msgpack.Decoder(Position).decode
 _decode_piece = msgspec.msgpack.Decoder(Piece).decode
 _decode_transfer = msgspec.msgpack.Decoder(Record).decode
-_decode_expected = msgspec.msgpack.Decoder(list[ExpectedLine]).decode
 
 CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
 # Whose Redis it is, how far it is, and which house it holds.
@@ -88,7 +86,7 @@ class Reads:
         never_shown = View(available=-1) if house.pools[index].show_status else View()
         now_ms = int(time() * 1000)
         return [
-            item(sku, _view(sku, pool, packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
+            item(sku, unpacked.view_of(sku, pool, packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
             for sku, packed in zip(skus, views, strict=True)
         ]
 
@@ -123,8 +121,7 @@ class Reads:
         """Every position of a SKU, by location."""
         _, fields = await self._fields_and_token(sku)
         found = [
-            position_item(sku, location, _position(sku, location, packed))
-            for location, packed in _named(fields, keys.POSITION_FIELD)
+            position_item(sku, location, position) for location, position in unpacked.positions_in(sku, fields).items()
         ]
         return sorted(found, key=lambda position: position.location)
 
@@ -145,8 +142,9 @@ class Reads:
                     self._current.house,
                     self._kernel.epoch,
                     sku,
-                    {name: _position(sku, name, packed) for name, packed in _named(fields, keys.POSITION_FIELD)},
-                    {name: _view(sku, name, packed) for name, packed in _named(fields, keys.VIEW_FIELD)},
+                    unpacked.positions_in(sku, fields),
+                    unpacked.views_in(sku, fields),
+                    unpacked.expected_of(sku, fields.get(keys.EXPECTED_FIELD)),
                 )
         raise Unavailable(CHANGES_TOO_FAST)
 
@@ -167,9 +165,21 @@ class Reads:
         Raises:
             Unavailable: Redis did not answer, or is not the one this process works with.
         """
-        [[packed]] = await self._hashes([(keys.sku(sku), (keys.EXPECTED_FIELD,))])
-        lines = [] if packed is None else _decode_expected(packed)
+        [lines] = (await self.expected_among([sku])).values()
         return sorted(lines, key=lambda line: (line.location, line.purchase_order))
+
+    async def expected_among(self, skus: Sequence[str]) -> dict[str, list[ExpectedLine]]:
+        """The same of several distinct SKUs, in no order.
+
+        Raises:
+            Unavailable: as `expected_of`.
+        """
+        found: dict[str, list[ExpectedLine]] = {}
+        for start in range(0, len(skus), SKUS_PER_LOOK):
+            some = skus[start : start + SKUS_PER_LOOK]
+            rows = await self._hashes([(keys.sku(sku), (keys.EXPECTED_FIELD,)) for sku in some])
+            found |= {sku: unpacked.expected_of(sku, packed) for sku, [packed] in zip(some, rows, strict=True)}
+        return found
 
     async def piece(self, sku: str, serial: str) -> Piece | None:
         """Where the piece with this serial number was last; None when no fact ever named it.
@@ -218,7 +228,7 @@ class Reads:
         field = (keys.POSITION_FIELD + location.encode(),)
         rows = await self._hashes([(keys.sku(sku), field) for sku in skus])
         return [
-            position_item(sku, location, _position(sku, location, row[0]))
+            position_item(sku, location, unpacked.position_of(sku, location, row[0]))
             for sku, row in zip(skus, rows, strict=True)
             if row[0] is not None
         ]
@@ -265,26 +275,3 @@ class Reads:
                 await self._batcher.submit([Refresh(sku) for sku in described_anew])
             if share < 1:
                 await asyncio.sleep((clock() - began) * (1 / share - 1))
-
-
-def _named(fields: dict[bytes, bytes], prefix: bytes) -> Iterator[tuple[str, bytes]]:
-    """The fields of one kind, by the name behind their prefix."""
-    return ((field[len(prefix) :].decode(), packed) for field, packed in fields.items() if field.startswith(prefix))
-
-
-def _position(sku: str, location: str, packed: bytes) -> Position:
-    try:
-        return _decode_position(packed)
-    except msgspec.MsgspecError as error:
-        raise _unreadable(f"the position of {sku} at {location}", sku) from error
-
-
-def _view(sku: str, pool: str, packed: bytes) -> View:
-    try:
-        return _decode_view(packed)
-    except msgspec.MsgspecError as error:
-        raise _unreadable(f"what the pool {pool} shows of {sku}", sku) from error
-
-
-def _unreadable(what: str, sku: str) -> Unavailable:
-    return Unavailable(f"{what} cannot be read in Redis; `hub verify --sku {sku}` says what is wrong there", 60)

@@ -1,9 +1,18 @@
-"""Compare what is reserved with what holds keep, and the indexes of holds with the holds."""
+"""Compare what is reserved and promised with what holds keep, and the indexes of holds with the holds."""
 
 from collections.abc import Mapping, Sequence
 
-from hub.domain.verifying import Finding, RawSku, read_sku, readable
-from hub.domain.verifying_holds import check_indexes, check_reserved, entries_of, name_in, read_hold, units_at
+from hub.domain.verifying import Finding, RawSku, Sku, read_sku, readable
+from hub.domain.verifying_holds import (
+    check_indexes,
+    check_promises,
+    check_reserved,
+    entries_of,
+    name_in,
+    promised_by,
+    read_hold,
+    units_at,
+)
 from hub.domain.verifying_records import HOLDS
 from hub.faults import ServerRefused
 from hub.stock import keys
@@ -31,7 +40,9 @@ class HoldCheck:
         self._report = report
 
     async def check_reserved(self, skus: Sequence[RawSku]) -> None:
-        """What positions have reserved is what holds keep there; SKUs that are held meanwhile are looked at again.
+        """What is reserved at positions and promised of purchase orders is what holds keep there.
+
+        SKUs that are held meanwhile are looked at again.
 
         Raises:
             Unavailable: Redis did not answer.
@@ -69,7 +80,7 @@ class HoldCheck:
                 self._report.add(check_indexes(each.name, hold, each.due_at_ms, each.entries))
 
     async def _check_reserved(self, skus: Sequence[RawSku]) -> None:
-        has_reserved = {raw.name for raw in skus if any(each.reserved for each in read_sku(raw)[0].positions.values())}
+        says_so = {raw.name for raw in skus if _says_that_units_are_kept(read_sku(raw)[0])}
         names = list(dict.fromkeys(raw.name for raw in skus if not raw.unreadable))
         for tries in range(TRIES_MAX):
             found = dict(zip(names, await self._moments.entries(names, HOLDS_OF_SKU_MAX + 1), strict=True))
@@ -77,7 +88,7 @@ class HoldCheck:
                 self._report.leave_unchecked(_MANY.format(count=HOLDS_OF_SKU_MAX, sku=sku))
                 del found[sku]
             if not tries:
-                found = {sku: entries for sku, entries in found.items() if entries or sku in has_reserved}
+                found = {sku: entries for sku, entries in found.items() if entries or sku in says_so}
             names = []
             while found:
                 names += await self._look(_some(found))
@@ -96,8 +107,14 @@ class HoldCheck:
             raw, packed = told
             holds = [hold for each in packed if (hold := read_hold(each)) is not None]
             if len(holds) == len(packed) and not raw.unreadable:
-                self._report.add(check_reserved(read_sku(raw)[0], units_at(name, holds)))
+                sku, _ = read_sku(raw)
+                self._report.add(check_reserved(sku, units_at(name, holds)))
+                self._report.add(check_promises(sku, promised_by(name, holds)))
         return again
+
+
+def _says_that_units_are_kept(sku: Sku) -> bool:
+    return any(each.reserved for each in sku.positions.values()) or any(line.promises for line in sku.expected or ())
 
 
 def _some(found: dict[str, list[bytes]]) -> dict[str, list[bytes]]:

@@ -246,3 +246,21 @@ async def test_a_location_that_was_added_takes_what_was_parked_before(door: Door
     assert (await reload(door)).json()["changed"]
     # The reload has it replayed by itself, perhaps before the sender comes again.
     assert (await door.send(parked)).json()["status"] in ("applied", "accepted", "duplicate")
+
+
+async def test_a_dry_run_knows_what_may_be_promised_of_what_is_expected(door: Door, tmp_path: Path) -> None:
+    eta = "2099-12-01T08:00:00.000Z"
+    expected = door.event("expected", line("BAG-ROUGE", 2), purchase_order="PO-1", eta=eta)
+    assert (await door.send(expected)).status == 200
+    write(door, tmp_path, HOUSE.replace("cap = 10", "cap = 10\npreorder_limit = 3"))
+
+    told = (await reload(door, dry_run="true")).json()
+
+    assert told["skus"] == [
+        {
+            "sku": "BAG-ROUGE",
+            "pool": "online",
+            "from": {"available": 0, "status": "out_of_stock"},
+            "to": {"available": 0, "status": "preorder", "eta": eta},
+        }
+    ]

@@ -6,6 +6,7 @@ import msgspec
 
 from hub.domain.catalogue import SkuSettings
 from hub.domain.command import Line, Ordering, Supply
+from hub.domain.holding.hold import Hold
 from hub.domain.remembering import DAY_MS
 from hub.stock import keys
 from hub.stock.outcome import Denied, Granted
@@ -64,6 +65,16 @@ async def _list(hand: Hand) -> None:
     await hand.redis.zadd(keys.HELD, {entry.replace(b"BELT", b"HAT"): 0})
 
 
+async def _wait(hand: Hand) -> None:
+    """What a hold keeps on the shelf is to come by a purchase order instead."""
+    packed: Any = await hand.redis.hget(keys.HOLDS, "reservation:k-held")
+    hold = msgspec.msgpack.decode(packed, type=Hold)
+    [part] = hold.parts
+    coming = tuple(msgspec.structs.replace(each, coming_by="purchase_order:PO-9") for each in part.allocations)
+    changed = msgspec.structs.replace(hold, parts=(msgspec.structs.replace(part, allocations=coming),))
+    await hand.redis.hset(keys.HOLDS, "reservation:k-held", encode(changed))
+
+
 async def _record(hand: Hand, table: str, field: str, value: Any) -> None:
     await hand.redis.hset(table, field, encode(value))
 
@@ -77,7 +88,8 @@ async def _expected(hand: Hand, **changes: Any) -> None:
     packed: Any = await hand.redis.hget(keys.sku("COAT"), "e")
     location, order, quantity, received, eta, set_at = msgspec.msgpack.decode(packed)[0]
     line = {"quantity": quantity, "received": received} | changes
-    await hand.raw("COAT", b"e", encode([[location, order, line["quantity"], line["received"], eta, set_at]]))
+    packed_line = [location, order, line["quantity"], line["received"], eta, set_at, line.get("promises", [])]
+    await hand.raw("COAT", b"e", encode([packed_line]))
 
 
 async def _voided(hand: Hand, units: int) -> None:
@@ -174,6 +186,29 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
         "fewer than nothing ordered",
         lambda hand: _expected(hand, quantity=-1),
         {about("record_differs", "COAT"), about("negative", "COAT", "PAR")},
+    ),
+    (
+        "a promise that nobody keeps",
+        lambda hand: _expected(hand, promises=[["online", 1, 2]]),
+        {about("record_differs", "COAT"), about("promise_differs", "COAT", "PAR", "online")},
+    ),
+    (
+        "more promised than still comes",
+        lambda hand: _expected(hand, promises=[["online", 0, 4]]),
+        {
+            about("record_differs", "COAT"),
+            about("promise_differs", "COAT", "PAR", "online"),
+            about("promised_beyond", "COAT", "PAR"),
+        },
+    ),
+    (
+        "a hold that waits for a purchase order of which nobody knows",
+        _wait,
+        {
+            about("record_differs"),
+            about("reserved_differs", "BELT", "LON"),
+            about("promise_differs", "BELT", "LON", "online"),
+        },
     ),
     (
         "supply that was forgotten",

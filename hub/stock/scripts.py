@@ -40,6 +40,8 @@ KERNEL = (
     "bringing",
     "moved",
     "transit",
+    "in_transit",
+    "travelling",
     "early",
     "transfers",
     "voids",

@@ -12,9 +12,11 @@ from hub.domain.draft import Draft
 from hub.domain.entry import Seq
 from hub.domain.holding.account import known_order
 from hub.domain.holding.hold import KEPT, LIVE, OWNERS, Hold, hold_from, owners_field, owners_of_order, reservation_name
+from hub.domain.holding.in_transit import units_in_transit
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
+from tests.model.journeys import journeys, nobodys
 from tests.model.regrets import regrets
 from tests.model.worlds import (
     BUSY_PLACES,
@@ -160,6 +162,8 @@ def holdings(id: str) -> st.SearchStrategy[Telling]:
         verbs(id),
         orderings(id),
         orderings(id),
+        journeys(id, orders=st.one_of(orders, orders, nobodys)),
+        journeys(id, orders=st.one_of(orders, orders, nobodys)),
         named_sales(id),
         regrets(id),
         tellings(id),
@@ -208,6 +212,13 @@ def kept_at(holds: dict[str, Hold]) -> dict[tuple[str, str], int]:
                 place = (part.sku, each.location)
                 units[place] = units.get(place, 0) + each.quantity
     return units
+
+
+def travelling(holds: dict[str, Hold]) -> dict[tuple[str, str, str], int]:
+    """Units by transfer, SKU and name of the hold that they are kept for, as the holds say."""
+    return {
+        (id, sku, name): units for name, hold in holds.items() for (id, sku), units in units_in_transit(hold).items()
+    }
 
 
 def fenced_at(holds: dict[str, Hold]) -> dict[tuple[str, str, str], int]:

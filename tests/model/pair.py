@@ -40,8 +40,8 @@ from hub.stock.outcome import (
     Stale,
     Unchanged,
 )
-from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, with_skus
-from tests.model.journeys import between, moved_between, transfers_of, with_transfer
+from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, travelling, with_skus
+from tests.model.journeys import between, check_held, held_on_the_way, moved_between, transfers_of, with_transfer
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing_of
 from tests.model.supply import check_suspects, expected_in, table_in
@@ -438,6 +438,9 @@ class Pair:
         places = [(sku, location, what) for sku, at in positions.items() for location, what in at.items()]
         reserved = {(sku, location): what.reserved for sku, location, what in places if what.reserved}
         assert reserved == kept_at(holds)
+        transfers = transfers_of(self.model)
+        assert held_on_the_way(transfers) == travelling(holds)
+        check_held(transfers)
         fenced = {
             (sku, where, each.pool): each.held for sku, where, what in places for each in what.fences if each.held
         }

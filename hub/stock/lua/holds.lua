@@ -180,6 +180,7 @@ end
 -- Remember a hold, in another table once nothing is kept for it.
 function holding.keep(change, call, name, hold)
   hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
+  holding.note_in_transit(change, call, name, hold)
   if holding.has(hold, holding.KEPT) then
     set_record(change, 'holds', name, hold)
   else

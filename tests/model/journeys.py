@@ -23,10 +23,8 @@ nobodys = st.just("")
 
 
 @st.composite
-def journeys(
-    draw: st.DrawFn, id: str, *, in_doubt: bool = True, orders: st.SearchStrategy[str] = nobodys
-) -> Telling:
-    """Part of a transfer; `in_doubt` lets dispatches disagree about where it goes, and they may be for one of `orders`."""
+def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True, orders: st.SearchStrategy[str] = nobodys) -> Telling:
+    """Part of a transfer, perhaps for one of `orders`; `in_doubt` lets dispatches disagree about where it goes."""
     transfer = draw(st.sampled_from(("T1", "T1", "T2")))
     told, time_ms = draw(named([Line(sku, "", number) for sku, number in draw(units)])), draw(offsets)
     early = tuple(

@@ -297,6 +297,9 @@ class Pair:
             timed = msgspec.structs.replace(fact, time_ms=min(fact.time_ms, now_ms))
             for place, time_ms, units in self.sales.sell(timed) if fact.verb == "sale" else self.sales.void(timed):
                 self.shelves.tell(place, Told(number, time_ms, units))
+        if fact.verb != "sale":
+            # Units that an order waited for leave with whatever brings them.
+            self._add_up_moved(self.model.journal[number], number, only_out=True)
         if fact.verb == "void":
             return
         for line in fact.lines:
@@ -316,10 +319,10 @@ class Pair:
         is_void_of_named = isinstance(fact.detail, Voiding) and (fact.source, fact.detail.sale) in self.named_sales
         return is_void_of_named or fact.verb in REQUESTS | ORDER_VERBS
 
-    def _add_up_moved(self, entry: Entry, number: int) -> None:
+    def _add_up_moved(self, entry: Entry, number: int, *, only_out: bool = False) -> None:
         """What left for somebody it was held for, or came back; where no order says otherwise that is what was told."""
         for move in entry.movements:
-            units = (move.from_bucket == "customer") - (move.to_bucket == "customer")
+            units = (move.from_bucket == "customer" and not only_out) - (move.to_bucket == "customer")
             told = Told(number, entry.time_ms if move.time_ms is None else move.time_ms, units * move.quantity)
             self.shelves.tell((entry.skus[move.sku], move.location), told)
 

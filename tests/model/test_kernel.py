@@ -8,6 +8,7 @@ from tests.model.happenings import happenings
 from tests.model.holdings import stocked
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
+from tests.model.travels import travels
 from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
 
 at_leisure = settings(
@@ -27,6 +28,14 @@ async def test_the_kernel_does_what_the_model_says(
 @at_leisure
 @given(story=stocked())
 async def test_the_kernel_keeps_units_for_whom_the_model_says(
+    redis_client: Redis, story: tuple[HouseSettings, list[Step]]
+) -> None:
+    await tell(redis_client, *story)
+
+
+@at_leisure
+@given(story=travels())
+async def test_the_kernel_lets_units_travel_for_whom_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:
     await tell(redis_client, *story)

@@ -76,10 +76,14 @@ class Extend(Change, frozen=True, kw_only=True):
     ttl_seconds: Seconds | None = None
 
 
-class ToldAllocation(Struct, frozen=True):
-    """Where units are kept."""
+class ToldAllocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where units are kept, or what brings them: one of the three."""
 
-    location: str
+    location: str | None = None
+    # On their way by it.
+    transfer: str | None = None
+    # Promised out of what it is expected to bring.
+    purchase_order: str | None = None
     quantity: int
 
 

@@ -28,6 +28,7 @@ KINDS = {
     "fence_over_target": "a fence holds more than its target",
     "reserved_differs": "`reserved` is not what live reservations hold",
     "hold_index": "a hold is not listed as it is: by the SKUs that it keeps, or by when its first units are given back",
+    "transfer_held_differs": "a transfer and a hold disagree about the units that the one brings for the other",
     "transit_differs": "a transfer's record and its movements disagree about what is on the way",
     "view_parts": "what stands behind a pool's number is not what its positions and rules make",
     "privacy": "the same, and units fenced for another pool may be shown",

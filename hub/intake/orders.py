@@ -1,6 +1,5 @@
 """`GET /v1/orders/{order}`: what was told of an order, and where units are kept for it."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -13,10 +12,10 @@ from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_
 from hub.intake.parts import Parts
 from hub.intake.requested import ANY_OWNER
 from hub.intake.reservations import SCOPE
+from hub.intake.reserved import told_allocations
 from protocol.identifiers import OpaqueId
 from protocol.orders import ToldOrder, ToldOrderLine
 from protocol.problems import problem
-from protocol.reservations import ToldAllocation
 
 # Of everybody's orders.
 _SEES_ALL = (ANY_OWNER, "feed:read")
@@ -46,17 +45,15 @@ def told_order(id: str, order: Order, hold: Hold | None) -> ToldOrder:
 
 
 def _line(order: Order, line: OrderLine, kept: Iterable[Part]) -> ToldOrderLine:
-    places = Counter[str]()
-    for each in (each for part in kept for each in part.allocations):
-        places[each.location] += each.quantity
-    owed = places.pop("", 0)
+    allocations = [each for part in kept for each in part.allocations]
+    owed = sum(each.quantity for each in allocations if each.is_owed)
     rest = line.ordered - line.out if order.is_cancelled else 0
     return ToldOrderLine(
         sku=line.sku,
         ordered=line.ordered,
         cancelled=max(line.cancelled, rest),
         fulfilled=line.out,
-        allocations=tuple(ToldAllocation(*place) for place in places.items()),
+        allocations=told_allocations(allocations),
         shortfall=owed,
     )
 
@@ -68,12 +65,13 @@ def _kept(hold: Hold | None) -> list[Part]:
 def _may_see(order: Order, hold: Hold | None, claims: Claims) -> bool:
     """Whether the caller may see the order, once it was placed: in its pools and locations, its own or nobody's.
 
-    One with another owner is seen by who may see everybody's.
+    Its locations are also those where units of it are still to come. One with another owner is seen by who may see
+    everybody's.
     """
     is_own = hold is None or hold.owner in ("", claims.sub)
     if not order.pool or not (is_own or any(map(claims.may, _SEES_ALL))):
         return False
-    places = (each.location for part in _kept(hold) for each in part.allocations if each.is_placed)
+    places = (each.location for part in _kept(hold) for each in part.allocations if not each.is_owed)
     return claims.may_pool(order.pool) and all(map(claims.may_location, places))
 
 

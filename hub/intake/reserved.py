@@ -1,11 +1,12 @@
 """How a reservation is told, and to whom. Pure."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
 from hub.access import Claims
-from hub.domain.holding.hold import KEPT, RESERVATION, Hold, Part, State, over
+from hub.domain.holding.hold import KEPT, RESERVATION, Allocation, Hold, Part, State, over
 from hub.domain.holding.orders import Order
 from hub.intake.requested import ANY_OWNER
 from protocol.answers import rfc3339
@@ -33,6 +34,24 @@ def may_place(hold: Hold, claims: Claims) -> bool:
     """Whether the caller may have other units found for it: those may lie wherever the reservation allows."""
     reach = claims.reach()
     return reach is None or (hold.only != () and reach.issuperset(hold.only))
+
+
+def told_allocations(allocations: Iterable[Allocation]) -> tuple[ToldAllocation, ...]:
+    """Where units are kept or what brings them, each place once; what is nowhere is not told."""
+    units = Counter[tuple[str, str]]()
+    for each in allocations:
+        if not each.is_owed:
+            brings, _, id = each.coming_by.partition(":")
+            units[brings, id or each.location] += each.quantity
+    return tuple(_told(brings, name, quantity) for (brings, name), quantity in units.items())
+
+
+def _told(brings: str, name: str, quantity: int) -> ToldAllocation:
+    if brings == "transfer":
+        return ToldAllocation(transfer=name, quantity=quantity)
+    if brings == "purchase_order":
+        return ToldAllocation(purchase_order=name, quantity=quantity)
+    return ToldAllocation(location=name, quantity=quantity)
 
 
 def reservation(
@@ -65,15 +84,13 @@ def _state_by(order: Order | None) -> State:
 
 
 def _line(sku: str, parts: list[Part]) -> ToldLine:
-    units, kept = Counter[int](), Counter[str]()
+    units = Counter[int]()
     for part in parts:
         units[part.state] += part.quantity
-        if part.state in KEPT:
-            kept.update({each.location: each.quantity for each in part.allocations if each.is_placed})
     return ToldLine(
         sku=sku,
         quantity=units.total(),
-        allocations=tuple(ToldAllocation(*each) for each in kept.items()),
+        allocations=told_allocations(each for part in parts if part.state in KEPT for each in part.allocations),
         **{state.name: units[state] for state in _TOLD},
     )
 

@@ -68,6 +68,32 @@ async def _record(hand: Hand, table: str, field: str, value: Any) -> None:
     await hand.redis.hset(table, field, encode(value))
 
 
+async def _bring_for_nobody(hand: Hand) -> None:
+    """The transfer of the history, under way, says that it brings a unit for somebody."""
+    packed: Any = await hand.redis.hget(keys.TRANSFERS, "T1")
+    record = msgspec.msgpack.decode(packed)
+    await _record(hand, keys.TRANSFERS, "T1", [*record[:8], [["BAG", "order:k-order", 1]]])
+
+
+async def _let_travel(hand: Hand) -> None:
+    """A unit that is owed to the order is on the way by a transfer that does not know of it."""
+    packed: Any = await hand.redis.hget(keys.HOLDS, "order:k-order")
+    await hand.redis.hset(keys.HOLDS, "order:k-order", encode(_travelling(msgspec.msgpack.decode(packed))))
+
+
+def _travelling(hold: list[Any]) -> list[Any]:
+    """The hold with what is owed of it on the way."""
+    for *_, allocations in hold[11]:
+        for each in allocations:
+            if each[0] == "":
+                each[0], each[3] = "LON", "transfer:T1"
+    return hold
+
+
+def _travels_differently(sku: str) -> set[Place]:
+    return {about("record_differs"), about("transfer_held_differs", sku)}
+
+
 async def seen_day(hand: Hand) -> str:
     booked_at: Any = await hand.redis.hget(keys.META, "booked_at")
     return keys.seen(int(booked_at) // DAY_MS)
@@ -237,6 +263,8 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
         lambda hand: hand.redis.zadd(keys.EXPIRY, {"reservation:ghost": 5}),
         {about("hold_index")},
     ),
+    ("a unit that travels for a hold that has none on the way", _bring_for_nobody, _travels_differently("BAG")),
+    ("a unit on the way that no transfer brings", _let_travel, _travels_differently("BUCKLE")),
     ("an index that is none", lambda hand: _replace(hand, keys.HELD), {about("malformed")}),
     ("a sale that was forgotten", lambda hand: _forget(hand, "till:m-s-1"), {about("seen_missing")}),
     ("an id that points to another entry", _point_elsewhere, {about("seen_differs"), about("seen_missing")}),

@@ -19,8 +19,8 @@ from hub.domain.serials import Piece
 from hub.domain.shifting import paired
 from hub.domain.transit import CLOSED, OPEN, Record, known_transfer, stored_transfer
 
-# What of a transfer is kept for somebody: pairs of a SKU and a hold.
-HELD_MAX = 2_000
+# What of a transfer is kept for somebody: pairs of a SKU and a hold. Each takes some 0.3 ms of Redis when it arrives.
+HELD_MAX = 500
 
 
 class Account:
@@ -140,6 +140,6 @@ class Account:
         # As the holds are by now.
         held = known_transfer(self._draft, self._id).held
         if len(held) > HELD_MAX:
-            self._draft.park(f"a transfer brings at most {HELD_MAX} SKUs for orders")
+            self._draft.park(f"a transfer keeps units for at most {HELD_MAX} lines of orders")
         record = Record(version, self._to, self._is_final, sums, unnamed=unnamed, since_ms=since_ms, held=held)
         self._draft.set_record(table, self._id, stored_transfer(record))

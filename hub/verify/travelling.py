@@ -10,7 +10,7 @@ from hub.stock.held_moments import HeldMoments
 from hub.stock.remembered import Remembering
 from hub.verify.report import Report
 
-# Transfers that are read at one moment, each with at most 2,000 holds.
+# Transfers that are read at one moment, each with at most 500 holds.
 TRANSFERS_PER_LOOK = 10
 # Holds that are read at one moment.
 HOLDS_PER_LOOK = 500

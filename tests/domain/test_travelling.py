@@ -267,5 +267,5 @@ def test_a_transfer_brings_units_for_so_many_orders_and_no_more(world: Travels) 
 
     told = world.send()
 
-    assert (told.kind, told.why) == ("parked", f"a transfer brings at most {HELD_MAX} SKUs for orders")
+    assert (told.kind, told.why) == ("parked", f"a transfer keeps units for at most {HELD_MAX} lines of orders")
     assert world.kept() == {(LON, ""): 1}

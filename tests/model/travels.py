@@ -77,11 +77,11 @@ def ends(draw: st.DrawFn, id: str) -> Telling:
 @st.composite
 def others(draw: st.DrawFn, id: str) -> Telling:
     """What else happens where the units leave and arrive."""
-    where = draw(st.sampled_from((TO, TO, "LON")))
-    verb: Verb = draw(st.sampled_from(("count", "count", "receipt", "adjustment", "sale")))
+    where = draw(st.sampled_from((TO, "LON")))
+    verb: Verb = draw(st.sampled_from(("count", "count", "count", "receipt", "adjustment", "sale")))
     quantity, sku = draw(few), draw(skus)
     lines = (Line(sku, where, -quantity if verb == "adjustment" else quantity),)
-    counting = Counting(draw(moments), "physical", location=where) if verb == "count" else None
+    counting = Counting(draw(moments) + 1, "physical", location=where) if verb == "count" else None
     pool = "market" if verb == "sale" else ""
     return _telling(verb, id, draw(moments), pool=pool, lines=lines, detail=counting)
 

@@ -28,14 +28,16 @@ end
 
 -- A transfer that begins with this command is written down by it at the end.
 local function set_held(change, call, id, sku, name, units)
-  local found, held, is_new = transit.found(change, call, id), {}, true
+  local found, held, new = transit.found(change, call, id), {}, { sku, name, units }
   for _, each in ipairs(found[HELD] or NONE) do
-    local is_it = each[1] == sku and each[2] == name
-    if is_it then is_new = false end
-    local left = is_it and units or each[3]
-    if left > 0 then held[#held + 1] = { each[1], each[2], left } end
+    if each[2] ~= name or each[1] ~= sku then
+      held[#held + 1] = each
+    else
+      if units > 0 then held[#held + 1] = new end
+      new = nil
+    end
   end
-  if is_new then held[#held + 1] = { sku, name, units } end
+  held[#held + 1] = new
   set_record(change, transit.OPEN, id, {
     found[1], found[2], found[3], found[4], found[5], found[6] or {}, found[7] or {}, found[8] or 0, held,
   })

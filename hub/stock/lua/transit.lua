@@ -12,7 +12,7 @@
 -- Of a transfer's record, and the tables where it lies.
 local transit = {
   VERSION = 1, TO = 2, IS_FINAL = 3, SUMS = 4, EARLY = 5, REACHES = 6, UNNAMED = 7, SINCE = 8, HELD = 9,
-  OPEN = 'transfers', CLOSED = 'closed_transfers', SKUS_MAX = 2000, HELD_MAX = 2000,
+  OPEN = 'transfers', CLOSED = 'closed_transfers', SKUS_MAX = 2000, HELD_MAX = 500,
 }
 
 do
@@ -187,7 +187,7 @@ function transit.keep(change, call, account, version)
   change.moment = nil
   local is_final = account.is_final == 1
   local held = transit.found(change, call, account.id)[transit.HELD] or {}
-  if #held > transit.HELD_MAX then no_room('a transfer brings at most ' .. transit.HELD_MAX .. ' SKUs for orders') end
+  if #held > transit.HELD_MAX then no_room('a transfer keeps units for at most ' .. transit.HELD_MAX .. ' lines of orders') end
   if is_final and record_of(change, call, transit.OPEN, account.id) then
     set_record(change, transit.OPEN, account.id, nil)
   end

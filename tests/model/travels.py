@@ -22,14 +22,14 @@ orders = st.sampled_from(ORDERS)
 pieces = st.lists(st.sampled_from(("s-1", "s-2", "s-3")), unique=True, max_size=2).map(tuple)
 
 
-def _telling(verb: Verb, id: str, time_ms: int = 0, **changes: Any) -> Telling:
+def telling(verb: Verb, id: str, time_ms: int = 0, **changes: Any) -> Telling:
     plain = {"hash": "content-1", "time_ms": 0, "stated_ms": 0, "ledger_checked": True, "payload": f'{{"id":"{id}"}}'}
     fact = Fact(verb=verb, type=TYPES.get(verb, verb), source="till", id=id, **(plain | changes))
     return Telling(fact, time_ms, time_ms)
 
 
-def _place(id: str, *asked: tuple[str, str, int]) -> Telling:
-    return _telling("order_place", f"place-{id}", pool="store", detail=Ordering(id, asked, prefer=("LON",)))
+def place(id: str, *asked: tuple[str, str, int]) -> Telling:
+    return telling("order_place", f"place-{id}", pool="store", detail=Ordering(id, asked, prefer=("LON",)))
 
 
 @st.composite
@@ -47,7 +47,7 @@ def dispatches(draw: st.DrawFn, id: str) -> Telling:
     lines = draw(starts.flatmap(_lines))
     order = draw(st.one_of(orders, orders, orders, st.just("")))
     detail = Transfer(draw(transfers), TO, 0, own_lines=len(lines), order=order)
-    return _telling("dispatch", id, draw(moments), lines=lines, detail=detail)
+    return telling("dispatch", id, draw(moments), lines=lines, detail=detail)
 
 
 @st.composite
@@ -55,7 +55,7 @@ def receipts(draw: st.DrawFn, id: str) -> Telling:
     told = [(line.sku, line.quantity, *filter(None, [line.serials])) for line in draw(_lines(TO))]
     is_final = draw(st.sampled_from((0, 0, 0, 1)))
     early = tuple(told) if not is_final or draw(st.booleans()) else ()
-    return _telling("receive", id, draw(moments), detail=Transfer(draw(transfers), "", 0, is_final, early=early))
+    return telling("receive", id, draw(moments), detail=Transfer(draw(transfers), "", 0, is_final, early=early))
 
 
 @st.composite
@@ -65,13 +65,13 @@ def ends(draw: st.DrawFn, id: str) -> Telling:
     where = draw(st.sampled_from((TO, TO, "LON")))
     if verb == "sale":
         selling: Detail = Selling("", draw(orders))
-        return _telling(
+        return telling(
             verb, id, draw(moments), pool="store", lines=(Line(draw(skus), where, draw(few)),), detail=selling
         )
     asked = tuple((sku, "", draw(few)) for sku in draw(st.lists(skus, max_size=2, unique=True)))
     asked = asked or ((("BAG", "", 1),) if verb == "order_change" else ())
     location = draw(st.sampled_from(("", where))) if verb == "order_fulfil" else ""
-    return _telling(verb, id, draw(moments), detail=Ordering(draw(orders), asked, location))
+    return telling(verb, id, draw(moments), detail=Ordering(draw(orders), asked, location))
 
 
 @st.composite
@@ -83,7 +83,7 @@ def others(draw: st.DrawFn, id: str) -> Telling:
     lines = (Line(sku, where, -quantity if verb == "adjustment" else quantity),)
     counting = Counting(draw(moments) + 1, "physical", location=where) if verb == "count" else None
     pool = "market" if verb == "sale" else ""
-    return _telling(verb, id, draw(moments), pool=pool, lines=lines, detail=counting)
+    return telling(verb, id, draw(moments), pool=pool, lines=lines, detail=counting)
 
 
 @st.composite
@@ -94,13 +94,13 @@ def travels(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
         pools = tuple(PoolSettings(id, locations=PLACES) for id in POOLS)
         house = msgspec.structs.replace(house, locations=LOCATIONS, pools=pools, rules=())
     stock = [
-        _telling("receipt", f"{sku}-{location}", lines=(Line(sku, location, draw(few)),))
+        telling("receipt", f"{sku}-{location}", lines=(Line(sku, location, draw(few)),))
         for sku in ("BAG", "WATCH")
         for location in ("LON", "LON", "PAR", TO)
         if draw(st.integers(0, 2)) or location == "LON"
     ]
-    fence = _telling("ring_fence", "fence", pool="store", lines=(Line("BAG", "LON", draw(st.integers(0, 2))),))
-    placed = [_place(id, ("BAG", "", draw(few)), ("WATCH", "", 1)) for id in ORDERS[: draw(st.integers(1, 3))]]
+    fence = telling("ring_fence", "fence", pool="store", lines=(Line("BAG", "LON", draw(st.integers(0, 2))),))
+    placed = [place(id, ("BAG", "", draw(few)), ("WATCH", "", 1)) for id in ORDERS[: draw(st.integers(1, 3))]]
     steps: list[Step] = [[*stock], [fence], [*placed]]
     for number in range(draw(st.integers(3, 14))):
         kind = draw(st.sampled_from((dispatches, dispatches, dispatches, receipts, receipts, receipts, ends, others)))

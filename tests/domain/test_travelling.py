@@ -106,6 +106,16 @@ def test_the_shop_chooses_the_piece_and_what_the_order_lacks_comes_before_what_i
     assert world.model.positions["BAG"][PAR].free == 1
 
 
+def test_what_lies_where_the_transfer_goes_is_the_last_to_be_given_back(world: Travels) -> None:
+    world.stock(PAR, 1)
+    world.place(ORDER, 4, prefer=(PAR,))
+    assert world.kept() == {(PAR, ""): 1, (LON, ""): 3}
+
+    world.send(1, start="LYON")
+
+    assert world.kept() == {(PAR, ""): 1, (LON, ""): 2, ON_THE_WAY: 1}
+
+
 def test_units_out_of_a_fence_count_as_bought_when_they_leave(world: Travels) -> None:
     world.tell("ring_fence", Line("BAG", LON, 2))
     world.place(ORDER, 1)

@@ -44,8 +44,7 @@ class Traveller(Account):
         """Take out of the hold what of it leaves with a line: the units that are kept where it leaves."""
         assert self.hold is not None
         parts, coming, owed = sorted_parts(self.hold.parts, line.sku)
-        places = [each for part in self._kept(line.sku) for each in part.allocations if each.is_placed]
-        there = sum(each.quantity for each in places if each.location == line.location)
+        there = self._placed_at(line.sku, line.location)
         gone, parts = detach(parts, line.sku, min(line.quantity, there), KEPT, at=line.location)
         self._keep_parts([*parts, *coming, *owed_parts(line.sku, owed)])
         return [each for part in gone for each in part.allocations]
@@ -59,11 +58,13 @@ class Traveller(Account):
         own = min(left, room)
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         served = min(owed, room - own)
-        back, parts = detach(parts, sku, min(self._placed(sku), room - own - served), KEPT)
+        elsewhere = min(self._placed(sku), room - own - served)
+        # What lies where it goes is the last to be given back.
+        there, parts = detach(parts, sku, self._placed_at(sku, self._journey.to), KEPT, at=self._journey.to)
+        back, parts = detach([*parts, *there], sku, elsewhere, KEPT)
         for each in (each for part in back for each in part.allocations):
             let_go(self._draft, self.hold.pool, sku, each)
-        units = own + served + sum(part.quantity for part in back)
-        on_the_way = self._part(sku, units, self._coming_by)
+        on_the_way = self._part(sku, own + served + elsewhere, self._coming_by)
         self._keep_parts([*parts, *coming, *on_the_way, *owed_parts(sku, owed - served)])
         self._find_anew(sku, left - own)
         self.keep()
@@ -96,6 +97,10 @@ class Traveller(Account):
         self._draft.alert("reservation_broken", self._draft.sku_number(sku), self._journey.to, lacking)
         self._keep_parts([*parts, *found, *coming, *owed_parts(sku, owed + lacking)])
         self.fulfil_what_waited(sku)
+
+    def _placed_at(self, sku: str, location: str) -> int:
+        places = (each for part in self._kept(sku) for each in part.allocations if each.is_placed)
+        return sum(each.quantity for each in places if each.location == location)
 
     def _is_mine(self, allocation: Allocation) -> bool:
         return allocation.coming_by == self._coming_by

@@ -27,20 +27,24 @@ function holding.traveller(change, call, journey, line, id)
   end
 end
 
+local function placed_at(parts, sku, location)
+  local units = 0
+  for _, part in ipairs(parts) do
+    for _, each in ipairs(part[1] == sku and holding.KEPT[part[3]] and part[5] or NONE) do
+      if holding.is_at(each, location) then units = units + each[UNITS] end
+    end
+  end
+  return units
+end
+
 -- Take out of the hold what of it leaves with a line: the units that are kept where it leaves. Returns those allocations,
 -- and their units.
 function holding.leave_with(account, sku, location, quantity)
-  local gone, units, parts = {}, 0, nil
-  if not account then return gone, units end
-  local others, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
-  for _, part in ipairs(others) do
-    for _, each in ipairs(part[1] == sku and holding.KEPT[part[3]] and part[5] or NONE) do
-      if each[LOCATED] == location then units = units + each[UNITS] end
-    end
-  end
-  units = math.min(quantity, units)
-  local taken
-  taken, parts = holding.detach(others, sku, units, holding.KEPT, location)
+  local gone = {}
+  if not account then return gone, 0 end
+  local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
+  local units, taken = math.min(quantity, placed_at(parts, sku, location)), nil
+  taken, parts = holding.detach(parts, sku, units, holding.KEPT, location)
   for _, part in ipairs(taken) do
     for _, each in ipairs(part[5]) do gone[#gone + 1] = each end
   end
@@ -66,11 +70,13 @@ end
 -- Let up to `room` units travel: first those that left, then what is owed, then what is kept elsewhere. What left and
 -- does not travel is found anew.
 function holding.travel(change, call, account, sku, left, room)
-  local own, back = math.min(left, room), nil
+  local own, there, back = math.min(left, room), nil, nil
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local served = math.min(owed, room - own)
   local elsewhere = math.min(accounts.kept_units(account, sku, true), room - own - served)
-  back, parts = holding.detach(parts, sku, elsewhere, holding.KEPT, '')
+  -- What lies where it goes is the last to be given back.
+  there, parts = holding.detach(parts, sku, placed_at(parts, sku, account.to), holding.KEPT, account.to)
+  back, parts = holding.detach(asking.add_all(parts, there), sku, elsewhere, holding.KEPT, '')
   for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
   add_part(coming, account, sku, own + served + elsewhere, account.coming_by)
   accounts.keep_parts(account, parts, coming, sku, owed - served)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from hub.domain.catalogue import SkuSettings
-from hub.domain.command import Line, Ordering, Supply
+from hub.domain.command import Line, Ordering, Supply, Transfer
 from hub.domain.remembering import DAY_MS
 from hub.stock import keys
 from hub.stock.outcome import Denied, Granted
@@ -36,7 +36,7 @@ async def remember(hub: OpenStores) -> None:
 
 
 async def keep(hub: OpenStores) -> None:
-    """Let units be reserved, confirmed and ordered, more than there are, and deny some."""
+    """Let units be reserved, confirmed and ordered, more than there are, let one travel, and deny some."""
     await hub.book(hub.fact("k-1", Line("BELT", "LON", 3), Line("BELT", "PAR", 2)))
     for id, sku, more in KEPT:
         assert isinstance(await reserve(hub, id, sku, is_named=0, **more), Granted)
@@ -45,6 +45,12 @@ async def keep(hub: OpenStores) -> None:
     order = {"verb": "order_place", "type": "order.placed", "pool": "online", "ledger_checked": True}
     ordering = Ordering("k-order", (("BELT", "", 2), ("BUCKLE", "", 2)))
     await hub.book(hub.fact("k-2", Line("BELT", "", 0), Line("BUCKLE", "", 0), **order, detail=ordering))
+    travels = {
+        "verb": "dispatch",
+        "type": "transfer.dispatched",
+        "detail": Transfer("T5", "PAR", 0, 0, 1, order="k-order"),
+    }
+    await hub.book(hub.fact("k-3", Line("BUCKLE", "LON", 1), **travels))
     await hub.ledger_has_all()
 
 

@@ -77,10 +77,12 @@ class Extend(Change, frozen=True, kw_only=True):
 
 
 class ToldAllocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where units are kept, or what is to bring them: one of the three is there."""
+    """Where units are kept, or what brings them: one of the three is there."""
 
     location: str | None = None
+    # On their way by it.
     transfer: str | None = None
+    # Promised out of what it is expected to bring.
     purchase_order: str | None = None
     quantity: int
     # When a purchase order is expected, RFC 3339; left out where that is not known any more.

@@ -11,6 +11,8 @@ class TransferLine(Struct, frozen=True, kw_only=True):
     sku: str
     sent: int
     received: int
+    # Of what is under way so many are kept for orders.
+    reserved: int
 
 
 class EarlyReceipt(Struct, frozen=True, kw_only=True):

@@ -112,12 +112,15 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True):
     version: int
     # 1 when nothing more will arrive; what lacks is a discrepancy.
     is_final: int = 0
-    # Of a `dispatch`: how many of the lines are its own; the others were received early.
+    # How many of the lines are its own. In a `dispatch` the others were received early; in a `receive` they have no
+    # units and name what is lost by it and was kept for somebody.
     own_lines: int = 0
     # Of a `receive` nobody knows the place of.
     early: tuple[Asked, ...] = ()
     # Of a `receive` that waits: at most REACH_MAX names.
     reach: Reach = ()
+    # Of a `dispatch`: the order whose units stay its own on the way; empty when it names none.
+    order: str = ""
 
 
 class Supply(msgspec.Struct, frozen=True, array_like=True):

@@ -121,9 +121,9 @@ class Draft:
         """(SKU, location) of every touched position, in the order of touching."""
         return [(self.skus[number], location) for number, location in self._positions]
 
-    def keep(self, line: Line, change: Change) -> None:
-        """Take what a line did to its position; what it took out of `reserved` somebody held."""
-        taken = sum(move.quantity for move in change.moves if move.from_bucket == buckets.RESERVED)
+    def keep(self, line: Line, change: Change, *, own: int = 0) -> None:
+        """Take what a line did to its position; what it took out of `reserved` somebody held, but for `own` units."""
+        taken = sum(move.quantity for move in change.moves if move.from_bucket == buckets.RESERVED) - own
         if taken:
             place = (line.sku, line.location)
             self.lost[place] = self.lost.get(place, 0) + taken

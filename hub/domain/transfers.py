@@ -14,7 +14,8 @@ import msgspec
 
 from hub.domain.command import Fact, Line, Transfer, reaches
 from hub.domain.draft import NO_SKU, Draft, House
-from hub.domain.transit import OPEN, Account, Early, Record, keep_waiting, known_transfer, record_from
+from hub.domain.sending import Account
+from hub.domain.transit import OPEN, Early, Record, keep_waiting, known_transfer, record_from
 
 # SKUs of one transfer, and pairs of a SKU and a location where units left without their serials.
 SKUS_MAX = 2_000
@@ -45,9 +46,18 @@ def with_record(fact: Fact, known: Record | None, house_name: Callable[[str], st
         return msgspec.structs.replace(fact, lines=(*fact.lines, *early), detail=detail)
     if not known.to:
         return msgspec.structs.replace(fact, detail=msgspec.structs.replace(transfer, version=known.version))
-    lines = tuple(_lines_of(transfer.early, known.to, house_name))
-    detail = msgspec.structs.replace(transfer, to=known.to, version=known.version, early=(), reach=())
-    return msgspec.structs.replace(fact, lines=lines, detail=detail)
+    lines = _lines_of(transfer.early, known.to, house_name)
+    lost = [Line(sku, known.to, 0) for sku in _lost_by(transfer, known, lines)]
+    detail = msgspec.structs.replace(
+        transfer, to=known.to, version=known.version, own_lines=len(lines), early=(), reach=()
+    )
+    return msgspec.structs.replace(fact, lines=(*lines, *lost), detail=detail)
+
+
+def _lost_by(transfer: Transfer, known: Record, lines: Iterable[Line]) -> list[str]:
+    """SKUs that are kept for somebody and never arrive: others are kept instead, so the fact may touch them."""
+    told = {line.sku for line in lines}
+    return [sku for sku in dict.fromkeys(sku for sku, _, _ in known.held) if transfer.is_final and sku not in told]
 
 
 def _lines_of(units: Iterable[tuple[Any, ...]], to: str, house_name: Callable[[str], str]) -> list[Line]:
@@ -80,7 +90,7 @@ def book_dispatch(draft: Draft, fact: Fact, house: House) -> None:
     account = Account(draft, house, transfer.id, transfer.to, known)
     for line in own:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
-        account.send(line)
+        account.send(line, transfer.order)
     for line in early:
         account.receive(line)
     if any(each.is_final for each in within):
@@ -100,12 +110,16 @@ def book_receive(draft: Draft, fact: Fact, house: House) -> None:
     if not known.to:
         _wait(draft, transfer, known)
         return
+    own = fact.lines[: transfer.own_lines]
+    if not set(_lost_by(transfer, known, own)) <= {line.sku for line in fact.lines}:
+        draft.look_again()
+        return
     if _skus_in(known, fact.lines) > SKUS_MAX:
         # Its sender may touch where it goes today; another transfer of that name would be another matter.
         draft.park(_TOO_MANY_SKUS, (transfer.to,))
         return
     account = Account(draft, house, transfer.id, transfer.to, known)
-    for line in fact.lines:
+    for line in own:
         draft.lines.append((draft.sku_number(line.sku), line.quantity))
         account.receive(line)
     if transfer.is_final:

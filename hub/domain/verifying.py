@@ -31,6 +31,7 @@ KINDS = {
     "promise_differs": "what is promised of a purchase order is not what live reservations and orders keep of it",
     "promised_beyond": "more of a purchase order is promised than is still to come",
     "hold_index": "a hold is not listed as it is: by the SKUs that it keeps, or by when its first units are given back",
+    "transfer_held_differs": "a transfer and a hold disagree about the units that the one brings for the other",
     "transit_differs": "a transfer's record and its movements disagree about what is on the way",
     "view_parts": "what stands behind a pool's number is not what its positions and rules make",
     "privacy": "the same, and units fenced for another pool may be shown",

@@ -94,7 +94,8 @@ def _moved(event: events.Moved, house: House, clock_error_ms: int) -> Asked | No
 
 def _dispatch(event: events.TransferDispatched, house: House, clock_error_ms: int) -> Asked:
     lines = _lines(event, house, event.from_)
-    return Asked("dispatch", lines, Transfer(event.transfer, event.to, 0, own_lines=len(lines)))
+    detail = Transfer(event.transfer, event.to, 0, own_lines=len(lines), order=event.order or "")
+    return Asked("dispatch", lines, detail)
 
 
 def _receive(event: events.TransferReceived, house: House, clock_error_ms: int) -> Asked:

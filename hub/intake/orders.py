@@ -65,7 +65,8 @@ def _kept(hold: Hold | None) -> list[Part]:
 def _may_see(order: Order, hold: Hold | None, claims: Claims) -> bool:
     """Whether the caller may see the order, once it was placed: in its pools and locations, its own or nobody's.
 
-    One with another owner is seen by who may see everybody's.
+    Its locations are also those where units of it are still to come. One with another owner is seen by who may see
+    everybody's.
     """
     is_own = hold is None or hold.owner in ("", claims.sub)
     if not order.pool or not (is_own or any(map(claims.may, _SEES_ALL))):

@@ -1,5 +1,6 @@
 """`GET /v1/transfers`: what is on its way, and what was received before anybody said that it was sent."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -83,8 +84,18 @@ def _item(id: str, record: Record, house_name: Callable[[str], str]) -> Transfer
         id=id,
         to=record.to or None,
         since=rfc3339(record.since_ms) if record.since_ms else None,
-        lines=tuple(TransferLine(sku=sku, sent=sent, received=received) for sku, sent, received in record.sums),
+        lines=_lines(record),
         early=tuple(_early(each, house_name) for each in record.early),
+    )
+
+
+def _lines(record: Record) -> tuple[TransferLine, ...]:
+    reserved = Counter[str]()
+    for sku, _, units in record.held:
+        reserved[sku] += units
+    return tuple(
+        TransferLine(sku=sku, sent=sent, received=received, reserved=reserved[sku])
+        for sku, sent, received in record.sums
     )
 
 

@@ -58,6 +58,18 @@ class AboutOrders:
         known = await self._look_up(facts)
         return [_completed(fact, known, house, allowed) for fact in facts]
 
+    async def forbidden(self, orders: Sequence[str], allowed: Allowed) -> dict[str, str]:
+        """By order of these that the sender may not send units for: why.
+
+        Raises:
+            Unavailable: Redis did not answer.
+        """
+        if not orders:
+            return {}
+        known, holds = await self._held.orders(orders), await self._held.find(list(map(order_name, orders)))
+        found = ((id, _forbidden(known.get(id, Order()), [holds.get(order_name(id))], allowed)) for id in orders)
+        return {id: why for id, why in found if why is not None}
+
     async def _look_up(self, facts: Sequence[Fact]) -> _Known:
         orderings = list(map(_ordering, facts))
         orders = await self._held.orders(list(dict.fromkeys(each.order for each in orderings)))

@@ -70,6 +70,7 @@ class Earlier:
         transfers = await self._transfers({_transfer_in(fact) for fact in facts if isinstance(fact.detail, Transfer)})
         sales = await self._sales({_sale_in(fact) for fact in facts if fact.verb == "void"})
         ordering = [fact for fact in facts if fact.verb in ORDER_VERBS]
+        sent_for = await self._orders.forbidden(list(dict.fromkeys(filter(None, map(_order_in, facts)))), allowed)
         orders = iter(await self._orders.complete(ordering, self._house(), allowed))
         house = self._house()
         completed: list[Completed] = []
@@ -78,6 +79,8 @@ class Earlier:
                 completed.append(next(orders))
             elif fact.verb == "void":
                 completed.append(_voiding(fact, sales, house, allowed))
+            elif _order_in(fact) in sent_for:
+                completed.append(Forbidden(sent_for[_order_in(fact)]))
             else:
                 completed.append(_moving(fact, transfers.get(_transfer_in(fact)), house, allowed))
         return completed
@@ -131,6 +134,11 @@ class Earlier:
 def _transfer_in(fact: Fact) -> str:
     assert isinstance(fact.detail, Transfer)
     return fact.detail.id
+
+
+def _order_in(fact: Fact) -> str:
+    """The order that a dispatch is for; empty where it names none, and of other facts."""
+    return fact.detail.order if isinstance(fact.detail, Transfer) else ""
 
 
 def _sale_in(fact: Fact) -> EventId:

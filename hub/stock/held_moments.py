@@ -82,6 +82,18 @@ class HeldMoments:
             for name, packed, due in zip(names, holds, dues, strict=True)
         ]
 
+    async def travelling(
+        self, transfers: Sequence[str], holds: Sequence[str]
+    ) -> tuple[dict[str, bytes | None], dict[str, bytes | None]]:
+        """Some transfers under way and some live holds by name, None where there is none, at one moment."""
+        with reading():
+            async with self._client.pipeline(transaction=True) as transaction:
+                transaction.hmget(keys.TRANSFERS, list(transfers))
+                transaction.hmget(keys.HOLDS, list(holds))
+                found = map(_readable, await transaction.execute(raise_on_error=False))
+        by_transfer, by_hold = found
+        return dict(zip(transfers, by_transfer, strict=True)), dict(zip(holds, by_hold, strict=True))
+
     async def listed(self, index: str) -> AsyncIterator[list[bytes]]:
         """The members of one of the indexes, in pages; one may come twice."""
         cursor = 0

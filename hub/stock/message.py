@@ -5,7 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from hub.domain.articles import Article
-from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Line, Selling
+from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Line, Selling, Transfer
 from hub.domain.rules import House, Profile
 from hub.stock import keys
 
@@ -96,7 +96,7 @@ class Message:
         )
 
     def _lines(self, fact: Fact, *, is_whole: bool) -> list[tuple[object, ...]]:
-        if is_whole or isinstance(fact.detail, Selling) or fact.verb in REQUESTS | ORDER_VERBS:
+        if is_whole or _names_a_hold(fact):
             for line in fact.lines:
                 self._give_whole(self._house.profile(line.sku))
         return [self._line(line) if line.location else self._about_sku(line.sku) for line in fact.lines]
@@ -163,3 +163,9 @@ class Message:
             self.sights.append([number for pair in profile.sight(location) for number in pair])
             index = self._sight_at[id(profile), location] = len(self.sights)
         return index
+
+
+def _names_a_hold(fact: Fact) -> bool:
+    """Whether the fact is about units that are kept for somebody."""
+    travels = isinstance(fact.detail, Transfer) and fact.detail.order != ""
+    return travels or isinstance(fact.detail, Selling) or fact.verb in REQUESTS | ORDER_VERBS

@@ -49,6 +49,8 @@ KERNEL = (
     "bringing",
     "moved",
     "transit",
+    "in_transit",
+    "travelling",
     "early",
     "transfers",
     "voids",

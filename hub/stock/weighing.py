@@ -5,7 +5,7 @@ A weight of 1 is about 10 µs of Redis where nothing else runs, and up to twice 
 each pool that may see it, and a line of what closes a count twice, because it may move units as well.
 """
 
-from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Voiding
+from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Transfer, Voiding
 from hub.domain.rules import House
 from hub.stock.message import Command
 
@@ -13,7 +13,7 @@ COMMAND = 4
 LINE = 2
 CLOSING_LINE = 6
 SERIAL = 2
-# A SKU that a request or a fact about an order may touch: all its positions are read.
+# A SKU that a request, a fact about an order or what travels for one may touch: all its positions are read.
 SKU = 8
 # Locations of the house that are passed by for one more.
 LOCATIONS_PASSED = 25
@@ -25,7 +25,8 @@ def weight(command: Command, house: House) -> int:
     if not isinstance(command, Fact):
         # A refresh or a description: all views, made of what lies at all the locations.
         return COMMAND + pools + len(house.locations) * (pools + 4) // 8
-    if command.verb in REQUESTS | ORDER_VERBS:
+    travels = isinstance(command.detail, Transfer) and command.detail.order != ""
+    if travels or command.verb in REQUESTS | ORDER_VERBS:
         return COMMAND + max(1, len(command.lines)) * sku_weight(house)
     lines = len(command.lines) * line_weight(house, closing=command.verb == "close")
     named = sum(len(line.serials) for line in command.lines)
@@ -35,7 +36,7 @@ def weight(command: Command, house: House) -> int:
 
 
 def sku_weight(house: House) -> int:
-    """The weight of one SKU that a request, or a fact about an order, may touch."""
+    """The weight of one SKU that may be touched at all its locations."""
     return SKU + len(house.pools) + len(house.locations) // LOCATIONS_PASSED
 
 

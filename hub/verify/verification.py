@@ -34,6 +34,7 @@ from hub.verify.open_counts import OpenCountCheck
 from hub.verify.records import RecordCheck
 from hub.verify.report import Report
 from hub.verify.seen import SeenCheck
+from hub.verify.travelling import TravelCheck
 
 SKUS_PER_BATCH = 500
 # Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
@@ -71,7 +72,9 @@ class Verification:
         self._records = RecordCheck(inspection, *parts, self._house.sku)
         self._seen = SeenCheck(*parts)
         self._names_of_skus = NameCheck(remembering, report)
-        self._holds = HoldCheck(remembering, HeldMoments(inspection.client), report)
+        moments = HeldMoments(inspection.client)
+        self._holds = HoldCheck(remembering, moments, report)
+        self._travelling = TravelCheck(remembering, moments, report)
         # Nobody closes the counts of a hub that is stopped.
         self._counts = OpenCountCheck(remembering, report, patience_seconds=patience_seconds) if is_live else None
         # The newest entries of the journal.
@@ -131,6 +134,7 @@ class Verification:
         await self._names_of_skus.run()
         await self._seen.run(self._newest)
         await self._holds.run()
+        await self._travelling.run()
         if self._counts is not None:
             await self._counts.begin(begins)
         async for page in self._names():

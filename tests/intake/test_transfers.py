@@ -137,8 +137,11 @@ async def test_what_is_on_its_way_is_listed_until_it_has_arrived(door: Door) -> 
 
     assert item.pop("since") is not None
     assert item == {
-        "id": "l-1", "to": "LON-KNB", "lines": [{"sku": "LISTED", "sent": 3, "received": 1}], "early": []
-    }  # fmt: skip
+        "id": "l-1",
+        "to": "LON-KNB",
+        "lines": [{"sku": "LISTED", "sent": 3, "received": 1, "reserved": 0}],
+        "early": [],
+    }
     await door.send(received(door, "l-1", line("LISTED", 2)))
     assert "l-1" not in await listed(door)
 

@@ -22,9 +22,11 @@ from hub.domain.holding.hold import (
     owners_of_order,
     reservation_name,
 )
+from hub.domain.holding.in_transit import units_in_transit
 from hub.domain.holding.keeping import known_hold, replaceable
 from hub.domain.holding.ordering import leaves_from
 from hub.domain.model import Model
+from tests.model.journeys import journeys, nobodys
 from tests.model.regrets import regrets
 from tests.model.worlds import (
     BUSY_PLACES,
@@ -224,6 +226,8 @@ def holdings(id: str) -> st.SearchStrategy[Telling]:
         verbs(id),
         orderings(id),
         orderings(id),
+        journeys(id, orders=st.one_of(orders, orders, nobodys)),
+        journeys(id, orders=st.one_of(orders, orders, nobodys)),
         named_sales(id),
         regrets(id),
         tellings(id),
@@ -286,6 +290,13 @@ def promised_by(holds: dict[str, Hold]) -> dict[tuple[str, str, str, str], tuple
                     is_sold = part.state == State.confirmed
                     units[place] = (held + each.quantity * (not is_sold), sold + each.quantity * is_sold)
     return units
+
+
+def travelling(holds: dict[str, Hold]) -> dict[tuple[str, str, str], int]:
+    """Units by transfer, SKU and name of the hold that they are kept for, as the holds say."""
+    return {
+        (id, sku, name): units for name, hold in holds.items() for (id, sku), units in units_in_transit(hold).items()
+    }
 
 
 def fenced_at(holds: dict[str, Hold]) -> dict[tuple[str, str, str], int]:

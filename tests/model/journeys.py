@@ -19,10 +19,12 @@ DESTINATIONS = {"T1": "PAR", "T2": "LON"}
 
 units = st.lists(st.tuples(st.sampled_from(BUSY_SKUS), st.integers(1, 5)), min_size=1, max_size=3)
 
+nobodys = st.just("")
+
 
 @st.composite
-def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
-    """Part of a transfer; `in_doubt` lets dispatches disagree about where it goes."""
+def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True, orders: st.SearchStrategy[str] = nobodys) -> Telling:
+    """Part of a transfer, perhaps for one of `orders`; `in_doubt` lets dispatches disagree about where it goes."""
     transfer = draw(st.sampled_from(("T1", "T1", "T2")))
     told, time_ms = draw(named([Line(sku, "", number) for sku, number in draw(units)])), draw(offsets)
     early = tuple(
@@ -49,7 +51,7 @@ def journeys(draw: st.DrawFn, id: str, *, in_doubt: bool = True) -> Telling:
         to = draw(st.sampled_from(PLACES)) if in_doubt and draw(st.integers(0, 5)) == 5 else DESTINATIONS[transfer]
         start = draw(st.sampled_from(("LON", "LON", "PAR", "LYON")))
         lines = tuple(msgspec.structs.replace(line, location=start) for line in told)
-        detail = Transfer(transfer, to, 0, own_lines=len(lines))
+        detail = Transfer(transfer, to, 0, own_lines=len(lines), order=draw(orders))
         fact = msgspec.structs.replace(fact, verb="dispatch", type="transfer.dispatched", lines=lines, detail=detail)
     return Telling(fact, time_ms, time_ms)
 
@@ -64,6 +66,22 @@ def with_transfer(fact: Fact, model: Model, house_name: Callable[[str], str] = s
     """Do what booking does: complete the fact by what is known of its transfer, by the names of now."""
     assert isinstance(fact.detail, Transfer)
     return with_record(fact, transfers_of(model).get(fact.detail.id), house_name)
+
+
+def held_on_the_way(records: dict[str, Record]) -> dict[tuple[str, str, str], int]:
+    """Units by transfer, SKU and name of the hold that they are kept for, as the transfers say."""
+    assert all(units > 0 for record in records.values() for _, _, units in record.held)
+    return {(id, sku, name): units for id, record in records.items() for sku, name, units in record.held}
+
+
+def check_held(records: dict[str, Record]) -> None:
+    """No more is kept of what is on its way than is on its way."""
+    for record in records.values():
+        under_way = {sku: 0 if record.is_final else max(0, sent - received) for sku, sent, received in record.sums}
+        held: Counter[str] = Counter()
+        for sku, _, units in record.held:
+            held[sku] += units
+        assert all(units <= under_way[sku] for sku, units in held.items())
 
 
 def between(records: dict[str, Record]) -> Counter[tuple[str, str]]:

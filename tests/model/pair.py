@@ -41,8 +41,8 @@ from hub.stock.outcome import (
     Stale,
     Unchanged,
 )
-from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, promised_by, with_skus
-from tests.model.journeys import between, moved_between, transfers_of, with_transfer
+from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, promised_by, travelling, with_skus
+from tests.model.journeys import between, check_held, held_on_the_way, moved_between, transfers_of, with_transfer
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing_of
 from tests.model.supply import check_suspects, expected_in, table_in
@@ -298,6 +298,9 @@ class Pair:
             timed = msgspec.structs.replace(fact, time_ms=min(fact.time_ms, now_ms))
             for place, time_ms, units in self.sales.sell(timed) if fact.verb == "sale" else self.sales.void(timed):
                 self.shelves.tell(place, Told(number, time_ms, units))
+        if fact.verb != "sale":
+            # Units that an order waited for leave with whatever brings them.
+            self._add_up_moved(self.model.journal[number], number, only_out=True)
         if fact.verb == "void":
             return
         for line in fact.lines:
@@ -317,10 +320,10 @@ class Pair:
         is_void_of_named = isinstance(fact.detail, Voiding) and (fact.source, fact.detail.sale) in self.named_sales
         return is_void_of_named or fact.verb in REQUESTS | ORDER_VERBS
 
-    def _add_up_moved(self, entry: Entry, number: int) -> None:
+    def _add_up_moved(self, entry: Entry, number: int, *, only_out: bool = False) -> None:
         """What left for somebody it was held for, or came back; where no order says otherwise that is what was told."""
         for move in entry.movements:
-            units = (move.from_bucket == "customer") - (move.to_bucket == "customer")
+            units = (move.from_bucket == "customer" and not only_out) - (move.to_bucket == "customer")
             told = Told(number, entry.time_ms if move.time_ms is None else move.time_ms, units * move.quantity)
             self.shelves.tell((entry.skus[move.sku], move.location), told)
 
@@ -439,6 +442,9 @@ class Pair:
         places = [(sku, location, what) for sku, at in positions.items() for location, what in at.items()]
         reserved = {(sku, location): what.reserved for sku, location, what in places if what.reserved}
         assert reserved == kept_at(holds)
+        transfers = transfers_of(self.model)
+        assert held_on_the_way(transfers) == travelling(holds)
+        check_held(transfers)
         fenced = {
             (sku, where, each.pool): each.held for sku, where, what in places for each in what.fences if each.held
         }

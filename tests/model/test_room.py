@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from hub.domain.command import Fact, Line, Transfer, Voiding
 from hub.domain.entry import FIELD, decode_entry
 from hub.domain.model import Model
+from hub.domain.sending import HELD_MAX
 from hub.domain.transfers import EARLY_MAX, EARLY_SERIALS_MAX, SKUS_MAX, with_record
 from hub.domain.transit import record_from
 from hub.stock import keys
@@ -111,6 +112,21 @@ async def test_more_skus_than_a_transfer_has_are_parked_whoever_tells_of_them(pa
     assert [outcome.why for outcome in outcomes if isinstance(outcome, Parked)] == [each.why for each in expected[:3]]
     entries = [decode_entry(fields[FIELD]) for _, fields in await pair.client.xrange(keys.JOURNAL)]
     assert [entry.reach for entry in entries[1:4]] == [entry.reach for entry in model.journal[:3]]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_transfer_that_would_bring_units_for_more_orders_is_parked(pair: Pair, more: int) -> None:
+    await told(pair, dispatch("out", Line("BAG", "LON", 1)))
+    record = [*(await stored(pair))[:8], [["BAG", f"order:{n}", 1] for n in range(HELD_MAX + more)]]
+    await pair.client.hset(keys.TRANSFERS, "T1", msgspec.msgpack.encode(record))
+    another = with_record(dispatch("another", Line("WATCH", "LYON", 1)), record_from(record))
+
+    [outcome] = await pair.kernel.call([another], pair.house)
+
+    model = Model(pair.house)
+    model.books.records["transfers"] = {"T1": record}
+    expected = model.apply(another, 0)
+    assert (isinstance(outcome, Parked), outcome.why if isinstance(outcome, Parked) else "") == (more, expected.why)
 
 
 async def stored(pair: Pair) -> Any:

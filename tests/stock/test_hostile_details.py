@@ -20,15 +20,17 @@ NOT_NUMBERS: list[Any] = [-1, 1.5, float("nan"), float("inf"), 2**60, "1", None,
 
 
 def dispatch(**changes: Any) -> list[Any]:
-    parts = {"id": "T1", "to": "PAR", "version": 0, "final": 0, "own": 1, "early": [], "reach": [], **changes}
-    return list(parts.values())
+    parts = {"id": "T1", "to": "PAR", "version": 0, "final": 0, "own": 1, "early": [], "reach": []}
+    return list({**parts, "order": "", **changes}.values())
 
 
 def receipt(**changes: Any) -> list[Any]:
     return dispatch(**{"to": "", "own": 0, "early": [["BAG", 1]], **changes})
 
 
-@pytest.mark.parametrize("detail", [None, 7, "T1", [], {}, {"a": 1}, ["T1"], dispatch()[:5], dispatch()[:6]], ids=repr)
+@pytest.mark.parametrize(
+    "detail", [None, 7, "T1", [], {}, {"a": 1}, ["T1"], dispatch()[:5], dispatch()[:6], dispatch()[:7]], ids=repr
+)
 @pytest.mark.parametrize("verb", ["dispatch", "receive"])
 async def test_a_transfer_that_is_not_whole_is_refused(partition: Partition, verb: str, detail: Any) -> None:
     await refused_alone(partition, partition.raw_command("bad", verb=verb, detail=detail))
@@ -59,7 +61,7 @@ async def test_early_units_that_are_none_are_refused(partition: Partition, units
     "changes",
     [
         {"id": ""}, {"id": 7}, {"id": "x" * 1025}, {"to": ""}, {"to": 7}, {"to": None}, {"to": "x" * 65},
-        {"own": 0}, {"own": 2}, {"own": 101},
+        {"own": 0}, {"own": 2}, {"own": 101}, {"order": None}, {"order": 7}, {"order": "x" * 1025}, {"order": []},
     ],
     ids=repr,
 )  # fmt: skip
@@ -95,7 +97,7 @@ async def test_what_is_received_elsewhere_than_its_transfer_goes_is_refused(part
     await partition.send_raw([partition.raw_command("dispatch", verb="dispatch", detail=dispatch())])
     before = await everything(partition.client)
 
-    bad = partition.raw_command("bad", verb="receive", detail=dispatch(own=0))
+    bad = partition.raw_command("bad", verb="receive", detail=dispatch())
     _, *_, answers, _ = await partition.send_raw([bad])
 
     assert answers[0][0] == "refused"

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from hub.domain.catalogue import SkuSettings
-from hub.domain.command import Line, Ordering, Supply
+from hub.domain.command import Line, Ordering, Supply, Transfer
 from hub.domain.holding.hold import Hold
 from hub.domain.remembering import DAY_MS
 from hub.stock import keys
@@ -37,7 +37,7 @@ async def remember(hub: OpenStores) -> None:
 
 
 async def keep(hub: OpenStores) -> None:
-    """Let units be reserved, confirmed and ordered, more than there are, and deny some."""
+    """Let units be reserved, confirmed and ordered, more than there are, let one travel, and deny some."""
     await hub.book(hub.fact("k-1", Line("BELT", "LON", 3), Line("BELT", "PAR", 2)))
     for id, sku, more in KEPT:
         assert isinstance(await reserve(hub, id, sku, is_named=0, **more), Granted)
@@ -46,6 +46,12 @@ async def keep(hub: OpenStores) -> None:
     order = {"verb": "order_place", "type": "order.placed", "pool": "online", "ledger_checked": True}
     ordering = Ordering("k-order", (("BELT", "", 2), ("BUCKLE", "", 2)))
     await hub.book(hub.fact("k-2", Line("BELT", "", 0), Line("BUCKLE", "", 0), **order, detail=ordering))
+    travels = {
+        "verb": "dispatch",
+        "type": "transfer.dispatched",
+        "detail": Transfer("T5", "PAR", 0, 0, 1, order="k-order"),
+    }
+    await hub.book(hub.fact("k-3", Line("BUCKLE", "LON", 1), **travels))
     await hub.ledger_has_all()
 
 
@@ -77,6 +83,32 @@ async def _wait(hand: Hand) -> None:
 
 async def _record(hand: Hand, table: str, field: str, value: Any) -> None:
     await hand.redis.hset(table, field, encode(value))
+
+
+async def _bring_for_nobody(hand: Hand) -> None:
+    """The transfer of the history, under way, says that it brings a unit for somebody."""
+    packed: Any = await hand.redis.hget(keys.TRANSFERS, "T1")
+    record = msgspec.msgpack.decode(packed)
+    await _record(hand, keys.TRANSFERS, "T1", [*record[:8], [["BAG", "order:k-order", 1]]])
+
+
+async def _let_travel(hand: Hand) -> None:
+    """A unit that is owed to the order is on the way by a transfer that does not know of it."""
+    packed: Any = await hand.redis.hget(keys.HOLDS, "order:k-order")
+    await hand.redis.hset(keys.HOLDS, "order:k-order", encode(_travelling(msgspec.msgpack.decode(packed))))
+
+
+def _travelling(hold: list[Any]) -> list[Any]:
+    """The hold with what is owed of it on the way."""
+    for *_, allocations in hold[11]:
+        for each in allocations:
+            if each[0] == "":
+                each[0], each[3] = "LON", "transfer:T1"
+    return hold
+
+
+def _travels_differently(sku: str) -> set[Place]:
+    return {about("record_differs"), about("transfer_held_differs", sku)}
 
 
 async def seen_day(hand: Hand) -> str:
@@ -272,6 +304,8 @@ RECORDS: list[tuple[str, Damage, set[Place]]] = [
         lambda hand: hand.redis.zadd(keys.EXPIRY, {"reservation:ghost": 5}),
         {about("hold_index")},
     ),
+    ("a unit that travels for a hold that has none on the way", _bring_for_nobody, _travels_differently("BAG")),
+    ("a unit on the way that no transfer brings", _let_travel, _travels_differently("BUCKLE")),
     ("an index that is none", lambda hand: _replace(hand, keys.HELD), {about("malformed")}),
     ("a sale that was forgotten", lambda hand: _forget(hand, "till:m-s-1"), {about("seen_missing")}),
     ("an id that points to another entry", _point_elsewhere, {about("seen_differs"), about("seen_missing")}),

@@ -9,6 +9,7 @@ from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
+from hub.domain.holding.in_transit import came_unsaid
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -122,10 +123,12 @@ class Account:
         sku = line.sku
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         kept = self._placed(sku)
-        gone, parts = detach(parts, sku, min(out, kept), KEPT, at=line.location)
+        coming, units = came_unsaid(parts, coming, line, out)
+        gone, parts = detach(parts, sku, min(out - units, kept), KEPT, at=line.location)
         left = out - self._leave(line, gone)
-        units = sum(part.quantity for part in gone)
-        surplus = kept - units + sum(part.quantity for part in coming) + owed - self.order.due(sku)
+        kept -= sum(part.quantity for part in gone)
+        units += sum(part.quantity for part in gone)
+        surplus = kept + sum(part.quantity for part in coming) + owed - self.order.due(sku)
         ended = [Part(sku, units, State.fulfilled)] if units else []
         if surplus > 0:
             ended.append(Part(sku, surplus, State.released))

@@ -24,6 +24,7 @@ from hub.domain.holding.hold import (
     owners_of_order,
     stored,
 )
+from hub.domain.holding.in_transit import note_in_transit
 from hub.domain.holding.placing import Place
 from hub.domain.holding.promises import note_promises
 
@@ -38,6 +39,7 @@ def keep_hold(draft: Draft, name: str, hold: Hold) -> None:
     """Remember a hold, in another table once nothing is kept for it."""
     hold = msgspec.structs.replace(hold, parts=merged(hold.parts))
     note_promises(draft, draft.record(LIVE, name), hold)
+    note_in_transit(draft, name, hold)
     if hold.is_kept:
         draft.set_record(LIVE, name, stored(hold))
     else:

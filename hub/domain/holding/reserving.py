@@ -36,10 +36,10 @@ def let_go(position: Position, quantity: int, fenced: int, pool: str) -> Change:
     return Change(position, tuple(moves))
 
 
-def leave(position: Position, quantity: int, fenced: int, pool: str) -> Change:
-    """Reserved units went to the customer; the target of the fence they came out of falls, unless it is standing."""
+def leave(position: Position, quantity: int, fenced: int, pool: str, *, to: str = CUSTOMER) -> Change:
+    """Reserved units left the shelf; the target of the fence they came out of falls, unless it is standing."""
     moves: list[Move] = []
-    position = move(position, Move(RESERVED, CUSTOMER, quantity), moves)
+    position = move(position, Move(RESERVED, to, quantity), moves)
     return Change(bought(_with_held(position, pool, -fenced), fenced, pool), tuple(moves))
 
 

@@ -42,10 +42,13 @@ end
 function accounts.bring(change, call, account, sku, location, out)
   if not account.hold then return out end
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
-  local kept, gone = accounts.kept_units(account, sku, true), nil
-  gone, parts = holding.detach(parts, sku, math.min(out, kept), holding.KEPT, location)
-  local units, left = math.min(out, kept), out - leave(change, call, account, sku, location, gone)
-  local surplus = kept - units + holding.units_of(coming) + owed - accounts.due(account.order, sku)
+  local kept, units, gone = accounts.kept_units(account, sku, true), nil, nil
+  coming, units = accounts.came_unsaid(parts, coming, sku, location, out)
+  local lying = math.min(out - units, kept)
+  gone, parts = holding.detach(parts, sku, lying, holding.KEPT, location)
+  local left = out - leave(change, call, account, sku, location, gone)
+  units = units + lying
+  local surplus = kept - lying + holding.units_of(coming) + owed - accounts.due(account.order, sku)
   local ended = {}
   if units > 0 then ended[1] = { sku, units, holding.FULFILLED, 0, {} } end
   if surplus > 0 then

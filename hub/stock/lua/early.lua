@@ -48,7 +48,7 @@ function transit.keep_waiting(change, id, found, waiting, now)
     early[i] = { receipt[1], receipt[2], receipt[3], place, receipt[BOOKED_AT] or 0 }
   end
   local since = transit.since_of(found, now)
-  set_record(change, transit.OPEN, id, { found[transit.VERSION] + 1, '', 0, {}, early, reaches, {}, since })
+  set_record(change, transit.OPEN, id, { found[transit.VERSION] + 1, '', 0, {}, early, reaches, {}, since, {} })
 end
 
 end

@@ -83,10 +83,10 @@ function holding.let_go(change, call, line, pool, allocation)
   record_unnamed(change, place, 'reserved', 'free', units - filled)
 end
 
--- The units of an allocation went to the customer.
-function holding.leave(change, place, pool, allocation)
+-- The units of an allocation left the shelf, to the customer unless somewhere else is named.
+function holding.leave(change, place, pool, allocation, to)
   place.after[RESERVED] = place.after[RESERVED] - allocation[UNITS]
-  record(change, place, 'reserved', 'customer', allocation[UNITS])
+  record(change, place, 'reserved', to or 'customer', allocation[UNITS])
   local fence = hold_fenced(place, pool, -allocation[FENCED])
   if fence and fence[STANDING] == 0 then fence[TARGET] = math.max(0, fence[TARGET] - allocation[FENCED]) end
 end

@@ -182,6 +182,7 @@ end
 function holding.keep(change, call, name, hold)
   hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
   holding.note_promises(change, call, record_of(change, call, 'holds', name), hold)
+  holding.note_in_transit(change, call, name, hold)
   if holding.has(hold, holding.KEPT) then
     set_record(change, 'holds', name, hold)
   else

@@ -6,7 +6,7 @@ do
 
 local OPEN_MAX, EARLY_MAX, EARLY_LINES_MAX = 100000, 100, 1900
 -- Of a command's detail.
-local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS, REACH = 1, 2, 3, 4, 5, 6, 7
+local TRANSFER_ID, GOES_TO, MADE_FROM, FINAL, OWN_LINES, UNITS, REACH, FOR_ORDER = 1, 2, 3, 4, 5, 6, 7, 8
 local VERSION, DESTINATION, EARLY = transit.VERSION, transit.TO, transit.EARLY
 -- Of what was received early.
 local TIME_THEN, WAS_FINAL, UNITS_THEN = 1, 2, 3
@@ -19,6 +19,7 @@ local function checked(command)
     and is_whole(detail[OWN_LINES], 0, LINES_MAX)) then
     refuse('version, final or own lines is no whole number in bounds')
   end
+  if detail[FOR_ORDER] ~= '' and not is_text(detail[FOR_ORDER], 1024) then refuse('the order is no text') end
   pieces.check_asked(detail[UNITS])
   facts.check_reach(detail[REACH])
   return detail
@@ -26,10 +27,11 @@ end
 
 -- What is remembered of the transfer; a new one was never written down.
 local function known_transfer(change, call, id)
-  local found = record_of(change, call, transit.OPEN, id) or record_of(change, call, transit.CLOSED, id)
-  if found then return found end
-  if redis.call('HLEN', KEYS[TRANSFERS]) >= OPEN_MAX then busy('too many transfers are under way') end
-  return { 0, '', 0, {}, {}, {}, {}, 0 }
+  local found = transit.found(change, call, id)
+  if found[VERSION] == 0 and redis.call('HLEN', KEYS[TRANSFERS]) >= OPEN_MAX then
+    busy('too many transfers are under way')
+  end
+  return found
 end
 
 -- What of it may take effect at the destination; of the rest only an alert tells.
@@ -73,8 +75,8 @@ local function check_early(change, call, command, detail, found)
   return is_final
 end
 
--- detail: {transfer, to, version of the record it was made from, final 0/1, own lines, units, reach}; the lines behind its
--- own are those that were received early.
+-- detail: {transfer, to, version of the record it was made from, final 0/1, own lines, units, reach, order}; the lines behind
+-- its own are those that were received early.
 local function apply_dispatch(change, call, command)
   local detail = checked(command)
   local id, to, own = detail[TRANSFER_ID], detail[GOES_TO], detail[OWN_LINES]
@@ -88,14 +90,15 @@ local function apply_dispatch(change, call, command)
   local is_final = check_early(change, call, command, detail, found)
   local account = transit.account_of(found, id, to, call.now)
   for i, line in ipairs(command[LINES]) do
+    account.lines[line[SKU]] = line
     if i <= own then
-      transit.send(change, call, command, account, line)
+      transit.send(change, call, command, account, line, detail[FOR_ORDER])
       change.lines[#change.lines + 1] = { sku_number(change, line[SKU]), line[AMOUNT] }
     else
       transit.receive(change, call, command, account, line)
     end
   end
-  if is_final then transit.finish(change, account) end
+  if is_final then transit.finish(change, call, account) end
   transit.keep(change, call, account, found[DESTINATION] == '' and found[VERSION] + 1 or found[VERSION])
 end
 
@@ -128,26 +131,47 @@ local function wait(change, call, command, detail, found)
   transit.keep_waiting(change, detail[TRANSFER_ID], found, early, call.now)
 end
 
+-- What is lost by the last receipt and was kept for somebody has a line without units behind the others, for others are kept
+-- instead.
+local function check_lost(command, detail, found, account)
+  for i, line in ipairs(command[LINES]) do
+    if line[LOCATION] ~= detail[GOES_TO] then refuse('what is received is where the transfer goes') end
+    if (line[AMOUNT] == 0) ~= (i > detail[OWN_LINES]) then refuse('quantity is not a whole number in bounds') end
+    account.lines[line[SKU]] = line
+  end
+  for _, each in ipairs(detail[FINAL] == 1 and found[transit.HELD] or NONE) do
+    if not account.lines[each[1]] then look_again() end
+  end
+end
+
 -- detail as of a dispatch; without a destination the units wait, and there are no lines.
 local function apply_receive(change, call, command)
   local detail = checked(command)
-  local id, to = detail[TRANSFER_ID], detail[GOES_TO]
+  local id, to, own = detail[TRANSFER_ID], detail[GOES_TO], detail[OWN_LINES]
   change.about = id
   local found = known_transfer(change, call, id)
   if found[DESTINATION] ~= to then look_again() end
   if to == '' then return wait(change, call, command, detail, found) end
-  if #command[LINES] == 0 and detail[FINAL] == 0 then refuse('only the last of a transfer has no lines') end
+  if own == 0 and detail[FINAL] == 0 then refuse('only the last of a transfer has no lines') end
   local account = transit.account_of(found, id, to, call.now)
   account.park_reach = { to }
-  for _, line in ipairs(command[LINES]) do
-    if line[LOCATION] ~= to then refuse('what is received is where the transfer goes') end
-    transit.receive(change, call, command, account, line)
-    change.lines[#change.lines + 1] = { sku_number(change, line[SKU]), line[AMOUNT] }
+  check_lost(command, detail, found, account)
+  for i, line in ipairs(command[LINES]) do
+    if i <= own then
+      transit.receive(change, call, command, account, line)
+      change.lines[#change.lines + 1] = { sku_number(change, line[SKU]), line[AMOUNT] }
+    else
+      holding.need_whole(call, line)
+      offers.state_of(call, line)
+      sku_number(change, line[SKU])
+    end
   end
-  if detail[FINAL] == 1 then transit.finish(change, account) end
+  if detail[FINAL] == 1 then transit.finish(change, call, account) end
   transit.keep(change, call, account, found[VERSION])
 end
 
-facts.receive = { low = 1, lines_min = 0, apply = apply_receive }
+facts.receive = {
+  low = 0, lines_min = 0, lines_max = LINES_MAX + transit.HELD_MAX, own_lines = own_lines, apply = apply_receive,
+}
 
 end

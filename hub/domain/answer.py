@@ -21,6 +21,8 @@ class AnsweredAlert(msgspec.Struct, frozen=True):
     location: str
     quantity: int
     pool: str = ""
+    # As `hub.domain.entry.EntryAlert` has it.
+    hold: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     # (house SKU, quantity) for each line of the event.
     lines: tuple[tuple[str, int], ...] = ()
-    # Summed per (type, sku, location, pool).
+    # Summed per (type, sku, location, pool, hold).
     alerts: tuple[AnsweredAlert, ...] = ()
 
 
@@ -37,7 +39,14 @@ def answer_of(entry: Entry) -> Answer:
     skus = entry.skus
     alerts = tuple(
         # Below 0 it is about the event as a whole.
-        AnsweredAlert(alert.type, skus[alert.sku] if alert.sku >= 0 else "", alert.location, alert.quantity, alert.pool)
+        AnsweredAlert(
+            alert.type,
+            skus[alert.sku] if alert.sku >= 0 else "",
+            alert.location,
+            alert.quantity,
+            alert.pool,
+            alert.hold,
+        )
         for alert in entry.alerts
     )
     news = tuple(_told(skus[view.sku], view) for view in entry.views if view.changed in _TOLD)

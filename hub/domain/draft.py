@@ -92,8 +92,10 @@ class Draft:
         self.lost: dict[tuple[str, str], int] = {}
         # (SKU, location, purchase order) → units that came of a line of which any are promised.
         self.arrived: dict[tuple[str, str, str], int] = {}
+        # (SKU, location, purchase order) of such lines that are expected later than before.
+        self.delayed: list[tuple[str, str, str]] = []
         self._positions: dict[tuple[int, str], Position] = {}
-        self._alerts: dict[tuple[str, int, str, str], int] = {}
+        self._alerts: dict[tuple[str, int, str, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
 
     def sku_number(self, sku: str) -> int:
@@ -164,10 +166,10 @@ class Draft:
             number = self.sku_number(line.sku)
             self.movements.append(Movement(number, line.location, from_bucket, to_bucket, quantity, own_time, serials))
 
-    def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "") -> None:
-        """Raise an alert; those of one kind at one place are one."""
+    def alert(self, type: str, sku: int, location: str, quantity: int, pool: str = "", hold: str = "") -> None:
+        """Raise an alert; those of one kind at one place about one hold or none are one."""
         if quantity:
-            key = (type, sku, location, pool)
+            key = (type, sku, location, pool, hold)
             self._alerts[key] = self._alerts.get(key, 0) + quantity
 
     def record(self, table: str, field: str) -> Any:
@@ -221,7 +223,7 @@ class Draft:
 
     def alerts_raised(self) -> tuple[EntryAlert, ...]:
         """The alerts, in the order of first raising."""
-        return tuple(EntryAlert(type_, n, where, k, pool) for (type_, n, where, pool), k in self._alerts.items())
+        return tuple(EntryAlert(kind, n, at, k, pool, hold) for (kind, n, at, pool, hold), k in self._alerts.items())
 
     def enter(self) -> None:
         """Make the draft the books."""

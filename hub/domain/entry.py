@@ -89,8 +89,10 @@ class EntryAlert(msgspec.Struct, array_like=True, frozen=True):
     location: str
     # Units; in a `clock_skew` the seconds, in a `conflict` 1.
     quantity: int
-    # The pool whose fence was broken, else empty.
+    # The pool whose fence was broken, that promised the units, else empty.
     pool: str = ""
+    # Name of the hold whose units it is about, `reservation:<id>` or `order:<id>`, else empty.
+    hold: str = ""
 
 
 class SetRecord(msgspec.Struct, array_like=True, frozen=True):

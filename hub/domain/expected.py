@@ -64,8 +64,8 @@ def expect(draft: Draft, fact: Fact, house: House) -> None:
     for (sku, location), quantity in totals.items():
         old = line_of(draft, sku, location, order)
         if old.set_at_ms is None or old.set_at_ms <= draft.time_ms:
-            if quantity and eta_ms > old.eta_ms:
-                _tell_late(draft, sku, old)
+            if quantity and eta_ms > old.eta_ms and old.promises:
+                draft.delayed.append((sku, location, order))
             new = msgspec.structs.replace(old, quantity=quantity, eta_ms=eta_ms, set_at_ms=draft.time_ms)
             _set_line(draft, sku, new)
 
@@ -100,11 +100,6 @@ def note_promised(draft: Draft, sku: str, place: tuple[str, str], pool: str, hel
     lines[index] = msgspec.structs.replace(lines[index], promises=promises)
     draft.sku_number(sku)
     draft.set_record(TABLE, sku, [_stored(line) for line in lines])
-
-
-def _tell_late(draft: Draft, sku: str, line: ExpectedLine) -> None:
-    for pool, held, sold in line.promises:
-        draft.alert("promise_late", draft.sku_number(sku), line.location, held + sold, pool)
 
 
 def line_of(draft: Draft, sku: str, location: str, order: str) -> ExpectedLine:

@@ -8,9 +8,11 @@ from hub.access import Claims
 from hub.domain.answer import Answer, AnsweredAlert
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
+from hub.domain.holding.hold import ORDER, RESERVATION
 from hub.domain.rules import House
 from hub.domain.shown import item
 from hub.intake.counted import Closing
+from hub.intake.requested import ANY_OWNER
 from hub.intake.unknown import unknown_in_payload
 from hub.journal.watermark import Watermark
 from hub.stock.outcome import Applied, Conflict, Duplicate, Forbidden, Outcome, Parked, Refused
@@ -82,15 +84,23 @@ def _seq(seq: Seq, claims: Claims) -> str | None:
 def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, ...]:
     """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them."""
     return tuple(
-        Alert(
-            type=alert.type,
-            sku=alert.sku,
-            location=alert.location,
-            quantity=alert.quantity,
-            pool=alert.pool or None,
-        )
+        _alert(alert, may_name=telling.claims.may(ANY_OWNER))
         for alert in alerts
         if not alert.pool or may_see(telling.house, telling.claims, alert.pool)
+    )
+
+
+def _alert(alert: AnsweredAlert, *, may_name: bool) -> Alert:
+    """An alert as it is told; whose units it is about only to whoever may see all reservations."""
+    kind, _, id = alert.hold.partition(":")
+    return Alert(
+        type=alert.type,
+        sku=alert.sku,
+        location=alert.location,
+        quantity=alert.quantity,
+        pool=alert.pool or None,
+        reservation=id if kind == RESERVATION and may_name else None,
+        order=id if kind == ORDER and may_name else None,
     )
 
 

@@ -211,8 +211,8 @@ def _applied(answer: list[Any], epoch: int) -> Applied:
         Seq(epoch, number),
         tuple((skus[sku], quantity) for sku, quantity in lines),
         tuple(
-            AnsweredAlert(kind, skus[sku] if sku >= 0 else "", place, count, pool)
-            for kind, sku, place, count, pool in alerts
+            AnsweredAlert(kind, skus[sku] if sku >= 0 else "", place, count, pool, hold)
+            for kind, sku, place, count, pool, hold in alerts
         ),
         tuple(Shown(skus[sku], pool, View(*view[:6])) for sku, pool, view in shown),
     )

@@ -54,7 +54,9 @@ async def test_an_entry_lands_with_its_answer_and_its_bytes(
     assert row["booked_at"] == datetime.fromtimestamp(entry.booked_at_ms / 1000, UTC)
     assert json.loads(row["answer"]) == {
         "lines": [["BAG-NOIR", 2]],
-        "alerts": [{"type": "discrepancy", "sku": "BAG-NOIR", "location": "LON-KNB", "quantity": 1, "pool": ""}],
+        "alerts": [
+            {"type": "discrepancy", "sku": "BAG-NOIR", "location": "LON-KNB", "quantity": 1, "pool": "", "hold": ""}
+        ],
     }
 
 

@@ -141,7 +141,7 @@ class Account:
         elif surplus < 0:
             more, lacking = self._had(sku, -surplus)
             parts, owed = [*parts, *more], owed + lacking
-            self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
+            self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
         self._keep_parts([*parts, *coming, *ended, *owed_parts(sku, owed)])
         return left
 
@@ -177,7 +177,7 @@ class Account:
         self._draft.keep_held(Line(sku, location, lost), reserving.forget(position, fenced, self.hold.pool))
         more = self._forced(sku, lost)
         lacking = lost - sum(part.quantity for part in more)
-        self._draft.alert("reservation_broken", self._draft.sku_number(sku), location, lacking)
+        self._draft.alert("reservation_broken", self._draft.sku_number(sku), location, lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
         self.keep()
         return lost
@@ -249,7 +249,7 @@ class Account:
         left = units - sum(part.quantity for part in parts)
         more = promised_parts(self._draft, self._house, self.hold, sku, left)
         if eta_ms is not None:
-            tell_late(self._draft, self.hold.pool, more, eta_ms)
+            tell_late(self._draft, (self._name, self.hold.pool), more, eta_ms)
         parts += [msgspec.structs.replace(part, state=State.confirmed) for part in more]
         return parts, units - sum(part.quantity for part in parts)
 

@@ -10,20 +10,18 @@ import msgspec
 
 from hub.domain.command import Line
 from hub.domain.draft import Draft
-from hub.domain.holding.hold import KEPT, LIVE, Allocation, Hold, Part, hold_from
+from hub.domain.holding.hold import KEPT, LIVE, TRANSFER, Allocation, Hold, Part, hold_from
 from hub.domain.transit import OPEN, known_transfer, stored_transfer
-
-_BY_TRANSFER = "transfer:"
 
 
 def by_transfer(id: str) -> str:
     """What brings the units of an allocation that travel by this transfer."""
-    return _BY_TRANSFER + id
+    return TRANSFER + id
 
 
 def is_in_transit(allocation: Allocation) -> bool:
     """Whether the units are on their way by a transfer."""
-    return allocation.coming_by.startswith(_BY_TRANSFER)
+    return allocation.coming_by.startswith(TRANSFER)
 
 
 def units_in_transit(hold: Hold) -> dict[tuple[str, str], int]:
@@ -32,7 +30,7 @@ def units_in_transit(hold: Hold) -> dict[tuple[str, str], int]:
     for part in hold.parts:
         for each in part.allocations if part.state in KEPT else ():
             if is_in_transit(each):
-                place = (each.coming_by.removeprefix(_BY_TRANSFER), part.sku)
+                place = (each.coming_by.removeprefix(TRANSFER), part.sku)
                 units[place] = units.get(place, 0) + each.quantity
     return units
 

@@ -44,10 +44,18 @@ class WaitingOrder(Account):
         _, parts = detach(self.hold.parts, sku, units, KEPT, fits=lambda each: each.is_from(location, coming_by))
         parts, coming, owed = sorted_parts(parts, sku)
         more, lacking = self._had(sku, units, line.eta_ms)
-        self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool)
-        self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking)
+        self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool, self._name)
+        self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
         self.keep()
+
+
+def tell_delays(draft: Draft) -> None:
+    """Say to whom units are promised that are expected later than before."""
+    for sku, location, order in draft.delayed:
+        for each in waiting_for(draft, sku, location, order):
+            number, units = draft.sku_number(sku), each.held + each.sold
+            draft.alert("promise_late", number, location, units, each.pool, each.name)
 
 
 def serve_promises(draft: Draft, house: House) -> None:
@@ -57,7 +65,7 @@ def serve_promises(draft: Draft, house: House) -> None:
         for each in waiting_for(draft, sku, location, order):
             served = _serve(draft, house, each.name, (sku, location, order), min(units, each.held + each.sold))
             units -= served
-            draft.alert("promise_arrived", draft.sku_number(sku), location, served, each.pool)
+            draft.alert("promise_arrived", draft.sku_number(sku), location, served, each.pool, each.name)
 
 
 def mend_promises(draft: Draft, house: House) -> None:
@@ -99,8 +107,8 @@ def _lose(draft: Draft, house: House, name: str, sku: str, line: ExpectedLine, u
     coming_by = PURCHASE_ORDER + line.purchase_order
     gone, rest = detach(hold.parts, sku, units, (state,), fits=lambda each: each.is_from(line.location, coming_by))
     for part in gone:
-        kept = replaced(draft, house, hold, part, line.location, eta_ms=line.eta_ms)
+        kept = replaced(draft, house, (name, hold), part, line.location, eta_ms=line.eta_ms)
         lacking = sum(each.quantity for each in kept if each.state == State.broken)
-        draft.alert("promise_short", draft.sku_number(sku), line.location, lacking, hold.pool)
+        draft.alert("promise_short", draft.sku_number(sku), line.location, lacking, hold.pool, name)
         rest += kept
     keep_hold(draft, name, msgspec.structs.replace(hold, parts=tuple(rest)))

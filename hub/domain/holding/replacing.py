@@ -12,13 +12,14 @@ from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
 
 def replaced(
-    draft: Draft, house: House, hold: Hold, part: Part, location: str, *, eta_ms: int | None = None
+    draft: Draft, house: House, named: tuple[str, Hold], part: Part, location: str, *, eta_ms: int | None = None
 ) -> list[Part]:
     """A part of a reservation that was lost at a location, held elsewhere as far as its pool has units there.
 
     With `eta_ms`, when units were expected that were promised, others may be promised in their place. The rest is
     broken.
     """
+    name, hold = named
     kept: list[Part] = []
     if hold.pool in house.pool_index:
         wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True)
@@ -28,11 +29,11 @@ def replaced(
     if eta_ms is not None:
         left = part.quantity - sum(each.quantity for each in kept)
         more = promised_parts(draft, house, hold, part.sku, left)
-        tell_late(draft, hold.pool, more, eta_ms)
+        tell_late(draft, (name, hold.pool), more, eta_ms)
         kept += standing_in(more, [part])
     left = part.quantity - sum(each.quantity for each in kept)
     if left:
-        draft.alert("reservation_broken", draft.sku_number(part.sku), location, left)
+        draft.alert("reservation_broken", draft.sku_number(part.sku), location, left, "", name)
         kept.append(over(msgspec.structs.replace(part, quantity=left), State.broken))
     return kept
 
@@ -56,10 +57,12 @@ def standing_in(found: Sequence[Part], lost: Sequence[Part]) -> list[Part]:
     return parts
 
 
-def tell_late(draft: Draft, pool: str, parts: Sequence[Part], eta_ms: int) -> None:
-    """Say that units that were promised for a time are now promised for a later one."""
+def tell_late(draft: Draft, whose: tuple[str, str], parts: Sequence[Part], eta_ms: int) -> None:
+    """Say that units that were promised for a time are now promised for a later one, to a (hold, pool)."""
+    name, pool = whose
     for part in parts:
         for each in part.allocations:
             line = line_of(draft, part.sku, each.location, each.coming_by.removeprefix(PURCHASE_ORDER))
             if line.eta_ms > eta_ms:
-                draft.alert("promise_late", draft.sku_number(part.sku), each.location, each.quantity, pool)
+                number = draft.sku_number(part.sku)
+                draft.alert("promise_late", number, each.location, each.quantity, pool, name)

@@ -15,7 +15,7 @@ from hub.domain.holding.hold import LIVE, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold
 from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.owing import LINE_UP
-from hub.domain.holding.redeeming import mend_promises, serve_promises
+from hub.domain.holding.redeeming import mend_promises, serve_promises, tell_delays
 from hub.domain.holding.replacing import replaced
 
 
@@ -27,6 +27,7 @@ def settle_holds(draft: Draft, house: House) -> None:
             for name in _holders(draft, sku):
                 if left:
                     left -= _break(draft, house, name, (sku, location), left, state)
+    tell_delays(draft)
     serve_promises(draft, house)
     for sku, location in draft.touched():
         for name in draft.record(LINE_UP, sku) or ():
@@ -61,6 +62,6 @@ def _break(draft: Draft, house: House, name: str, place: tuple[str, str], units:
         fenced = sum(each.fenced for each in part.allocations)
         position = reserving.forget(draft.position(sku, location), fenced, hold.pool).position
         draft.keep_held(Line(sku, location, part.quantity), Change(position))
-        rest += replaced(draft, house, hold, part, location)
+        rest += replaced(draft, house, (name, hold), part, location)
     keep_hold(draft, name, msgspec.structs.replace(hold, parts=tuple(rest)))
     return min(units, there)

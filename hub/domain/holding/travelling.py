@@ -94,7 +94,7 @@ class Traveller(Account):
         found = self._forced(sku, units, only=(self._journey.to,))
         found += self._forced(sku, units - sum(part.quantity for part in found))
         lacking = units - sum(part.quantity for part in found)
-        self._draft.alert("reservation_broken", self._draft.sku_number(sku), self._journey.to, lacking)
+        self._draft.alert("reservation_broken", self._draft.sku_number(sku), self._journey.to, lacking, "", self._name)
         self._keep_parts([*parts, *found, *coming, *owed_parts(sku, owed + lacking)])
         self.fulfil_what_waited(sku)
 

@@ -162,7 +162,7 @@ function accounts.have(change, call, account, parts, sku, units, eta)
   local left = units - accounts.force(change, call, account, parts, sku, units)
   local line = account.lines[sku]
   local more = holding.promised_parts(change, call, line, account.hold, left)
-  if eta then holding.tell_late(change, call, line, account.hold[holding.POOL], more, eta) end
+  if eta then holding.tell_late(change, call, line, { account.name, account.hold[holding.POOL] }, more, eta) end
   for _, part in ipairs(more) do parts[#parts + 1] = { part[1], part[2], holding.CONFIRMED, 0, part[5] } end
   return left - holding.units_of(more)
 end

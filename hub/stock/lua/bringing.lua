@@ -63,7 +63,7 @@ function accounts.bring(change, call, account, sku, location, out)
   elseif surplus < 0 then
     local lacking = accounts.have(change, call, account, parts, sku, -surplus)
     owed = owed + lacking
-    alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '')
+    alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '', account.name)
   end
   for _, part in ipairs(ended) do coming[#coming + 1] = part end
   accounts.keep_parts(account, parts, coming, sku, owed)

@@ -105,11 +105,6 @@ function supply.note_promised(change, state, sku, place, pool, held, sold)
   set_lines(change, state, sku, lines)
 end
 
-local function tell_late(change, sku, line)
-  for _, each in ipairs(line[PROMISES] or NONE) do
-    alert(change, { sku = sku_number(change, sku), location = line[WHERE] }, 'promise_late', each[2] + each[3], each[1])
-  end
-end
 
 -- Lines of one SKU are one line of their sum, and 0 cancels. No position is touched.
 function supply.expect(change, call, command)
@@ -131,7 +126,9 @@ function supply.expect(change, call, command)
   for _, total in ipairs(totals) do
     local old = supply.line_of(change, total.state, total.sku, total.location, order)
     if not old[SET_AT_TIME] or old[SET_AT_TIME] <= command[TIME] then
-      if total.units > 0 and eta > old[ETA] then tell_late(change, total.sku, old) end
+      if total.units > 0 and eta > old[ETA] and old[PROMISES] then
+        table.insert(change.delayed, { sku = total.sku, location = total.location, order = order })
+      end
       local new = { total.location, order, total.units, old[RECEIVED], eta, command[TIME], old[PROMISES] }
       set_line(change, total.state, total.sku, new)
     end

@@ -4,7 +4,7 @@
 --      where it came from did not move.
 
 -- Stands in for a change while units are in hand: it notes what was taken, or where it goes.
-function facts.in_hand() return { movements = {}, alerts = {} } end
+function facts.in_hand() return { movements = {}, alerts = {}, alert_at = {} } end
 
 local MOVED_FROM, MOVED_TO, MOVED_UNITS = 3, 4, 5
 

@@ -89,16 +89,17 @@ local function pass_by(change, place, units, outside)
   record(change, place, 'variance', outside, -units)
 end
 
--- Alerts of one kind at one position are one alert.
-local function alert(change, place, kind, quantity, pool)
+-- Alerts of one kind at one position, about one hold or none, are one alert.
+local function alert(change, place, kind, quantity, pool, hold)
   if quantity == 0 then return end
-  for _, raised in ipairs(change.alerts) do
-    if raised[1] == kind and raised[2] == place.sku and raised[3] == place.location and raised[5] == pool then
-      raised[4] = raised[4] + quantity
-      return
-    end
+  local name = table.concat({ kind, place.sku, place.location, pool, hold or '' }, '\0')
+  local raised = change.alert_at[name]
+  if not raised then
+    raised = { kind, place.sku, place.location, 0, pool, hold or '' }
+    change.alert_at[name] = raised
+    change.alerts[#change.alerts + 1] = raised
   end
-  change.alerts[#change.alerts + 1] = { kind, place.sku, place.location, quantity, pool }
+  raised[4] = raised[4] + quantity
 end
 
 -- An alert about the event as a whole.

@@ -46,6 +46,16 @@ local function serve(change, call, came, name, units)
   return arrived
 end
 
+-- Say to whom units are promised that are expected later than before.
+function redeeming.tell_delays(change, call)
+  for _, late in ipairs(change.delayed) do
+    for _, each in ipairs(holding.waiting_for(change, call, late.sku, late.location, late.order)) do
+      local place = { sku = sku_number(change, late.sku), location = late.location }
+      alert(change, place, 'promise_late', each.held + each.sold, each.pool, each.hold_name)
+    end
+  end
+end
+
 -- Keep what arrived of purchase orders for those to whom it was promised.
 function redeeming.serve(change, call)
   for _, came in ipairs(change.came) do
@@ -57,7 +67,7 @@ function redeeming.serve(change, call)
       if units == 0 then break end
       local served = serve(change, call, came, each.hold_name, math.min(units, each.held + each.sold))
       units = units - served
-      alert(change, { sku = sku_number(change, sku), location = location }, 'promise_arrived', served, each.pool)
+      alert(change, { sku = sku_number(change, sku), location = location }, 'promise_arrived', served, each.pool, each.hold_name)
     end
   end
 end
@@ -72,8 +82,8 @@ local function lose_for_order(change, call, line, id, promised, units)
   parts, coming, owed = accounts.sorted_parts(parts, sku)
   local lacking = accounts.have(change, call, account, parts, sku, units, promised[supply.ETA])
   local number, pool = sku_number(change, sku), account.hold[holding.POOL]
-  alert(change, { sku = number, location = location }, 'promise_short', lacking, pool)
-  alert(change, { sku = number, location = '' }, 'oversold', lacking, '')
+  alert(change, { sku = number, location = location }, 'promise_short', lacking, pool, account.name)
+  alert(change, { sku = number, location = '' }, 'oversold', lacking, '', account.name)
   accounts.keep_parts(account, parts, coming, sku, owed + lacking)
   accounts.keep(change, call, account)
 end
@@ -87,8 +97,8 @@ local function lose(change, call, line, name, promised, units, state)
   local comes = holding.comes_by(location, promised[supply.ORDER])
   local gone, rest = holding.detach(hold[holding.PARTS], sku, units, { [state] = true }, '', comes)
   for _, part in ipairs(gone) do
-    local lacking = holding.replace(change, call, line, location, hold, part, rest, promised[supply.ETA])
-    alert(change, { sku = sku_number(change, sku), location = location }, 'promise_short', lacking, hold[holding.POOL])
+    local lacking = holding.replace(change, call, line, location, name, hold, part, rest, promised[supply.ETA])
+    alert(change, { sku = sku_number(change, sku), location = location }, 'promise_short', lacking, hold[holding.POOL], name)
   end
   holding.keep(change, call, name, holding.with_parts(hold, rest))
 end

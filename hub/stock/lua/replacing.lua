@@ -36,14 +36,14 @@ function holding.standing_in(found, lost)
   return parts
 end
 
--- Say that units that were promised for a time are now promised for a later one.
-function holding.tell_late(change, call, line, pool, parts, eta)
+-- Say that units that were promised for a time are now promised for a later one, to a {hold, pool}.
+function holding.tell_late(change, call, line, whose, parts, eta)
   local sku, state = line[SKU], state_of(call, line)
   for _, part in ipairs(parts) do
     for _, each in ipairs(part[5]) do
       local order = string.sub(each[COMING_BY], #'purchase_order:' + 1)
       if supply.line_of(change, state, sku, each[LOCATED], order)[supply.ETA] > eta then
-        alert(change, { sku = sku_number(change, sku), location = each[LOCATED] }, 'promise_late', each[UNITS], pool)
+        alert(change, { sku = sku_number(change, sku), location = each[LOCATED] }, 'promise_late', each[UNITS], whose[2], whose[1])
       end
     end
   end
@@ -51,7 +51,7 @@ end
 
 -- Add to the parts one of a reservation that was lost, held elsewhere as far as its pool has units there. With an eta, when
 -- units were expected that were promised, others may be promised in their place. The rest is broken; returns its units.
-function holding.replace(change, call, line, location, hold, part, rest, eta)
+function holding.replace(change, call, line, location, name, hold, part, rest, eta)
   local pool = hold[holding.POOL]
   local kept, left = {}, part[2]
   if offers.has_pool(call, pool) then
@@ -66,13 +66,13 @@ function holding.replace(change, call, line, location, hold, part, rest, eta)
   left = left - holding.units_of(kept)
   if eta then
     local more = holding.promised_parts(change, call, line, hold, left)
-    holding.tell_late(change, call, line, pool, more, eta)
+    holding.tell_late(change, call, line, { name, pool }, more, eta)
     left = left - holding.units_of(more)
     for _, each in ipairs(holding.standing_in(more, { part })) do kept[#kept + 1] = each end
   end
   for _, each in ipairs(kept) do rest[#rest + 1] = each end
   if left > 0 then
-    alert(change, { sku = sku_number(change, part[1]), location = location }, 'reservation_broken', left, '')
+    alert(change, { sku = sku_number(change, part[1]), location = location }, 'reservation_broken', left, '', name)
     rest[#rest + 1] = { part[1], left, holding.BROKEN, 0, {} }
   end
   return left

@@ -58,7 +58,7 @@ local function break_hold(change, call, place, name, hold, units, states)
     for _, each in ipairs(part[5]) do
       holding.forget(place, hold[holding.POOL], each)
     end
-    holding.replace(change, call, place.line, place.location, hold, part, rest)
+    holding.replace(change, call, place.line, place.location, name, hold, part, rest)
   end
   holding.keep(change, call, name, holding.with_parts(hold, rest))
   return lost
@@ -88,6 +88,7 @@ function holding.settle(change, call)
       place.lost = 0
     end
   end
+  redeeming.tell_delays(change, call)
   redeeming.serve(change, call)
   accounts.serve_all(change, call)
   redeeming.mend(change, call)

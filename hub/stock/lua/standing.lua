@@ -101,7 +101,7 @@ function accounts.lose(change, call, place, name, there, units)
     for _, each in ipairs(part[5]) do holding.forget(place, account.hold[holding.POOL], each) end
   end
   local lacking = lost - accounts.force(change, call, account, parts, sku, lost)
-  alert(change, place, 'reservation_broken', lacking, '')
+  alert(change, place, 'reservation_broken', lacking, '', name)
   accounts.keep_parts(account, parts, coming, sku, owed + lacking)
   accounts.keep(change, call, account)
   return lost

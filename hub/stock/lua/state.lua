@@ -77,7 +77,7 @@ local function new_change()
     skus = {}, numbers = {}, places = {}, by_place = {}, lines = {}, views = {}, noted = {}, movements = {}, alerts = {},
     records = {}, record_at = {}, expected = {}, counted = {}, about = '',
     -- SKU → a line about it; what came of purchase orders of which units are promised, as a list and by name.
-    line_at = {}, came = {}, came_at = {},
+    line_at = {}, came = {}, came_at = {}, delayed = {}, alert_at = {},
   }
 end
 

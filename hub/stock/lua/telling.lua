@@ -21,7 +21,7 @@ local function alerts_told(change, views)
   for _, set in ipairs(views) do
     if NEWS[set[4]] then
       if told == change.alerts then told = { unpack(told) } end
-      told[#told + 1] = { NEWS[set[4]], set[1], '', math.max(0, set[3][AVAILABLE]), set[2] }
+      told[#told + 1] = { NEWS[set[4]], set[1], '', math.max(0, set[3][AVAILABLE]), set[2], '' }
     end
   end
   return told

@@ -58,7 +58,7 @@ local function find_anew(change, call, account, sku, units)
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local found = accounts.force(change, call, account, parts, sku, units, { account.to })
   found = found + accounts.force(change, call, account, parts, sku, units - found)
-  alert(change, { sku = sku_number(change, sku), location = account.to }, 'reservation_broken', units - found, '')
+  alert(change, { sku = sku_number(change, sku), location = account.to }, 'reservation_broken', units - found, '', account.name)
   accounts.keep_parts(account, parts, coming, sku, owed + units - found)
   accounts.fulfil_what_waited(change, call, account, sku)
 end

@@ -33,7 +33,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int
     # The pool whose fence or reservation was broken, that promised the units, or that shows something else now.
     pool: str | None = None
-    # Whose units it is about, for callers with the scope `reservations:any`.
+    # Whose units it is about, for callers with the scope `reservations:any` or `feed:read`.
     reservation: str | None = None
     order: str | None = None
 

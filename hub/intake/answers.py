@@ -82,25 +82,29 @@ def _seq(seq: Seq, claims: Claims) -> str | None:
 
 
 def _alerts(alerts: Iterable[AnsweredAlert], telling: Telling) -> tuple[Alert, ...]:
-    """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them."""
-    return tuple(
-        _alert(alert, may_name=telling.claims.may(ANY_OWNER))
-        for alert in alerts
-        if not alert.pool or may_see(telling.house, telling.claims, alert.pool)
-    )
+    """The alerts that the caller may hear: what befell the fence of a pool it may not see is not among them.
+
+    Whose units they are about hears who may see all orders; to others those of one kind at one place are one.
+    """
+    may_name = telling.claims.may(ANY_OWNER) or telling.claims.may(SEES_SEQ)
+    units: dict[AnsweredAlert, int] = {}
+    for alert in alerts:
+        if not alert.pool or may_see(telling.house, telling.claims, alert.pool):
+            kind = msgspec.structs.replace(alert, quantity=0, hold=alert.hold if may_name else "")
+            units[kind] = units.get(kind, 0) + alert.quantity
+    return tuple(_alert(kind, quantity) for kind, quantity in units.items())
 
 
-def _alert(alert: AnsweredAlert, *, may_name: bool) -> Alert:
-    """An alert as it is told; whose units it is about only to whoever may see all reservations."""
-    kind, _, id = alert.hold.partition(":")
+def _alert(kind: AnsweredAlert, quantity: int) -> Alert:
+    of_whom, _, id = kind.hold.partition(":")
     return Alert(
-        type=alert.type,
-        sku=alert.sku,
-        location=alert.location,
-        quantity=alert.quantity,
-        pool=alert.pool or None,
-        reservation=id if kind == RESERVATION and may_name else None,
-        order=id if kind == ORDER and may_name else None,
+        type=kind.type,
+        sku=kind.sku,
+        location=kind.location,
+        quantity=quantity,
+        pool=kind.pool or None,
+        reservation=id if of_whom == RESERVATION else None,
+        order=id if of_whom == ORDER else None,
     )
 
 

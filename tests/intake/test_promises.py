@@ -203,3 +203,25 @@ async def test_what_may_be_promised_is_for_those_with_the_scope_and_the_pool(doo
     assert await problem(door.till, pool="nobody", sku="PRE") == (404, "not_found")
     assert await problem(door.till, pool="vip") == (400, "malformed")
     assert await problem(door.till, sku="PRE") == (400, "malformed")
+
+
+async def test_who_may_see_all_orders_is_told_whose_units_came_and_a_till_only_that_they_did(door: Door) -> None:
+    await expect(door, "NAMED", 4)
+    id = (await clerk(door).held(line("NAMED", 1)))["id"]
+    order = Order(door)
+    await order.place(line("NAMED", 1))
+
+    [late] = await told_to(door, ["events:write"], "promise_late", "expected", 4, eta=LATER)
+    first, second = await told_to(door, ["events:write", "feed:read"], "promise_arrived", "receipt", 4)
+
+    assert "reservation" not in late
+    assert (late["quantity"], late["pool"]) == (2, "online")
+    assert (first["reservation"], first["quantity"], "order" in first) == (id, 1, False)
+    assert (second["order"], second["quantity"], "reservation" in second) == (order.id, 1, False)
+
+
+async def told_to(door: Door, scope: list[str], kind: str, verb: str, units: int, **more: Any) -> list[dict[str, Any]]:
+    """The alerts of a kind that whoever sends a fact about the purchase order is told."""
+    event = door.event(verb, line("NAMED", units), purchase_order="PO-NAMED", **more)
+    reply = await door.send(event, token=door.token(scope))
+    return [alert for alert in reply.json()["alerts"] if alert["type"] == kind]

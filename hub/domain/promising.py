@@ -53,8 +53,18 @@ class Promise(msgspec.Struct, frozen=True):
         return self.dates[0][0] if self.dates else None
 
 
-def promise(positions: Mapping[str, Position], lines: Sequence[ExpectedLine], profile: Profile, number: int) -> Promise:
-    """Compute what a pool may promise; without regard to what it has available."""
+def promise(
+    positions: Mapping[str, Position],
+    lines: Sequence[ExpectedLine],
+    profile: Profile,
+    number: int,
+    *,
+    is_bound: bool = True,
+) -> Promise:
+    """Compute what a pool may promise; without regard to what it has available.
+
+    The limit does not bind units that are promised, or ordered, already and need a purchase order that brings them.
+    """
     terms = profile.terms[number]
     spare = tuple(
         each for each in spare_units(positions, lines, terms.pool) if profile.sight(each.location)[number][0] > 0
@@ -69,7 +79,7 @@ def promise(positions: Mapping[str, Position], lines: Sequence[ExpectedLine], pr
         units += each.quantity
         if index + 1 < len(spare) and spare[index + 1].eta_ms == each.eta_ms:
             continue
-        by_then = min(room, units, available(terms, parts_of(later, profile, number)))
+        by_then = min(room if is_bound else units, units, available(terms, parts_of(later, profile, number)))
         if by_then > (dates[-1][1] if dates else 0):
             dates.append((each.eta_ms, by_then))
     parts = parts_of(later, profile, number)

@@ -268,13 +268,67 @@ def test_a_later_date_is_told_for_what_was_promised(world: World) -> None:
     assert alerts(world.expect(3, eta_ms=SOON_MS)) == []
 
 
-def test_an_order_is_promised_what_is_not_there_and_owed_what_is_beyond_the_limit(world: World) -> None:
+def test_an_order_is_promised_what_comes_also_beyond_the_limit_and_owed_the_rest(world: World) -> None:
     world.receive(1, "")
     world.expect(5)
-    placed = world.order("order_place", 6)
-    assert ("oversold", 2) in alerts(placed)
-    assert world.kept("order:o") == (Allocation(WAREHOUSE, 1), promised(3), Allocation("", 2))
-    assert world.line().promises == (("online", 0, 3),)
+    placed = world.order("order_place", 8)
+    assert ("oversold", 4) in alerts(placed)
+    assert world.kept("order:o") == (Allocation(WAREHOUSE, 1), promised(5), Allocation("", 2))
+    assert world.line().promises == (("online", 0, 5),)
+
+
+def test_what_is_owed_is_promised_once_more_is_expected_and_served_by_what_comes_before(world: World) -> None:
+    world.order("order_place", 2)
+    world.expect(3)
+    assert world.kept("order:o") == (promised(2),)
+    assert world.view().status == Status.preorder
+    world.tell("return", Line("BAG", PARIS, 1))
+    assert world.kept("order:o") == (Allocation(PARIS, 1), promised(1))
+    assert world.line().promises == (("online", 0, 1),)
+    world.receive(1)
+    assert world.kept("order:o") == (Allocation(PARIS, 1), Allocation(WAREHOUSE, 1))
+    assert world.model.books.records["shortfalls"] == {}
+
+
+def test_a_promise_given_back_is_for_whom_units_are_owed(world: World) -> None:
+    world.expect(1)
+    world.ask("reserve", A, 1)
+    world.order("order_place", 1)
+    assert world.kept("order:o") == (Allocation("", 1),)
+    world.ask("release", A)
+    assert world.kept("order:o") == (promised(1),)
+
+
+def test_the_limit_breaks_no_promise_that_only_moves(world: World) -> None:
+    world.expect(3)
+    world.expect(9, "PO-2", eta_ms=LATER_MS)
+    world.ask("reserve", A, 1)
+    world.ask("confirm", A)
+    world.order("order_place", 2)
+    moved = world.expect(0)
+    assert alerts(moved) == [("promise_late", 1), ("promise_late", 2)]
+    assert (world.kept(A), world.kept("order:o")) == ((promised(1, "PO-2"),), (promised(2, "PO-2"),))
+    assert world.line("PO-2").promises == (("online", 0, 3),)
+
+
+def test_of_those_that_lose_a_promise_the_first_gets_another_first(world: World) -> None:
+    world.expect(3)
+    world.expect(1, "PO-2", eta_ms=LATER_MS)
+    for name in (A, B):
+        world.ask("reserve", name, 1)
+        world.ask("confirm", name)
+    world.expect(0)
+    assert world.kept(A) == (promised(1, "PO-2"),)
+    assert world.state(B) == State.broken
+
+
+def test_a_lost_promise_that_is_served_from_a_shelf_says_that_it_arrived(world: World) -> None:
+    world.expect(2)
+    world.ask("reserve", A, 1)
+    world.receive(1, "", PARIS)
+    moved = world.expect(0)
+    assert ("promise_arrived", 1) in alerts(moved)
+    assert world.kept(A) == (Allocation(PARIS, 1),)
 
 
 def test_units_owed_to_an_order_are_promised_to_nobody_else(world: World) -> None:

@@ -9,7 +9,7 @@ from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
-from hub.domain.holding.in_transit import came_unsaid
+from hub.domain.holding.in_transit import came_unsaid, without_coming
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -23,7 +23,7 @@ from hub.domain.holding.orders import (
 )
 from hub.domain.holding.owing import owed_parts, sorted_parts, stand_in_line
 from hub.domain.holding.placing import Wish, demands_of, find
-from hub.domain.holding.replacing import promised_parts, tell_late
+from hub.domain.holding.replacing import promised_parts
 
 
 def known_order(draft: Draft, id: str) -> Order:
@@ -146,15 +146,18 @@ class Account:
         return left
 
     def serve(self, sku: str, location: str) -> None:
-        """Take for what is owed of a SKU what is free at a location, as far as the order may have it."""
+        """Take for what the order stands in line for what is free at a location, as far as it may have it."""
         assert self.hold is not None
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         if self.hold.only and location not in self.hold.only:
             return
-        more = self._forced(sku, owed, only=(location,))
+        promised = sum(each.quantity for part in coming for each in part.allocations if each.is_promised)
+        more = self._forced(sku, owed + promised, only=(location,))
         found = sum(part.quantity for part in more)
         if found:
-            self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed - found)])
+            left = max(0, owed - found)
+            coming, _ = without_coming(coming, sku, found - (owed - left), lambda each: each.is_promised)
+            self._keep_parts([*parts, *more, *coming, *owed_parts(sku, left)])
             self.fulfil_what_waited(sku)
             self.keep()
 
@@ -239,17 +242,12 @@ class Account:
         found = find(self._draft, self._house, wish, demands_of([(sku, "", units)] if units else []))
         return taken(self._draft, hold.pool, found.places, State.confirmed)
 
-    def _had(self, sku: str, units: int, eta_ms: int | None = None) -> tuple[list[Part], int]:
-        """Parts with units found by force, else promised; and how many neither are there nor may be promised.
-
-        What is promised for a later time than `eta_ms`, if that is given, is told.
-        """
+    def _had(self, sku: str, units: int) -> tuple[list[Part], int]:
+        """Parts with units found by force, else promised; and how many neither are there nor may be promised."""
         assert self.hold is not None
         parts = self._forced(sku, units)
         left = units - sum(part.quantity for part in parts)
-        more = promised_parts(self._draft, self._house, self.hold, sku, left)
-        if eta_ms is not None:
-            tell_late(self._draft, (self._name, self.hold.pool), more, eta_ms)
+        more = promised_parts(self._draft, self._house, self.hold, sku, left, is_anew=False)
         parts += [msgspec.structs.replace(part, state=State.confirmed) for part in more]
         return parts, units - sum(part.quantity for part in parts)
 

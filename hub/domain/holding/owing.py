@@ -36,24 +36,20 @@ def sorted_parts(parts: Iterable[Part], sku: str) -> tuple[list[Part], list[Part
 
 
 def stand_in_line(draft: Draft, name: str, hold: Hold, sku: str) -> None:
-    """List the order among those to which units of the SKU are owed, by when it came, while any are."""
+    """List the order among those to which units of the SKU are owed, by when it came, while any are.
+
+    What is owed may be promised meanwhile; it stays in line for whatever comes before that.
+    """
     old = list(draft.record(LINE_UP, sku) or ())
-    kept = (part for part in hold.parts if part.sku == sku and part.state in KEPT)
-    is_owed = any(each.is_owed for part in kept for each in part.allocations)
-    if is_owed == (name in old):
+    kept = [each for part in hold.parts if part.sku == sku and part.state in KEPT for each in part.allocations]
+    is_waiting = any(each.is_owed or (each.is_promised and name in old) for each in kept)
+    if is_waiting == (name in old):
         return
     new = [each for each in old if each != name]
-    if is_owed:
+    if is_waiting:
         numbers = {each: hold_from(draft.record(LIVE, each)).number for each in new} | {name: hold.number}
         new = sorted([*new, name], key=lambda each: (numbers[each], each))
     draft.set_record(LINE_UP, sku, new or None)
-
-
-def owed_units(draft: Draft, sku: str) -> int:
-    """Units of a SKU that are owed to orders."""
-    holds = [hold_from(draft.record(LIVE, name)) for name in draft.record(LINE_UP, sku) or ()]
-    parts = (part for hold in holds for part in hold.parts if part.sku == sku)
-    return sum(each.quantity for part in parts for each in part.allocations if each.is_owed)
 
 
 def _only(part: Part, allocations: list[Allocation]) -> list[Part]:

@@ -18,7 +18,6 @@ import msgspec
 from hub.domain.draft import Draft, House
 from hub.domain.expected import TABLE as EXPECTED
 from hub.domain.expected import lines_in
-from hub.domain.holding.owing import owed_units
 from hub.domain.pools import above, available, parts_of
 from hub.domain.position import Position
 from hub.domain.promising import Spare, promise
@@ -47,6 +46,8 @@ class Wish(msgspec.Struct, frozen=True):
     # Where the pool has nothing available, units that are still to come; or those only.
     may_be_promised: bool = False
     is_promised: bool = False
+    # Whether they were promised or ordered before, so that the limit of what is promised does not bind them.
+    is_promised_anew: bool = False
 
     def rank(self, location: str) -> int:
         """How good a location is; 0 is best."""
@@ -218,10 +219,11 @@ class Offer:
         return units if self._terms.cap < 0 else min(units, self._terms.cap)
 
     def _promise(self, draft: Draft) -> None:
-        """Offer what is still to come, but for as many units as are owed to orders already."""
-        lines = lines_in(draft.record(EXPECTED, self._sku))
-        coming = promise(draft.positions_of(self._sku), lines, self._profile, self._number)
-        self.room_in_all = max(0, coming.units - owed_units(draft, self._sku))
+        """Offer what is still to come."""
+        lines, positions = lines_in(draft.record(EXPECTED, self._sku)), draft.positions_of(self._sku)
+        is_bound = not self._wish.is_promised_anew
+        coming = promise(positions, lines, self._profile, self._number, is_bound=is_bound)
+        self.room_in_all = coming.units
         self._group_rooms = list(coming.rooms)
         self._spare = {}
         for each in coming.spare:

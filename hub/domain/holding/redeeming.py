@@ -11,15 +11,13 @@ import msgspec
 from hub.domain.draft import Draft, House
 from hub.domain.expected import TABLE, ExpectedLine, line_of, lines_in
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, State, detach, hold_from
+from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, Part, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold, taken
 from hub.domain.holding.orders import id_of, is_order
-from hub.domain.holding.owing import owed_parts, sorted_parts
+from hub.domain.holding.owing import LINE_UP, owed_parts, sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
 from hub.domain.holding.promises import waiting_for
-from hub.domain.holding.replacing import replaced, standing_in
-
-_UNCONFIRMED_FIRST = (State.held, State.confirmed)
+from hub.domain.holding.replacing import promised_parts, replaced, standing_in, tell_arrived, tell_late
 
 
 class WaitingOrder(Account):
@@ -43,11 +41,38 @@ class WaitingOrder(Account):
         location, coming_by = line.location, PURCHASE_ORDER + line.purchase_order
         _, parts = detach(self.hold.parts, sku, units, KEPT, fits=lambda each: each.is_from(location, coming_by))
         parts, coming, owed = sorted_parts(parts, sku)
-        more, lacking = self._had(sku, units, line.eta_ms)
+        more = self._forced(sku, units)
+        tell_arrived(self._draft, (self._name, self.hold.pool), more)
+        anew = self._promised_anew(sku, units - sum(part.quantity for part in more))
+        tell_late(self._draft, (self._name, self.hold.pool), anew, line.eta_ms)
+        more += anew
+        lacking = units - sum(part.quantity for part in more)
         self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool, self._name)
         self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
         self.keep()
+
+    def promise(self, sku: str) -> None:
+        """Promise to the order what is owed to it, as far as enough is still to come."""
+        assert self.hold is not None
+        parts, coming, owed = sorted_parts(self.hold.parts, sku)
+        more = self._promised_anew(sku, owed)
+        if more:
+            left = owed - sum(part.quantity for part in more)
+            self._keep_parts([*parts, *coming, *more, *owed_parts(sku, left)])
+            self.keep()
+
+    def _promised_anew(self, sku: str, units: int) -> list[Part]:
+        assert self.hold is not None
+        parts = promised_parts(self._draft, self._house, self.hold, sku, units)
+        return [msgspec.structs.replace(part, state=State.confirmed) for part in parts]
+
+
+def promise_owed(draft: Draft, house: House) -> None:
+    """Promise to orders what is owed to them, the first in line first; they stay in line for what comes before."""
+    for sku in dict.fromkeys([*(sku for sku, _ in draft.touched()), *draft.fields_set(TABLE)]):
+        for name in draft.record(LINE_UP, sku) or () if draft.record(TABLE, sku) else ():
+            WaitingOrder(draft, house, id_of(name)).promise(sku)
 
 
 def tell_delays(draft: Draft) -> None:
@@ -69,16 +94,27 @@ def serve_promises(draft: Draft, house: House) -> None:
 
 
 def mend_promises(draft: Draft, house: House) -> None:
-    """Take back what is promised beyond what still comes."""
+    """Take back what is promised beyond what still comes; of those that lose the first gets others first."""
     for sku in draft.fields_set(TABLE):
         for line in lines_in(draft.record(TABLE, sku)):
-            excess = line.promised - line.outstanding
-            for state in _UNCONFIRMED_FIRST if excess > 0 else ():
-                for each in reversed(waiting_for(draft, sku, line.location, line.purchase_order)):
-                    units = min(excess, each.held if state == State.held else each.sold)
-                    if units > 0:
-                        _lose(draft, house, each.name, sku, line, units, state)
-                        excess -= units
+            for name, units, state in reversed(_losing(draft, sku, line)):
+                _lose(draft, house, name, sku, line, units, state)
+
+
+def _losing(draft: Draft, sku: str, line: ExpectedLine) -> list[tuple[str, int, State]]:
+    """Who loses units of a line of which more is promised than comes, the one that loses first at the front."""
+    excess = line.promised - line.outstanding
+    found: list[tuple[str, int, State]] = []
+    if excess <= 0:
+        return found
+    waiting = waiting_for(draft, sku, line.location, line.purchase_order)
+    for state in (State.held, State.confirmed):
+        for each in reversed(waiting):
+            units = min(excess, each.held if state == State.held else each.sold)
+            if units:
+                found.append((each.name, units, state))
+                excess -= units
+    return found
 
 
 def _serve(draft: Draft, house: House, name: str, place: tuple[str, str, str], units: int) -> int:

@@ -27,6 +27,7 @@ def replaced(
         found = find(draft, house, wish, demands_of([(part.sku, "", units)] if units else []))
         kept = taken(draft, hold.pool, found.places, State(part.state), part.expires_at_ms)
     if eta_ms is not None:
+        tell_arrived(draft, (name, hold.pool), kept)
         left = part.quantity - sum(each.quantity for each in kept)
         more = promised_parts(draft, house, hold, part.sku, left)
         tell_late(draft, (name, hold.pool), more, eta_ms)
@@ -38,11 +39,14 @@ def replaced(
     return kept
 
 
-def promised_parts(draft: Draft, house: House, hold: Hold, sku: str, units: int) -> list[Part]:
-    """Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held."""
+def promised_parts(draft: Draft, house: House, hold: Hold, sku: str, units: int, *, is_anew: bool = True) -> list[Part]:
+    """Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held.
+
+    Those that were promised or ordered before are promised anew: no limit binds them.
+    """
     if not units or hold.pool not in house.pool_index:
         return []
-    wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True, is_promised=True)
+    wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True, is_promised=True, is_promised_anew=is_anew)
     units = min(units, room_for(draft, house, wish, sku))
     found = find(draft, house, wish, demands_of([(sku, "", units)] if units else []))
     return taken(draft, hold.pool, found.places, State.held)
@@ -55,6 +59,14 @@ def standing_in(found: Sequence[Part], lost: Sequence[Part]) -> list[Part]:
         some, found = detach(found, part.sku, part.quantity, (State.held,))
         parts += [msgspec.structs.replace(each, state=part.state, expires_at_ms=part.expires_at_ms) for each in some]
     return parts
+
+
+def tell_arrived(draft: Draft, whose: tuple[str, str], parts: Sequence[Part]) -> None:
+    """Say that units that were promised to a (hold, pool) are there now."""
+    name, pool = whose
+    for part in parts:
+        for each in part.allocations:
+            draft.alert("promise_arrived", draft.sku_number(part.sku), each.location, each.quantity, pool, name)
 
 
 def tell_late(draft: Draft, whose: tuple[str, str], parts: Sequence[Part], eta_ms: int) -> None:

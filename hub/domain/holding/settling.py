@@ -15,7 +15,7 @@ from hub.domain.holding.hold import LIVE, State, detach, hold_from
 from hub.domain.holding.keeping import keep_hold
 from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.owing import LINE_UP
-from hub.domain.holding.redeeming import mend_promises, serve_promises, tell_delays
+from hub.domain.holding.redeeming import mend_promises, promise_owed, serve_promises, tell_delays
 from hub.domain.holding.replacing import replaced
 
 
@@ -33,6 +33,7 @@ def settle_holds(draft: Draft, house: House) -> None:
         for name in draft.record(LINE_UP, sku) or ():
             Account(draft, house, id_of(name)).serve(sku, location)
     mend_promises(draft, house)
+    promise_owed(draft, house)
 
 
 def _holders(draft: Draft, sku: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Units of orders that travel: a shop's piece goes to the warehouse to be packed, and stays the order's on the way.
 
 Which piece goes the shop has chosen: those kept where the transfer begins go first, then it brings what the order
-lacks, and then what is kept elsewhere, which is given back there. What arrives is for the orders whose units it brings,
-the one that came first before the others; it repays nothing and fills no fence. What does not arrive is found anew.
+lacks, what was promised to it, and then what is kept elsewhere, which is given back there. What arrives is for the
+orders whose units it brings, the one that came first before the others; it repays nothing and fills no fence. What
+does not arrive is found anew.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.account import Account
 from hub.domain.holding.hold import KEPT, Allocation, Part, State, detach
-from hub.domain.holding.in_transit import by_transfer, held_in, without_coming
+from hub.domain.holding.in_transit import by_transfer, held_in, is_in_transit, without_coming
 from hub.domain.holding.keeping import let_go
 from hub.domain.holding.orders import id_of
 from hub.domain.holding.owing import owed_parts, sorted_parts
@@ -37,8 +38,8 @@ class Traveller(Account):
         self._coming_by = by_transfer(journey.id)
 
     def wants(self, sku: str) -> bool:
-        """Whether units of the SKU are kept for the order, or owed to it, that are on their way by nothing yet."""
-        return any(not each.coming_by for part in self._kept(sku) for each in part.allocations)
+        """Whether units of the SKU are kept for the order, owed or promised to it, that no transfer brings yet."""
+        return any(not is_in_transit(each) for part in self._kept(sku) for each in part.allocations)
 
     def leave_with(self, line: Line) -> list[Allocation]:
         """Take out of the hold what of it leaves with a line: the units that are kept where it leaves."""
@@ -50,7 +51,7 @@ class Traveller(Account):
         return [each for part in gone for each in part.allocations]
 
     def travel(self, sku: str, left: int, room: int) -> None:
-        """Let up to `room` units travel: first those that left, then what is owed, then what is kept elsewhere.
+        """Let up to `room` units travel: those that left, what is owed, what is promised, what is kept elsewhere.
 
         What left and does not travel is found anew.
         """
@@ -58,13 +59,14 @@ class Traveller(Account):
         own = min(left, room)
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         served = min(owed, room - own)
-        elsewhere = min(self._placed(sku), room - own - served)
+        coming, promised = without_coming(coming, sku, room - own - served, lambda each: each.is_promised)
+        elsewhere = min(self._placed(sku), room - own - served - promised)
         # What lies where it goes is the last to be given back.
         there, parts = detach(parts, sku, self._placed_at(sku, self._journey.to), KEPT, at=self._journey.to)
         back, parts = detach([*parts, *there], sku, elsewhere, KEPT)
         for each in (each for part in back for each in part.allocations):
             let_go(self._draft, self.hold.pool, sku, each)
-        on_the_way = self._part(sku, own + served + elsewhere, self._coming_by)
+        on_the_way = self._part(sku, own + served + promised + elsewhere, self._coming_by)
         self._keep_parts([*parts, *coming, *on_the_way, *owed_parts(sku, owed - served)])
         self._find_anew(sku, left - own)
         self.keep()

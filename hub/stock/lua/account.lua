@@ -95,15 +95,21 @@ function accounts.kept_units(account, sku, is_placed)
   return units
 end
 
--- Whether units of the SKU are owed to the order.
-function accounts.is_owed(account, sku)
+local function is_any(account, sku, fits)
   for _, part in ipairs(account.hold[holding.PARTS]) do
     for _, each in ipairs(is_kept(part, sku) and part[5] or NONE) do
-      if each[LOCATED] == '' then return true end
+      if fits(each) then return true end
     end
   end
   return false
 end
+
+-- Whether units of the SKU are owed to the order, or promised.
+function accounts.is_owed(account, sku)
+  return is_any(account, sku, function(each) return each[LOCATED] == '' end)
+end
+
+function accounts.is_promised(account, sku) return is_any(account, sku, holding.is_promised) end
 
 -- Add a part with these of its allocations, if any.
 local function add_only(list, part, allocations)
@@ -153,18 +159,24 @@ function accounts.force(change, call, account, parts, sku, units, only)
   local found = placing.find(change, call, account.lines, wish, { { sku = sku, quantity = units, location = '' } })
   local more = holding.taken(change, call, account.lines, wish.pool, found.places, holding.CONFIRMED, 0)
   for _, part in ipairs(more) do parts[#parts + 1] = part end
-  return holding.units_of(more)
+  return holding.units_of(more), more
 end
 
--- Units found by force, else promised, added to the parts; returns how many neither are there nor may be promised. What is
--- promised for a later time than the eta, if there is one, is told.
-function accounts.have(change, call, account, parts, sku, units, eta)
+-- Promise to the order units that are still to come, added to the parts, as many as may be; returns how many. Those that were
+-- promised or owed before are promised anew.
+function accounts.promise(change, call, account, parts, sku, units, is_anew)
+  local more = holding.promised_parts(change, call, account.lines[sku], account.hold, units, is_anew)
+  for i, part in ipairs(more) do
+    more[i] = { part[1], part[2], holding.CONFIRMED, 0, part[5] }
+    parts[#parts + 1] = more[i]
+  end
+  return holding.units_of(more), more
+end
+
+-- Units found by force, else promised, added to the parts; returns how many neither are there nor may be promised.
+function accounts.have(change, call, account, parts, sku, units)
   local left = units - accounts.force(change, call, account, parts, sku, units)
-  local line = account.lines[sku]
-  local more = holding.promised_parts(change, call, line, account.hold, left)
-  if eta then holding.tell_late(change, call, line, { account.name, account.hold[holding.POOL] }, more, eta) end
-  for _, part in ipairs(more) do parts[#parts + 1] = { part[1], part[2], holding.CONFIRMED, 0, part[5] } end
-  return left - holding.units_of(more)
+  return left - accounts.promise(change, call, account, parts, sku, left, false)
 end
 
 end

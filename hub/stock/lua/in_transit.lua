@@ -8,14 +8,14 @@ local LOCATED, UNITS, COMING_BY = 1, 2, 4
 local BY_TRANSFER = 'transfer:'
 local HELD = transit.HELD
 
-local function is_in_transit(allocation) return string.sub(allocation[COMING_BY] or '', 1, #BY_TRANSFER) == BY_TRANSFER end
+function holding.is_in_transit(allocation) return string.sub(allocation[COMING_BY] or '', 1, #BY_TRANSFER) == BY_TRANSFER end
 
 -- What a hold has on its way, as a list of {transfer, SKU, units} and the units by transfer and SKU.
 local function in_transit_of(hold)
   local list, units = {}, {}
   for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
     for _, each in ipairs(holding.KEPT[part[3]] and part[5] or NONE) do
-      if is_in_transit(each) then
+      if holding.is_in_transit(each) then
         local id = string.sub(each[COMING_BY], #BY_TRANSFER + 1)
         local key = id .. '\0' .. part[1]
         if not units[key] then list[#list + 1] = { id, part[1], key } end
@@ -86,7 +86,7 @@ function accounts.came_unsaid(parts, coming, sku, location, out)
     end
   end
   return holding.without_coming(coming, sku, math.max(0, out), function(each)
-    return is_in_transit(each) and each[LOCATED] == location
+    return holding.is_in_transit(each) and each[LOCATED] == location
   end)
 end
 

@@ -72,25 +72,13 @@ end
 
 local UNSEEN = { 0, 0 }
 
--- Units of a SKU that are owed to orders.
-local function owed_units(change, call, sku)
-  local units = 0
-  for _, name in ipairs(record_of(change, call, 'shortfalls', sku) or NONE) do
-    for _, part in ipairs(record_of(change, call, 'holds', name)[12]) do
-      for _, each in ipairs(part[1] == sku and part[5] or NONE) do
-        if each[1] == '' then units = units + each[2] end
-      end
-    end
-  end
-  return units
-end
-
--- Offer what is still to come, but for as many units as are owed to orders already.
+-- Offer what is still to come.
 local function offer_promises(change, call, line, number, offer)
   local sku = line[SKU]
   local lines = supply.lines_of(change, offers.state_of(call, line), sku)
-  local coming = promising.of(offer.positions, lines, offer.terms, number, offers.sight_of(call, line))
-  offer.room_in_all, offer.rooms, offer.spare = math.max(0, coming.units - owed_units(change, call, sku)), coming.rooms, {}
+  local sight_of, is_anew = offers.sight_of(call, line), offer.wish.is_promised_anew
+  local coming = promising.of(offer.positions, lines, offer.terms, number, sight_of, is_anew)
+  offer.room_in_all, offer.rooms, offer.spare = coming.units, coming.rooms, {}
   local at = offers.whole_of(call, line)
   for _, each in ipairs(coming.spare) do
     local location = each.location

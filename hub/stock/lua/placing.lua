@@ -1,6 +1,6 @@
 -- Where the units of a request can be had.
 --
--- A wish is {pool, only, prefer, never, is_split, is_forced, may_be_promised, is_promised}, a demand {sku, quantity, location}, location '' being anywhere;
+-- A wish is {pool, only, prefer, never, is_split, is_forced, may_be_promised, is_promised, is_promised_anew}, a demand {sku, quantity, location}, location '' being anywhere;
 -- `lines` has the line of each SKU, by name. A line of a request is about a SKU at all its locations.
 --
 -- LAW  Nothing here changes anything. What is found was available before, and no unit is found twice.

@@ -13,6 +13,20 @@ local function order_of(allocation)
   return string.sub(by, 1, #PURCHASE_ORDER) == PURCHASE_ORDER and string.sub(by, #PURCHASE_ORDER + 1) or nil
 end
 
+-- Whether a purchase order is to bring the units of an allocation.
+function holding.is_promised(allocation) return order_of(allocation) ~= nil end
+
+-- Units of parts that purchase orders are to bring.
+function holding.promised_units(parts)
+  local units = 0
+  for _, part in ipairs(parts) do
+    for _, each in ipairs(part[5]) do
+      if holding.is_promised(each) then units = units + each[UNITS] end
+    end
+  end
+  return units
+end
+
 -- Whether an allocation is to come to a location by a purchase order.
 function holding.comes_by(location, order)
   return function(allocation) return allocation[LOCATED] == location and order_of(allocation) == order end

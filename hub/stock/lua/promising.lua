@@ -82,8 +82,9 @@ local function with_free(position, units)
 end
 
 -- What a pool may promise: {spare, units, eta, rooms}; spare has the earliest first, rooms are the groups' once all is
--- there, and without an eta it may promise none. `sight_of` gives how all pools see a location, or nil.
-function promising.of(positions, lines, terms, number, sight_of)
+-- there, and without an eta it may promise none. `sight_of` gives how all pools see a location, or nil. The limit does not
+-- bind units that are promised, or ordered, already and need a purchase order that brings them.
+function promising.of(positions, lines, terms, number, sight_of, is_anew)
   local pool, promised = terms[1], 0
   for _, line in ipairs(lines) do promised = promised + supply.promised_in(line, pool) end
   local coming = { spare = spare_of(positions, lines, pool, number, sight_of), units = 0, rooms = {} }
@@ -97,7 +98,7 @@ function promising.of(positions, lines, terms, number, sight_of)
     parts[group], sum = parts[group] + after - before, sum + each.quantity
     local following = coming.spare[i + 1]
     if not following or following.eta ~= each.eta then
-      local by_then = math.min(terms[LIMIT] - promised, sum, available_in(terms, parts))
+      local by_then = math.min(is_anew and sum or terms[LIMIT] - promised, sum, available_in(terms, parts))
       if by_then > coming.units then
         coming.units, coming.eta = by_then, coming.eta or each.eta
       end

@@ -80,7 +80,12 @@ local function lose_for_order(change, call, line, id, promised, units)
   local _, parts = holding.detach(account.hold[holding.PARTS], sku, units, holding.KEPT, '', comes)
   local coming, owed
   parts, coming, owed = accounts.sorted_parts(parts, sku)
-  local lacking = accounts.have(change, call, account, parts, sku, units, promised[supply.ETA])
+  local found, lying = accounts.force(change, call, account, parts, sku, units)
+  local whose = { account.name, account.hold[holding.POOL] }
+  holding.tell_arrived(change, whose, lying or NONE)
+  local anew, more = accounts.promise(change, call, account, parts, sku, units - found, true)
+  holding.tell_late(change, call, line, whose, more, promised[supply.ETA])
+  local lacking = units - found - anew
   local number, pool = sku_number(change, sku), account.hold[holding.POOL]
   alert(change, { sku = number, location = location }, 'promise_short', lacking, pool, account.name)
   alert(change, { sku = number, location = '' }, 'oversold', lacking, '', account.name)
@@ -103,21 +108,22 @@ local function lose(change, call, line, name, promised, units, state)
   holding.keep(change, call, name, holding.with_parts(hold, rest))
 end
 
-local function mend_line(change, call, line, promised)
+-- Who loses units of a line of which more is promised than comes, the one that loses first at the front.
+local function losing(change, call, line, promised)
   local excess = supply.promised_in(promised) - supply.outstanding_in(promised)
-  if excess <= 0 then return end
+  local found = {}
+  if excess <= 0 then return found end
   holding.need_whole(call, line)
+  local waiting = holding.waiting_for(change, call, line[SKU], promised[supply.WHERE], promised[supply.ORDER])
   for state = holding.HELD, holding.CONFIRMED do
-    local waiting = holding.waiting_for(change, call, line[SKU], promised[supply.WHERE], promised[supply.ORDER])
     for i = #waiting, 1, -1 do
       local each = waiting[i]
       local units = math.min(excess, state == holding.HELD and each.held or each.sold)
-      if units > 0 then
-        lose(change, call, line, each.hold_name, promised, units, state)
-        excess = excess - units
-      end
+      if units > 0 then found[#found + 1] = { each.hold_name, units, state } end
+      excess = excess - units
     end
   end
+  return found
 end
 
 -- Take back what is promised beyond what still comes.
@@ -128,7 +134,43 @@ function redeeming.mend(change, call)
     local sku = skus_set[i]
     local line = sku and change.line_at[sku]
     for _, promised in ipairs(sku and supply.lines_of(change, state_of(call, line), sku) or NONE) do
-      mend_line(change, call, line, promised)
+      local found = losing(change, call, line, promised)
+      -- Of those that lose the first gets others first.
+      for each = #found, 1, -1 do
+        lose(change, call, line, found[each][1], promised, found[each][2], found[each][3])
+      end
+    end
+  end
+end
+
+local function promise_to(change, call, line, name)
+  local sku = line[SKU]
+  local account = accounts.open(change, call, { [sku] = line }, id_of(name))
+  local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
+  local more = {}
+  local units = accounts.promise(change, call, account, more, sku, owed, true)
+  if units == 0 then return end
+  accounts.keep_parts(account, parts, asking.add_all(coming, more), sku, owed - units)
+  accounts.keep(change, call, account)
+end
+
+-- Promise to orders what is owed to them, the first in line first; they stay in line for what comes before.
+function redeeming.promise_owed(change, call)
+  if not accounts.has_shortfalls(call) then return end
+  local skus_of, met = {}, {}
+  local function add(sku)
+    if not met[sku] then skus_of[#skus_of + 1] = sku end
+    met[sku] = true
+  end
+  for _, place in ipairs(change.places) do add(place.name) end
+  for _, set in ipairs(change.records) do
+    if set[1] == 'expected' then add(set[2]) end
+  end
+  for _, sku in ipairs(skus_of) do
+    local names, line = record_of(change, call, 'shortfalls', sku), change.line_at[sku]
+    if names and #supply.lines_of(change, state_of(call, line), sku) > 0 then
+      holding.need_whole(call, line)
+      for _, name in ipairs(names) do promise_to(change, call, line, name) end
     end
   end
 end

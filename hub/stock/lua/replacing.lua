@@ -8,11 +8,15 @@ do
 local LOCATED, UNITS, COMING_BY = 1, 2, 4
 local HELD = { [holding.HELD] = true }
 
--- Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held.
-function holding.promised_parts(change, call, line, hold, units)
+-- Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held. Those that were promised
+-- or ordered before are promised anew: no limit binds them.
+function holding.promised_parts(change, call, line, hold, units, is_anew)
   local pool = hold[holding.POOL]
   if units == 0 or not offers.has_pool(call, pool) then return {} end
-  local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true, is_promised = true }
+  local wish = {
+    pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true, is_promised = true,
+    is_promised_anew = is_anew,
+  }
   local lines = { [line[SKU]] = line }
   units = math.min(units, placing.room_for(change, call, line, wish))
   if units == 0 then return {} end
@@ -34,6 +38,16 @@ function holding.standing_in(found, lost)
     for _, each in ipairs(some) do parts[#parts + 1] = { each[1], each[2], part[3], part[4], each[5] } end
   end
   return parts
+end
+
+-- Say that units that were promised to a {hold, pool} are there now.
+function holding.tell_arrived(change, whose, parts)
+  for _, part in ipairs(parts) do
+    for _, each in ipairs(part[5]) do
+      local place = { sku = sku_number(change, part[1]), location = each[LOCATED] }
+      alert(change, place, 'promise_arrived', each[UNITS], whose[2], whose[1])
+    end
+  end
 end
 
 -- Say that units that were promised for a time are now promised for a later one, to a {hold, pool}.
@@ -65,7 +79,8 @@ function holding.replace(change, call, line, location, name, hold, part, rest, e
   end
   left = left - holding.units_of(kept)
   if eta then
-    local more = holding.promised_parts(change, call, line, hold, left)
+    holding.tell_arrived(change, { name, pool }, kept)
+    local more = holding.promised_parts(change, call, line, hold, left, true)
     holding.tell_late(change, call, line, { name, pool }, more, eta)
     left = left - holding.units_of(more)
     for _, each in ipairs(holding.standing_in(more, { part })) do kept[#kept + 1] = each end

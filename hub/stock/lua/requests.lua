@@ -100,6 +100,7 @@ function requests.apply(call, command)
   hold = holding.keep(change, call, detail[asking.NAME], hold)
   -- What it gave back is owed to orders first.
   accounts.serve_all(change, call)
+  redeeming.promise_owed(change, call)
   promising.note_all(change, call)
   return change, hold
 end

@@ -92,6 +92,7 @@ function holding.settle(change, call)
   redeeming.serve(change, call)
   accounts.serve_all(change, call)
   redeeming.mend(change, call)
+  redeeming.promise_owed(change, call)
 end
 
 end

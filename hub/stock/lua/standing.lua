@@ -13,16 +13,18 @@ end
 
 local function line_up(change, call, account, sku)
   local old = record_of(change, call, 'shortfalls', sku) or NONE
-  local is_owed = accounts.is_owed(account, sku)
-  if is_owed == is_in(old, account.name) then return end
+  local is_lined_up = is_in(old, account.name)
+  -- What is owed may be promised meanwhile; it stays in line for whatever comes before that.
+  local is_waiting = accounts.is_owed(account, sku) or is_lined_up and accounts.is_promised(account, sku)
+  if is_waiting == is_lined_up then return end
   local new, numbers = {}, { [account.name] = account.hold[holding.NUMBER] }
   for _, name in ipairs(old) do
     if name ~= account.name then
       new[#new + 1] = name
-      if is_owed then numbers[name] = record_of(change, call, 'holds', name)[holding.NUMBER] end
+      if is_waiting then numbers[name] = record_of(change, call, 'holds', name)[holding.NUMBER] end
     end
   end
-  if is_owed then
+  if is_waiting then
     new[#new + 1] = account.name
     table.sort(new, function(a, b) return numbers[a] < numbers[b] or numbers[a] == numbers[b] and a < b end)
     call.has_shortfalls = true
@@ -70,17 +72,25 @@ local function serve(change, call, place, name)
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], place.name)
   local only = account.hold[holding.ONLY]
   if #only > 0 and not is_in(only, place.location) then return end
-  local found = accounts.force(change, call, account, parts, place.name, owed, { place.location })
+  local waiting = owed + holding.promised_units(coming)
+  local found = accounts.force(change, call, account, parts, place.name, waiting, { place.location })
   if found == 0 then return end
-  accounts.keep_parts(account, parts, coming, place.name, owed - found)
+  local left = math.max(0, owed - found)
+  coming = holding.without_coming(coming, place.name, found - (owed - left), holding.is_promised)
+  accounts.keep_parts(account, parts, coming, place.name, left)
   accounts.fulfil_what_waited(change, call, account, place.name)
   accounts.keep(change, call, account)
 end
 
+-- Whether units of any SKU are owed to anybody.
+function accounts.has_shortfalls(call)
+  if call.has_shortfalls == nil then call.has_shortfalls = expect_type(KEYS[SHORTFALLS], 'hash') end
+  return call.has_shortfalls
+end
+
 -- Give what is free at the places that the command touched to those to whom units are owed.
 function accounts.serve_all(change, call)
-  if call.has_shortfalls == nil then call.has_shortfalls = expect_type(KEYS[SHORTFALLS], 'hash') end
-  if not call.has_shortfalls then return end
+  if not accounts.has_shortfalls(call) then return end
   for i = 1, #change.places do
     local place = change.places[i]
     local names = record_of(change, call, 'shortfalls', place.name)

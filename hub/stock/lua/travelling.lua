@@ -19,7 +19,7 @@ function holding.traveller(change, call, journey, line, id)
   local account = opened(change, call, journey, line, id)
   for _, part in ipairs(account.hold and account.hold[holding.PARTS] or NONE) do
     for _, each in ipairs(part[1] == line[SKU] and holding.KEPT[part[3]] and part[5] or NONE) do
-      if (each[COMING_BY] or '') == '' then
+      if not holding.is_in_transit(each) then
         holding.need_whole(call, line)
         return account
       end
@@ -67,18 +67,19 @@ local function add_part(list, account, sku, units, coming_by)
   if units > 0 then list[#list + 1] = { sku, units, holding.CONFIRMED, 0, { { account.to, units, 0, coming_by } } } end
 end
 
--- Let up to `room` units travel: first those that left, then what is owed, then what is kept elsewhere. What left and
--- does not travel is found anew.
+-- Let up to `room` units travel: those that left, what is owed, what is promised, what is kept elsewhere. What left and does
+-- not travel is found anew.
 function holding.travel(change, call, account, sku, left, room)
   local own, there, back = math.min(left, room), nil, nil
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
-  local served = math.min(owed, room - own)
-  local elsewhere = math.min(accounts.kept_units(account, sku, true), room - own - served)
+  local served, promised = math.min(owed, room - own), nil
+  coming, promised = holding.without_coming(coming, sku, room - own - served, holding.is_promised)
+  local elsewhere = math.min(accounts.kept_units(account, sku, true), room - own - served - promised)
   -- What lies where it goes is the last to be given back.
   there, parts = holding.detach(parts, sku, placed_at(parts, sku, account.to), holding.KEPT, account.to)
   back, parts = holding.detach(asking.add_all(parts, there), sku, elsewhere, holding.KEPT, '')
   for _, part in ipairs(back) do holding.give_back(change, call, account.lines, account.hold[holding.POOL], part) end
-  add_part(coming, account, sku, own + served + elsewhere, account.coming_by)
+  add_part(coming, account, sku, own + served + promised + elsewhere, account.coming_by)
   accounts.keep_parts(account, parts, coming, sku, owed - served)
   find_anew(change, call, account, sku, left - own)
   accounts.keep(change, call, account)

@@ -30,12 +30,12 @@ class Status(IntEnum):
     preorder = 3
     backorder = 4
     # Out of stock like any other, but it was in stock once: what is promised from here on is a backorder.
-    sold_out = 5
+    emptied = 5
 
     @property
     def word(self) -> str:
         """Its word on the wire."""
-        return Status.out_of_stock.name if self == Status.sold_out else self.name
+        return Status.out_of_stock.name if self == Status.emptied else self.name
 
 
 class News(IntEnum):
@@ -188,7 +188,7 @@ def shown(terms: Terms, parts: Sequence[int], eta_ms: int | None = None, *, was_
     if units == 0 and eta_ms is not None:
         return Shown(-terms.show_status, 0, Status.backorder if was_in_stock else Status.preorder, eta_ms)
     if units == 0:
-        status = Status.sold_out if was_in_stock else Status.out_of_stock
+        status = Status.emptied if was_in_stock else Status.out_of_stock
     elif units <= terms.low:
         status = Status.low_stock
     else:

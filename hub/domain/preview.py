@@ -38,7 +38,7 @@ def differences(stored: Stored, sku: str, before: House, after: House) -> list[D
 
 def _is_nothing(found: Difference) -> bool:
     """Whether a pool that comes or goes shows the SKU as sold out."""
-    sold_out = [Shown(units, 0, status) for units in (0, -1) for status in (Status.out_of_stock, Status.sold_out)]
+    sold_out = [Shown(units, 0, status) for units in (0, -1) for status in (Status.out_of_stock, Status.emptied)]
     return found.after in sold_out if found.before is None else found.after is None and found.before in sold_out
 
 

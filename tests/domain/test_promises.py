@@ -125,11 +125,11 @@ def test_a_pool_shows_a_preorder_with_its_date_where_it_sees_units_coming(world:
 def test_what_was_in_stock_once_is_a_backorder_for_good(world: World) -> None:
     world.receive(1, "")
     world.tell("sale", Line("BAG", WAREHOUSE, 1), pool="online")
-    assert world.view().status == Status.sold_out
+    assert world.view().status == Status.emptied
     world.expect(5)
     assert (world.view().status, world.view().eta_ms) == (Status.backorder, SOON_MS)
     world.expect(0)
-    assert (world.view().status, world.view().eta_ms) == (Status.sold_out, 0)
+    assert (world.view().status, world.view().eta_ms) == (Status.emptied, 0)
     world.expect(5)
     assert world.view().status == Status.backorder
 
@@ -236,7 +236,7 @@ def test_what_the_deficit_takes_of_an_arrival_stays_promised_while_more_comes(wo
     world.ask("reserve", A, 2)
     world.tell("sale", Line("BAG", WAREHOUSE, 2), pool="online")
     assert alerts(world.receive(3)) == [("promise_arrived", 1)]
-    assert world.kept(A) == (promised(1), Allocation(WAREHOUSE, 1))
+    assert world.kept(A) == (Allocation(WAREHOUSE, 1), promised(1))
     assert world.line().promises == (("online", 1, 0),)
 
 
@@ -392,3 +392,41 @@ def test_a_till_that_sells_for_a_reservation_ends_its_promise(world: World) -> N
     assert world.state() == State.fulfilled
     assert world.line().promises == ()
     assert world.position(PARIS) == Position()
+
+
+def test_an_order_fulfilled_before_its_units_came_leaves_also_with_units_that_came_otherwise(world: World) -> None:
+    world.expect(1)
+    world.order("order_place", 1)
+    world.order("order_fulfil")
+    world.receive(1, "")
+    cut = world.expect(0)
+    assert "discrepancy" not in dict(alerts(cut))
+    assert world.position() == Position()
+
+
+def test_a_partial_confirm_confirms_what_arrived_first(world: World) -> None:
+    world.expect(2)
+    world.ask("reserve", A, 2)
+    world.receive(1)
+    world.ask("confirm", A, 1)
+    assert world.tell("expire", Line("BAG", "", 0), detail=Asking(A), later_ms=2000).kind == "applied"
+    assert world.kept(A) == (Allocation(WAREHOUSE, 1),)
+    assert world.line().promises == ()
+
+
+def test_what_is_owed_comes_before_a_promise_that_was_made_later(world: World) -> None:
+    world.order("order_place", 2)
+    world.expect(5)
+    world.ask("reserve", A, 1)
+    world.receive(2)
+    assert world.kept("order:o") == (Allocation(WAREHOUSE, 2),)
+    assert world.kept(A) == (promised(1),)
+
+
+def test_only_what_stays_promised_is_late(world: World) -> None:
+    world.expect(3)
+    world.ask("reserve", A, 2)
+    world.ask("reserve", B, 1)
+    told = alerts(world.expect(1, eta_ms=LATER_MS))
+    assert [units for kind, units in told if kind == "promise_late"] == [1]
+    assert sum(units for kind, units in told if kind == "promise_short") == 2

@@ -129,16 +129,16 @@ async def test_the_past_knows_what_was_a_preorder_and_why(door: Door) -> None:
 async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door) -> None:
     await expect(door, "ORDER", 9)
     order = Order(door)
-    told = await order.place(line("ORDER", 7))
+    told = await order.place(line("ORDER", 11))
 
-    assert ("oversold", "", 2) in alerts(told)
+    assert ("oversold", "", 6) in alerts(told)
     [bag] = (await order.state())["lines"]
     assert (bag["allocations"], bag["shortfall"]) == (
-        [{"purchase_order": "PO-ORDER", "quantity": 5, "eta": SOON}],
+        [{"purchase_order": "PO-ORDER", "quantity": 9, "eta": SOON}],
         2,
     )
     now = await promise(door, "ORDER")
-    assert (now["available"], now["sold"], now["reserved"]) == (0, 5, 0)
+    assert (now["available"], now["sold"], now["reserved"]) == (0, 9, 0)
 
 
 async def test_a_later_date_and_a_short_delivery_are_told(door: Door) -> None:

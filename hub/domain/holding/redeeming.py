@@ -50,6 +50,7 @@ class WaitingOrder(Account):
         self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool, self._name)
         self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
+        self.fulfil_what_waited(sku)
         self.keep()
 
     def promise(self, sku: str) -> None:
@@ -130,7 +131,7 @@ def _serve(draft: Draft, house: House, name: str, place: tuple[str, str, str], u
     if came:
         gone, rest = detach(hold.parts, sku, came, KEPT, fits=lambda each: each.is_from(location, coming_by))
         parts = standing_in(taken(draft, hold.pool, found.places, State.held), gone)
-        keep_hold(draft, name, msgspec.structs.replace(hold, parts=(*rest, *parts)))
+        keep_hold(draft, name, msgspec.structs.replace(hold, parts=(*parts, *rest)))
     return came
 
 

@@ -27,12 +27,12 @@ def settle_holds(draft: Draft, house: House) -> None:
             for name in _holders(draft, sku):
                 if left:
                     left -= _break(draft, house, name, (sku, location), left, state)
-    tell_delays(draft)
     serve_promises(draft, house)
     for sku, location in draft.touched():
         for name in draft.record(LINE_UP, sku) or ():
             Account(draft, house, id_of(name)).serve(sku, location)
     mend_promises(draft, house)
+    tell_delays(draft)
     promise_owed(draft, house)
 
 

@@ -100,7 +100,7 @@ local function names_of(change, call, sku)
   return names
 end
 
--- Who waits for a line of a purchase order, the oldest first: a list of {hold name, hold, held, sold}.
+-- Who waits for a line of a purchase order, the oldest first: a list of {hold_name, pool, held, sold}.
 function holding.waiting_for(change, call, sku, location, order)
   local waiting, name_of_line = {}, sku .. '\0' .. location .. '\0' .. order
   for _, name in ipairs(names_of(change, call, sku)) do

@@ -42,7 +42,7 @@ local function serve(change, call, came, name, units)
   if arrived == 0 then return 0 end
   local comes = holding.comes_by(location, came.order)
   local gone, rest = holding.detach(hold[holding.PARTS], sku, arrived, holding.KEPT, '', comes)
-  holding.keep(change, call, name, holding.with_parts(hold, asking.add_all(rest, holding.standing_in(placed, gone))))
+  holding.keep(change, call, name, holding.with_parts(hold, asking.add_all(holding.standing_in(placed, gone), rest)))
   return arrived
 end
 
@@ -90,6 +90,7 @@ local function lose_for_order(change, call, line, id, promised, units)
   alert(change, { sku = number, location = location }, 'promise_short', lacking, pool, account.name)
   alert(change, { sku = number, location = '' }, 'oversold', lacking, '', account.name)
   accounts.keep_parts(account, parts, coming, sku, owed + lacking)
+  accounts.fulfil_what_waited(change, call, account, sku)
   accounts.keep(change, call, account)
 end
 

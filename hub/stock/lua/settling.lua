@@ -88,10 +88,10 @@ function holding.settle(change, call)
       place.lost = 0
     end
   end
-  redeeming.tell_delays(change, call)
   redeeming.serve(change, call)
   accounts.serve_all(change, call)
   redeeming.mend(change, call)
+  redeeming.tell_delays(change, call)
   redeeming.promise_owed(change, call)
 end
 

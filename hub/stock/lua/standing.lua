@@ -11,22 +11,30 @@ local function is_in(list, name)
   return false
 end
 
+-- Where an order stands in a line: behind those that came before it; most come last.
+local function place_in(change, call, names, account)
+  local number = account.hold[holding.NUMBER]
+  local place = #names + 1
+  while place > 1 do
+    local before = record_of(change, call, 'holds', names[place - 1])[holding.NUMBER]
+    if before < number or before == number and names[place - 1] < account.name then return place end
+    place = place - 1
+  end
+  return place
+end
+
 local function line_up(change, call, account, sku)
   local old = record_of(change, call, 'shortfalls', sku) or NONE
   local is_lined_up = is_in(old, account.name)
   -- What is owed may be promised meanwhile; it stays in line for whatever comes before that.
   local is_waiting = accounts.is_owed(account, sku) or is_lined_up and accounts.is_promised(account, sku)
   if is_waiting == is_lined_up then return end
-  local new, numbers = {}, { [account.name] = account.hold[holding.NUMBER] }
+  local new = {}
   for _, name in ipairs(old) do
-    if name ~= account.name then
-      new[#new + 1] = name
-      if is_waiting then numbers[name] = record_of(change, call, 'holds', name)[holding.NUMBER] end
-    end
+    if name ~= account.name then new[#new + 1] = name end
   end
   if is_waiting then
-    new[#new + 1] = account.name
-    table.sort(new, function(a, b) return numbers[a] < numbers[b] or numbers[a] == numbers[b] and a < b end)
+    table.insert(new, place_in(change, call, new, account), account.name)
     call.has_shortfalls = true
   end
   set_record(change, 'shortfalls', sku, #new > 0 and new or nil)

@@ -98,7 +98,8 @@ local function state_of(call, line)
   return state
 end
 
--- What is expected of a SKU: only who asks for it reads it, so a sale never does. It is never changed in place.
+-- What is expected of a SKU: only who asks for it reads it: a sale does where a pool may promise. It is never changed
+-- in place.
 local function expected_in(state)
   if state.expected == nil then
     local found = redis.call('HGET', state.key, 'e')

@@ -13,7 +13,7 @@ local AVAILABLE = 3
 local NEWS = { [2] = 'sold_out', [3] = 'back_in_stock', [4] = 'low_stock' }
 local contribution, available_in, note_sku, note_parts, parts_with, views_of
 
--- A block, so that its names are its own: a script may have 200, and each makes every call's start a little longer.
+-- A block, so that its names are its own: a library may have 200.
 do
 
 local CHANGES, AT, STATUS, CAPPED, ETA, PARTS = 1, 2, 4, 5, 6, 7

@@ -1,6 +1,6 @@
 """What a read may be asked: its parameters, checked, and whether the ledger has caught up with what is asked about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -22,6 +22,17 @@ _to_time: Callable[[bytes], datetime] = msgspec.json.Decoder(Time).decode
 def malformed(detail: str) -> Stopped:
     """The question cannot be read."""
     return Stopped(problem("malformed", detail))
+
+
+def check_names(request: web.Request, names: Sequence[str]) -> None:
+    """Check that a list is narrowed by nothing else than these parameters: a typo would tell everything.
+
+    Raises:
+        Stopped: 400, it is.
+    """
+    others = [name for name in request.query if name not in names]
+    if others:
+        raise malformed(f"There is no parameter `{others[0][:100]}` here; there are {', '.join(names)}.")
 
 
 def required(request: web.Request, name: str) -> str:

@@ -4,12 +4,12 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Claims
-from hub.domain.holding.hold import Hold, State
+from hub.domain.holding.hold import PURCHASE_ORDER, Hold, State
 from hub.intake.allocated import etas_of
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
 from hub.intake.exchange import json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import limit_in, malformed, sku_in
+from hub.intake.questions import check_names, limit_in, malformed, sku_in
 from hub.intake.requested import ANY_OWNER
 from hub.intake.reservations import reader
 from hub.intake.reserved import Beside, as_of, may_see, reservation
@@ -21,6 +21,8 @@ STRETCHES_PER_PAGE_MAX = 10
 
 # Something is kept for each in the list, and what an order took over is kept for that.
 _STATES = tuple(state.name for state in State if state != State.ordered)
+
+_NAMES = ("owner", "sku", "location", "kind", "state", "purchase_order", "limit", "cursor")
 
 _decode_cursor = msgspec.json.Decoder(tuple[int, str]).decode
 
@@ -43,23 +45,27 @@ class _Wanted(msgspec.Struct, frozen=True):
     location: str | None
     kind: str | None
     state: str | None
+    purchase_order: str | None
 
     def has(self, hold: Hold) -> bool:
         """Whether the hold, as it is now, is in the list."""
-        places = (each.location for part in hold.parts for each in part.allocations)
+        allocations = [each for part in hold.parts for each in part.allocations]
+        promised = f"{PURCHASE_ORDER}{self.purchase_order}"
         return (
             may_see(hold, self.claims)
             and self.owner in (None, hold.owner)
             and self.kind in (None, hold.kind)
             and self.state in (None, hold.state.name)
-            and (self.location is None or self.location in places)
+            and (self.location is None or any(each.location == self.location for each in allocations))
+            and (self.purchase_order is None or any(each.coming_by == promised for each in allocations))
         )
 
 
 async def get_reservations(request: web.Request) -> web.Response:
-    """`GET /v1/reservations?owner=&sku=&location=&kind=&state=&limit=&cursor=`."""
+    """`GET /v1/reservations?owner=&sku=&location=&kind=&state=&purchase_order=&limit=&cursor=`."""
     parts: Parts = request.app[Parts.KEY]
     claims = reader(request, parts)
+    check_names(request, _NAMES)
     limit, place, wanted = limit_in(request), _place(request), _wanted(request, claims)
     sku = request.query.get("sku")
     house_sku = None if sku is None else parts.house.sku(sku_in(sku))
@@ -92,7 +98,7 @@ def _wanted(request: web.Request, claims: Claims) -> _Wanted:
     if state not in (None, *_STATES):
         raise malformed(f"`state` is one of {', '.join(_STATES)}.")
     owner = query.get("owner") if claims.may(ANY_OWNER) else query.get("owner", claims.sub)
-    return _Wanted(claims, owner, query.get("location"), query.get("kind"), state)
+    return _Wanted(claims, owner, query.get("location"), query.get("kind"), state, query.get("purchase_order"))
 
 
 def _place(request: web.Request) -> Place:

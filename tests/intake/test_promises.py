@@ -151,6 +151,8 @@ async def test_a_later_date_and_a_short_delivery_are_told(door: Door) -> None:
 
     assert ("promise_late", "LON-KNB", 3) in alerts(late)
     assert bag["allocations"] == [{"purchase_order": "PO-LATE", "quantity": 3, "eta": LATER}]
+    assert await clerk(door).list(purchase_order="PO-LATE") == [id]
+    assert await clerk(door).list(purchase_order="PO-NEVER") == []
     assert {("promise_short", "LON-KNB", 1), ("reservation_broken", "LON-KNB", 1)} <= set(alerts(short))
     [bag] = (await clerk(door).get(id)).json()["lines"]
     assert (bag["allocations"][0]["quantity"], bag["broken"]) == (2, 1)

@@ -74,3 +74,12 @@ async def test_a_question_that_cannot_be_read_is_400(door: Door, params: dict[st
     reply = await door.get("/v1/reservations", token=basket(door, "anna").token, **params)
 
     assert (reply.status, reply.problem) == (400, "malformed")
+
+
+async def test_a_parameter_that_is_none_is_refused_and_not_ignored(door: Door) -> None:
+    clerk = basket(door, "t-clerk", CLERK_SCOPES)
+
+    reply = await door.get("/v1/reservations", token=clerk.token, purchase_orders="PO-1")
+
+    assert (reply.status, reply.problem) == (400, "malformed")
+    assert "`purchase_orders`" in reply.json()["detail"]

@@ -21,7 +21,8 @@ _STRETCH_SECONDS = 4.0
 _QUIET_STRETCHES = 5
 # So many are reserved before the first of them is released: its answer is there by then.
 _BLOCK = 512
-_APART = 10_000_000
+# Ids have nine digits: room for a thousand loads.
+_APART = 1_000_000
 _WARM_UP_SECONDS = 1.0
 # Holds are made faster than this, on anything that measures; they must be there before they are over.
 _MADE_PER_SECOND = 300

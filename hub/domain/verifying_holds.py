@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hub.domain.holding.hold import KEPT, PURCHASE_ORDER, Hold, State
+from hub.domain.holding.hold import KEPT, Hold
+from hub.domain.holding.promises import promised_units
 from hub.domain.verifying import Finding, Sku, readable
 
 _decode = msgspec.msgpack.Decoder(Hold).decode
@@ -47,12 +48,11 @@ def promised_by(sku: str, holds: Iterable[Hold]) -> dict[tuple[str, str, str], t
     """By location, purchase order and pool: units of a SKU, (held, sold), that are still to come and kept by holds."""
     units: dict[tuple[str, str, str], tuple[int, int]] = {}
     for hold in holds:
-        for part in (part for part in hold.parts if part.sku == sku and part.state in KEPT):
-            for each in (each for each in part.allocations if each.is_promised):
-                place = (each.location, each.coming_by.removeprefix(PURCHASE_ORDER), hold.pool)
-                held, sold = units.get(place, (0, 0))
-                is_sold = part.state == State.confirmed
-                units[place] = (held + each.quantity * (not is_sold), sold + each.quantity * is_sold)
+        for (of_sku, location, order), (held, sold) in promised_units(hold).items():
+            if of_sku == sku:
+                place = (location, order, hold.pool)
+                before = units.get(place, (0, 0))
+                units[place] = (before[0] + held, before[1] + sold)
     return units
 
 

@@ -8,8 +8,8 @@ from hub.domain import buckets
 from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
-from hub.domain.holding.hold import KEPT, Hold, Part, State, detach
-from hub.domain.holding.in_transit import came_unsaid, without_coming
+from hub.domain.holding.hold import KEPT, Hold, Part, State, detach, units_of
+from hub.domain.holding.in_transit import came_unsaid
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go, taken
 from hub.domain.holding.orders import (
     ENDED_ORDERS,
@@ -126,9 +126,8 @@ class Account:
         coming, units = came_unsaid(parts, coming, line, out)
         gone, parts = detach(parts, sku, min(out - units, kept), KEPT, at=line.location)
         left = out - self._leave(line, gone)
-        kept -= sum(part.quantity for part in gone)
-        units += sum(part.quantity for part in gone)
-        surplus = kept + sum(part.quantity for part in coming) + owed - self.order.due(sku)
+        kept, units = kept - units_of(gone), units + units_of(gone)
+        surplus = kept + units_of(coming) + owed - self.order.due(sku)
         ended = [Part(sku, units, State.fulfilled)] if units else []
         if surplus > 0:
             ended.append(Part(sku, surplus, State.released))
@@ -153,10 +152,10 @@ class Account:
             return
         promised = sum(each.quantity for part in coming for each in part.allocations if each.is_promised)
         more = self._forced(sku, owed + promised, only=(location,))
-        found = sum(part.quantity for part in more)
+        found = units_of(more)
         if found:
             left = max(0, owed - found)
-            coming, _ = without_coming(coming, sku, found - (owed - left), lambda each: each.is_promised)
+            _, coming = detach(coming, sku, found - (owed - left), KEPT, fits=lambda each: each.is_promised)
             self._keep_parts([*parts, *more, *coming, *owed_parts(sku, left)])
             self.fulfil_what_waited(sku)
             self.keep()
@@ -179,7 +178,7 @@ class Account:
         position = self._draft.position(sku, location)
         self._draft.keep_held(Line(sku, location, lost), reserving.forget(position, fenced, self.hold.pool))
         more = self._forced(sku, lost)
-        lacking = lost - sum(part.quantity for part in more)
+        lacking = lost - units_of(more)
         self._draft.alert("reservation_broken", self._draft.sku_number(sku), location, lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
         self.keep()
@@ -246,10 +245,10 @@ class Account:
         """Parts with units found by force, else promised; and how many neither are there nor may be promised."""
         assert self.hold is not None
         parts = self._forced(sku, units)
-        left = units - sum(part.quantity for part in parts)
+        left = units - units_of(parts)
         more = promised_parts(self._draft, self._house, self.hold, sku, left, is_anew=False)
         parts += [msgspec.structs.replace(part, state=State.confirmed) for part in more]
-        return parts, units - sum(part.quantity for part in parts)
+        return parts, units - units_of(parts)
 
     def _leave(self, line: Line, gone: Iterable[Part]) -> int:
         """Units go to the customer from where the line says, or where they are; those kept elsewhere go back there."""

@@ -243,6 +243,11 @@ def merged(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(kept.values())
 
 
+def units_of(parts: Iterable[Part]) -> int:
+    """The units of some parts."""
+    return sum(part.quantity for part in parts)
+
+
 def over(part: Part, state: State) -> Part:
     """The part when its units are kept no more."""
     return Part(part.sku, part.quantity, state)

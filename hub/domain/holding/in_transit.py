@@ -3,14 +3,14 @@
 The holds say what they have there; each transfer's record says the same, so that who receives knows for whom.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from hub.domain.command import Line
 from hub.domain.draft import Draft
-from hub.domain.holding.hold import KEPT, LIVE, TRANSFER, Allocation, Hold, Part, hold_from
+from hub.domain.holding.hold import KEPT, LIVE, TRANSFER, Allocation, Hold, Part, detach, hold_from, units_of
 from hub.domain.transit import OPEN, known_transfer, stored_transfer
 
 
@@ -56,27 +56,6 @@ def held_in(draft: Draft, id: str, sku: str) -> list[tuple[str, int]]:
     return sorted(held, key=lambda each: (numbers[each[0]], each[0]))
 
 
-def without_coming(
-    parts: Iterable[Part], sku: str, units: int, is_meant: Callable[[Allocation], bool]
-) -> tuple[list[Part], int]:
-    """The parts without up to so many units of a SKU that are still to come, and how many those were."""
-    left, kept = units, list[Part]()
-    for part in parts:
-        if part.sku != sku or part.state not in KEPT:
-            kept.append(part)
-            continue
-        allocations: list[Allocation] = []
-        for each in part.allocations:
-            some = min(left, each.quantity) if is_meant(each) else 0
-            left -= some
-            if some < each.quantity:
-                allocations.append(msgspec.structs.replace(each, quantity=each.quantity - some))
-        quantity = sum(each.quantity for each in allocations)
-        if quantity:
-            kept.append(msgspec.structs.replace(part, quantity=quantity, allocations=tuple(allocations)))
-    return kept, units - left
-
-
 def came_unsaid(parts: Sequence[Part], coming: Sequence[Part], line: Line, out: int) -> tuple[list[Part], int]:
     """Of `out` units that leave as a line says, take those off what is coming that nobody said came there.
 
@@ -88,7 +67,8 @@ def came_unsaid(parts: Sequence[Part], coming: Sequence[Part], line: Line, out: 
     def is_there(allocation: Allocation) -> bool:
         return is_in_transit(allocation) and allocation.location == line.location
 
-    return without_coming(coming, line.sku, max(0, out - there), is_there)
+    gone, still = detach(coming, line.sku, max(0, out - there), KEPT, fits=is_there)
+    return still, units_of(gone)
 
 
 def _with_units(held: Iterable[tuple[str, str, int]], sku: str, name: str, units: int) -> list[Any]:

@@ -5,7 +5,7 @@ import msgspec
 from hub.domain.command import Line, Selling
 from hub.domain.draft import Draft, House
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import KEPT, Hold, Part, State, detach, of_allocation, over, without
+from hub.domain.holding.hold import KEPT, Hold, Part, State, detach, of_allocation, over, units_of, without
 from hub.domain.holding.keeping import keep_hold, known_hold, leave, let_go
 from hub.domain.holding.orders import order_name
 
@@ -52,7 +52,7 @@ def _of_reservation(draft: Draft, name: str, hold: Hold | None, line: Line, out:
         if leaving.quantity < each.quantity:
             let_go(draft, hold.pool, line.sku, without(each, leaving))
     # Also what it had no more, or never: the order that takes it over must know that these units left.
-    beside = line.quantity - sum(part.quantity for part in gone)
+    beside = line.quantity - units_of(gone)
     state = State.ordered if order_id else State.fulfilled
     more = [Part(line.sku, beside, state)] if beside else []
     parts = (*rest, *(over(part, state) for part in gone), *more)

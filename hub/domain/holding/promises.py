@@ -16,7 +16,7 @@ _Units = dict[tuple[str, str, str], list[int]]
 
 def note_promises(draft: Draft, old: Any, new: Hold) -> None:
     """Bring the lines of purchase orders up to a hold that takes the place of another, as it was stored."""
-    before, after = _promised(hold_from(old)) if old is not None else {}, _promised(new)
+    before, after = promised_units(hold_from(old)) if old is not None else {}, promised_units(new)
     for place in dict.fromkeys([*before, *after]):
         was, will_be = before.get(place, [0, 0]), after.get(place, [0, 0])
         if was != will_be:
@@ -41,13 +41,14 @@ def waiting_for(draft: Draft, sku: str, location: str, order: str) -> list[Waiti
     found: list[Waiting] = []
     for name, value in draft.records_of(LIVE).items():
         hold = hold_from(value)
-        units = _promised(hold).get((sku, location, order))
+        units = promised_units(hold).get((sku, location, order))
         if units is not None:
             found.append(Waiting(hold.number, name, hold.pool, *units))
     return sorted(found)
 
 
-def _promised(hold: Hold) -> Mapping[tuple[str, str, str], list[int]]:
+def promised_units(hold: Hold) -> Mapping[tuple[str, str, str], list[int]]:
+    """By SKU, location and purchase order: the units of a hold that are still to come, [held, sold]."""
     units: _Units = {}
     for part in (part for part in hold.parts if part.state in KEPT):
         for each in (each for each in part.allocations if each.is_promised):

@@ -11,7 +11,7 @@ import msgspec
 from hub.domain.draft import Draft, House
 from hub.domain.expected import TABLE, ExpectedLine, line_of, lines_in
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, Part, State, detach, hold_from
+from hub.domain.holding.hold import KEPT, LIVE, PURCHASE_ORDER, Part, State, detach, hold_from, units_of
 from hub.domain.holding.keeping import keep_hold, taken
 from hub.domain.holding.orders import id_of, is_order
 from hub.domain.holding.owing import LINE_UP, owed_parts, sorted_parts
@@ -27,7 +27,7 @@ class WaitingOrder(Account):
         """Units that were promised came: what is free of them at the location is kept; how many."""
         assert self.hold is not None
         more = self._forced(sku, units, only=(location,))
-        found = sum(part.quantity for part in more)
+        found = units_of(more)
         if found:
             _, parts = detach(self.hold.parts, sku, found, KEPT, fits=lambda each: each.is_from(location, coming_by))
             self._keep_parts([*parts, *more])
@@ -43,10 +43,10 @@ class WaitingOrder(Account):
         parts, coming, owed = sorted_parts(parts, sku)
         more = self._forced(sku, units)
         tell_arrived(self._draft, (self._name, self.hold.pool), more)
-        anew = self._promised_anew(sku, units - sum(part.quantity for part in more))
+        anew = self._promised_anew(sku, units - units_of(more))
         tell_late(self._draft, (self._name, self.hold.pool), anew, line.eta_ms)
         more += anew
-        lacking = units - sum(part.quantity for part in more)
+        lacking = units - units_of(more)
         self._draft.alert("promise_short", self._draft.sku_number(sku), location, lacking, self.hold.pool, self._name)
         self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
         self._keep_parts([*parts, *more, *coming, *owed_parts(sku, owed + lacking)])
@@ -59,7 +59,7 @@ class WaitingOrder(Account):
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         more = self._promised_anew(sku, owed)
         if more:
-            left = owed - sum(part.quantity for part in more)
+            left = owed - units_of(more)
             self._keep_parts([*parts, *coming, *more, *owed_parts(sku, left)])
             self.keep()
 

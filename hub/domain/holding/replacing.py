@@ -6,7 +6,7 @@ import msgspec
 
 from hub.domain.draft import Draft, House
 from hub.domain.expected import line_of
-from hub.domain.holding.hold import PURCHASE_ORDER, Hold, Part, State, detach, over
+from hub.domain.holding.hold import PURCHASE_ORDER, Hold, Part, State, detach, over, units_of
 from hub.domain.holding.keeping import taken
 from hub.domain.holding.placing import Wish, demands_of, find, room_for
 
@@ -20,19 +20,15 @@ def replaced(
     broken.
     """
     name, hold = named
-    kept: list[Part] = []
-    if hold.pool in house.pool_index:
-        wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True)
-        units = min(part.quantity, room_for(draft, house, wish, part.sku))
-        found = find(draft, house, wish, demands_of([(part.sku, "", units)] if units else []))
-        kept = taken(draft, hold.pool, found.places, State(part.state), part.expires_at_ms)
+    wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True)
+    kept = standing_in(_as_many(draft, house, wish, part.sku, part.quantity), [part])
     if eta_ms is not None:
         tell_arrived(draft, (name, hold.pool), kept)
-        left = part.quantity - sum(each.quantity for each in kept)
+        left = part.quantity - units_of(kept)
         more = promised_parts(draft, house, hold, part.sku, left)
         tell_late(draft, (name, hold.pool), more, eta_ms)
         kept += standing_in(more, [part])
-    left = part.quantity - sum(each.quantity for each in kept)
+    left = part.quantity - units_of(kept)
     if left:
         draft.alert("reservation_broken", draft.sku_number(part.sku), location, left, "", name)
         kept.append(over(msgspec.structs.replace(part, quantity=left), State.broken))
@@ -44,12 +40,17 @@ def promised_parts(draft: Draft, house: House, hold: Hold, sku: str, units: int,
 
     Those that were promised or ordered before are promised anew: no limit binds them.
     """
-    if not units or hold.pool not in house.pool_index:
-        return []
     wish = Wish(hold.pool, hold.only, hold.prefer, is_split=True, is_promised=True, is_promised_anew=is_anew)
+    return _as_many(draft, house, wish, sku, units)
+
+
+def _as_many(draft: Draft, house: House, wish: Wish, sku: str, units: int) -> list[Part]:
+    """Up to so many units of a SKU, as many as there are, as parts that are held."""
+    if not units or wish.pool not in house.pool_index:
+        return []
     units = min(units, room_for(draft, house, wish, sku))
     found = find(draft, house, wish, demands_of([(sku, "", units)] if units else []))
-    return taken(draft, hold.pool, found.places, State.held)
+    return taken(draft, wish.pool, found.places, State.held)
 
 
 def standing_in(found: Sequence[Part], lost: Sequence[Part]) -> list[Part]:

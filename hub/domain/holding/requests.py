@@ -12,7 +12,7 @@ from hub.domain.buckets import CUSTOMER, RESERVED, Change, Move, aside_bucket, m
 from hub.domain.command import Asking, Fact, Line
 from hub.domain.draft import Denial, Draft, House
 from hub.domain.holding import reserving
-from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over
+from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over, units_of
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
 from hub.domain.holding.owing import sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
@@ -257,7 +257,7 @@ def _chosen(hold: Hold, asking: Asking, states: Sequence[State]) -> tuple[list[P
         some, rest = detach(rest, demand.sku, demand.quantity, states, at=demand.location)
         allocations = (each for part in some for each in part.allocations)
         here = [each for each in allocations if each.is_placed and each.location == demand.location]
-        found = sum(each.quantity for each in here) if demand.location else sum(part.quantity for part in some)
+        found = sum(each.quantity for each in here) if demand.location else units_of(some)
         if found < demand.quantity:
             return Denial("not_held")
         chosen += some

@@ -14,8 +14,8 @@ from hub.domain.command import Line
 from hub.domain.draft import Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.account import Account
-from hub.domain.holding.hold import KEPT, Allocation, Part, State, detach
-from hub.domain.holding.in_transit import by_transfer, held_in, is_in_transit, without_coming
+from hub.domain.holding.hold import KEPT, Allocation, Part, State, detach, units_of
+from hub.domain.holding.in_transit import by_transfer, held_in, is_in_transit
 from hub.domain.holding.keeping import let_go
 from hub.domain.holding.orders import id_of
 from hub.domain.holding.owing import owed_parts, sorted_parts
@@ -59,7 +59,8 @@ class Traveller(Account):
         own = min(left, room)
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         served = min(owed, room - own)
-        coming, promised = without_coming(coming, sku, room - own - served, lambda each: each.is_promised)
+        ended, coming = detach(coming, sku, room - own - served, KEPT, fits=lambda each: each.is_promised)
+        promised = units_of(ended)
         elsewhere = min(self._placed(sku), room - own - served - promised)
         # What lies where it goes is the last to be given back.
         there, parts = detach(parts, sku, self._placed_at(sku, self._journey.to), KEPT, at=self._journey.to)
@@ -74,7 +75,7 @@ class Traveller(Account):
     def arrive(self, sku: str, units: int) -> None:
         """Units came to lie where the transfer goes, and are kept there."""
         assert self.hold is not None
-        parts, _ = without_coming(self.hold.parts, sku, units, self._is_mine)
+        _, parts = detach(self.hold.parts, sku, units, KEPT, fits=self._is_mine)
         self._keep_parts([*parts, *self._part(sku, units, "")])
         self.fulfil_what_waited(sku)
         self.keep()
@@ -82,7 +83,7 @@ class Traveller(Account):
     def miss(self, sku: str, units: int) -> None:
         """Units do not arrive, or nobody can say which of them they are: others are kept, or they are owed."""
         assert self.hold is not None
-        parts, _ = without_coming(self.hold.parts, sku, units, self._is_mine)
+        _, parts = detach(self.hold.parts, sku, units, KEPT, fits=self._is_mine)
         self._keep_parts(parts)
         self._find_anew(sku, units)
         self.keep()
@@ -94,8 +95,8 @@ class Traveller(Account):
             return
         parts, coming, owed = sorted_parts(self.hold.parts, sku)
         found = self._forced(sku, units, only=(self._journey.to,))
-        found += self._forced(sku, units - sum(part.quantity for part in found))
-        lacking = units - sum(part.quantity for part in found)
+        found += self._forced(sku, units - units_of(found))
+        lacking = units - units_of(found)
         self._draft.alert("reservation_broken", self._draft.sku_number(sku), self._journey.to, lacking, "", self._name)
         self._keep_parts([*parts, *found, *coming, *owed_parts(sku, owed + lacking)])
         self.fulfil_what_waited(sku)

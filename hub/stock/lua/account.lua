@@ -15,6 +15,11 @@ do
 
 local UNITS, LOCATED = 2, 1
 
+local ORDER = 'order:'
+
+-- The id of the order whose hold has this name; nil where it is a reservation's.
+function accounts.id_of(name) return string.sub(name, 1, #ORDER) == ORDER and string.sub(name, #ORDER + 1) or nil end
+
 -- What was told of a SKU of an order; a new line when nothing was.
 function accounts.line_of(order, sku)
   for _, line in ipairs(order[accounts.LINES]) do
@@ -67,7 +72,7 @@ end
 -- `lines` has the line of each SKU, by name.
 function accounts.open(change, call, lines, id)
   local found = record_of(change, call, 'orders', id) or record_of(change, call, 'ended_orders', id)
-  local name = 'order:' .. id
+  local name = ORDER .. id
   return {
     id = id, name = name, lines = lines, left_at = {},
     order = found and rename(change, call, copy_of_order(found)) or { '', 0, 0, 0, 0, '', {} },

@@ -59,7 +59,7 @@ function holding.taken(change, call, lines, pool, places, state, expires_at)
   for i, found in ipairs(places) do
     local allocation
     if found.order ~= '' then
-      allocation = { found.location, found.quantity, 0, 'purchase_order:' .. found.order }
+      allocation = { found.location, found.quantity, 0, holding.by_order(found.order) }
     else
       allocation = reserve(change, holding.place_at(change, call, lines[found.sku], found.location), pool, found.quantity)
     end

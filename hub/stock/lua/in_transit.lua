@@ -8,6 +8,9 @@ local LOCATED, UNITS, COMING_BY = 1, 2, 4
 local BY_TRANSFER = 'transfer:'
 local HELD = transit.HELD
 
+-- What brings the units of an allocation that travel by this transfer.
+function holding.by_transfer(id) return BY_TRANSFER .. id end
+
 function holding.is_in_transit(allocation) return string.sub(allocation[COMING_BY] or '', 1, #BY_TRANSFER) == BY_TRANSFER end
 
 -- What a hold has on its way, as a list of {transfer, SKU, units} and the units by transfer and SKU.
@@ -56,28 +59,6 @@ function holding.note_in_transit(change, call, name, hold)
   end
 end
 
--- The parts without up to so many units of a SKU that are still to come, and how many those were.
-function holding.without_coming(parts, sku, units, is_meant)
-  local left, kept = units, {}
-  for _, part in ipairs(parts) do
-    if part[1] ~= sku or not holding.KEPT[part[3]] then
-      kept[#kept + 1] = part
-    else
-      local allocations, quantity = {}, 0
-      for _, each in ipairs(part[5]) do
-        local some = is_meant(each) and math.min(left, each[UNITS]) or 0
-        left = left - some
-        if some < each[UNITS] then
-          allocations[#allocations + 1] = { each[LOCATED], each[UNITS] - some, each[3], each[COMING_BY] or '' }
-          quantity = quantity + each[UNITS] - some
-        end
-      end
-      if quantity > 0 then kept[#kept + 1] = { sku, quantity, part[3], part[4], allocations } end
-    end
-  end
-  return kept, units - left
-end
-
 -- Of units that leave the location, those that nobody said came there: they leave from where a transfer brings them.
 function accounts.came_unsaid(parts, coming, sku, location, out)
   for _, part in ipairs(parts) do
@@ -85,9 +66,10 @@ function accounts.came_unsaid(parts, coming, sku, location, out)
       if each[LOCATED] == location then out = out - each[UNITS] end
     end
   end
-  return holding.without_coming(coming, sku, math.max(0, out), function(each)
+  local gone, still = holding.detach(coming, sku, math.max(0, out), holding.KEPT, '', function(each)
     return holding.is_in_transit(each) and each[LOCATED] == location
   end)
+  return still, holding.units_of(gone)
 end
 
 -- What a transfer brings of a SKU for somebody, as a list of {name of the hold, units, its number}, the oldest first.

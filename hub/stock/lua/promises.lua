@@ -7,14 +7,17 @@ do
 local LOCATED, UNITS, COMING_BY = 1, 2, 4
 local PURCHASE_ORDER = 'purchase_order:'
 
+-- What brings the units of an allocation that a purchase order is to bring.
+function holding.by_order(order) return PURCHASE_ORDER .. order end
+
 -- The purchase order that is to bring the units of an allocation, or nil.
-local function order_of(allocation)
+function holding.order_of(allocation)
   local by = allocation[COMING_BY] or ''
   return string.sub(by, 1, #PURCHASE_ORDER) == PURCHASE_ORDER and string.sub(by, #PURCHASE_ORDER + 1) or nil
 end
 
 -- Whether a purchase order is to bring the units of an allocation.
-function holding.is_promised(allocation) return order_of(allocation) ~= nil end
+function holding.is_promised(allocation) return holding.order_of(allocation) ~= nil end
 
 -- Units of parts that purchase orders are to bring.
 function holding.promised_units(parts)
@@ -29,7 +32,7 @@ end
 
 -- Whether an allocation is to come to a location by a purchase order.
 function holding.comes_by(location, order)
-  return function(allocation) return allocation[LOCATED] == location and order_of(allocation) == order end
+  return function(allocation) return allocation[LOCATED] == location and holding.order_of(allocation) == order end
 end
 
 -- What a hold waits for: a list of {sku, location, order, held, sold}, and by name.
@@ -37,7 +40,7 @@ local function promised(hold)
   local found, at = {}, {}
   for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
     for _, each in ipairs(holding.KEPT[part[3]] and part[5] or NONE) do
-      local order = order_of(each)
+      local order = holding.order_of(each)
       if order then
         local name = part[1] .. '\0' .. each[LOCATED] .. '\0' .. order
         local units = at[name]

@@ -7,12 +7,6 @@ local redeeming = {}
 
 do
 
-local ORDER_NAME = 'order:'
-
-local function id_of(name)
-  return string.sub(name, 1, #ORDER_NAME) == ORDER_NAME and string.sub(name, #ORDER_NAME + 1) or nil
-end
-
 -- Keep for an order what is free at the location of what came for it; returns how many.
 local function receive_for_order(change, call, line, id, order, units)
   local sku, location = line[SKU], line[LOCATION]
@@ -31,7 +25,7 @@ end
 -- Keep so many units of those that came for a hold that waits for them; returns how many there were.
 local function serve(change, call, came, name, units)
   local line = came.line
-  local sku, location, id = line[SKU], line[LOCATION], id_of(name)
+  local sku, location, id = line[SKU], line[LOCATION], accounts.id_of(name)
   if id then return receive_for_order(change, call, line, id, came.order, units) end
   local hold, lines = record_of(change, call, 'holds', name), { [sku] = line }
   local pool = hold[holding.POOL]
@@ -96,7 +90,7 @@ end
 
 -- Take back so many units in one state that a line was to bring for a hold.
 local function lose(change, call, line, name, promised, units, state)
-  local id = id_of(name)
+  local id = accounts.id_of(name)
   if id then return lose_for_order(change, call, line, id, promised, units) end
   local sku, location = line[SKU], promised[supply.WHERE]
   local hold = record_of(change, call, 'holds', name)
@@ -146,7 +140,7 @@ end
 
 local function promise_to(change, call, line, name)
   local sku = line[SKU]
-  local account = accounts.open(change, call, { [sku] = line }, id_of(name))
+  local account = accounts.open(change, call, { [sku] = line }, accounts.id_of(name))
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local more = {}
   local units = accounts.promise(change, call, account, more, sku, owed, true)

@@ -5,23 +5,26 @@
 
 do
 
-local LOCATED, UNITS, COMING_BY = 1, 2, 4
+local LOCATED, UNITS = 1, 2
 local HELD = { [holding.HELD] = true }
+
+-- Up to so many units of a line's SKU, as many as there are, as parts that are held.
+local function as_many(change, call, line, wish, units)
+  if units == 0 or not offers.has_pool(call, wish.pool) then return {} end
+  units = math.min(units, placing.room_for(change, call, line, wish))
+  if units == 0 then return {} end
+  local lines = { [line[SKU]] = line }
+  local found = placing.find(change, call, lines, wish, { { sku = line[SKU], quantity = units, location = '' } })
+  return holding.taken(change, call, lines, wish.pool, found.places, holding.HELD, 0)
+end
 
 -- Units of a SKU that are still to come, promised to a hold, as many as may be; parts that are held. Those that were promised
 -- or ordered before are promised anew: no limit binds them.
 function holding.promised_parts(change, call, line, hold, units, is_anew)
-  local pool = hold[holding.POOL]
-  if units == 0 or not offers.has_pool(call, pool) then return {} end
-  local wish = {
-    pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true, is_promised = true,
-    is_promised_anew = is_anew,
-  }
-  local lines = { [line[SKU]] = line }
-  units = math.min(units, placing.room_for(change, call, line, wish))
-  if units == 0 then return {} end
-  local found = placing.find(change, call, lines, wish, { { sku = line[SKU], quantity = units, location = '' } })
-  return holding.taken(change, call, lines, pool, found.places, holding.HELD, 0)
+  return as_many(change, call, line, {
+    pool = hold[holding.POOL], only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true,
+    is_promised = true, is_promised_anew = is_anew,
+  }, units)
 end
 
 function holding.units_of(parts)
@@ -55,8 +58,7 @@ function holding.tell_late(change, call, line, whose, parts, eta)
   local sku, state = line[SKU], state_of(call, line)
   for _, part in ipairs(parts) do
     for _, each in ipairs(part[5]) do
-      local order = string.sub(each[COMING_BY], #'purchase_order:' + 1)
-      if supply.line_of(change, state, sku, each[LOCATED], order)[supply.ETA] > eta then
+      if supply.line_of(change, state, sku, each[LOCATED], holding.order_of(each))[supply.ETA] > eta then
         alert(change, { sku = sku_number(change, sku), location = each[LOCATED] }, 'promise_late', each[UNITS], whose[2], whose[1])
       end
     end
@@ -67,17 +69,9 @@ end
 -- units were expected that were promised, others may be promised in their place. The rest is broken; returns its units.
 function holding.replace(change, call, line, location, name, hold, part, rest, eta)
   local pool = hold[holding.POOL]
-  local kept, left = {}, part[2]
-  if offers.has_pool(call, pool) then
-    local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true }
-    local lines = { [part[1]] = line }
-    local units = math.min(part[2], placing.room_for(change, call, line, wish))
-    if units > 0 then
-      local found = placing.find(change, call, lines, wish, { { sku = part[1], quantity = units, location = '' } })
-      kept = holding.taken(change, call, lines, pool, found.places, part[3], part[4])
-    end
-  end
-  left = left - holding.units_of(kept)
+  local wish = { pool = pool, only = hold[holding.ONLY], prefer = hold[holding.PREFER], is_split = true }
+  local kept = holding.standing_in(as_many(change, call, line, wish, part[2]), { part })
+  local left = part[2] - holding.units_of(kept)
   if eta then
     holding.tell_arrived(change, { name, pool }, kept)
     local more = holding.promised_parts(change, call, line, hold, left, true)

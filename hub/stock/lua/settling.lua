@@ -51,7 +51,7 @@ end
 local function break_hold(change, call, place, name, hold, units, states)
   local there = held_there(hold, place.name, states, place.location)
   if there == 0 then return 0 end
-  if string.sub(name, 1, 6) == 'order:' then return accounts.lose(change, call, place, name, there, units) end
+  if accounts.id_of(name) then return accounts.lose(change, call, place, name, there, units) end
   local lost = math.min(units, there)
   local broken, rest = holding.detach(hold[holding.PARTS], place.name, lost, states, place.location)
   for _, part in ipairs(broken) do

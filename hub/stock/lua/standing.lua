@@ -76,7 +76,7 @@ function accounts.keep(change, call, account)
 end
 
 local function serve(change, call, place, name)
-  local account = accounts.open(change, call, { [place.name] = place.line }, string.sub(name, 7))
+  local account = accounts.open(change, call, { [place.name] = place.line }, accounts.id_of(name))
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], place.name)
   local only = account.hold[holding.ONLY]
   if #only > 0 and not is_in(only, place.location) then return end
@@ -84,8 +84,8 @@ local function serve(change, call, place, name)
   local found = accounts.force(change, call, account, parts, place.name, waiting, { place.location })
   if found == 0 then return end
   local left = math.max(0, owed - found)
-  coming = holding.without_coming(coming, place.name, found - (owed - left), holding.is_promised)
-  accounts.keep_parts(account, parts, coming, place.name, left)
+  local _, still = holding.detach(coming, place.name, found - (owed - left), holding.KEPT, '', holding.is_promised)
+  accounts.keep_parts(account, parts, still, place.name, left)
   accounts.fulfil_what_waited(change, call, account, place.name)
   accounts.keep(change, call, account)
 end
@@ -110,7 +110,7 @@ end
 -- Something else took units that were kept at a place: others are kept, or they are owed. Returns how many.
 function accounts.lose(change, call, place, name, there, units)
   local sku = place.name
-  local account = accounts.open(change, call, { [sku] = place.line }, string.sub(name, 7))
+  local account = accounts.open(change, call, { [sku] = place.line }, accounts.id_of(name))
   local lost = math.min(units, there)
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local gone

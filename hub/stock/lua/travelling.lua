@@ -9,7 +9,7 @@ local LOCATED, UNITS, COMING_BY = 1, 2, 4
 -- An order as far as its units travel by one transfer.
 local function opened(change, call, journey, line, id)
   local account = accounts.open(change, call, { [line[SKU]] = line }, id)
-  account.to, account.coming_by = journey.to, 'transfer:' .. journey.id
+  account.to, account.coming_by = journey.to, holding.by_transfer(journey.id)
   return account
 end
 
@@ -73,7 +73,8 @@ function holding.travel(change, call, account, sku, left, room)
   local own, there, back = math.min(left, room), nil, nil
   local parts, coming, owed = accounts.sorted_parts(account.hold[holding.PARTS], sku)
   local served, promised = math.min(owed, room - own), nil
-  coming, promised = holding.without_coming(coming, sku, room - own - served, holding.is_promised)
+  promised, coming = holding.detach(coming, sku, room - own - served, holding.KEPT, '', holding.is_promised)
+  promised = holding.units_of(promised)
   local elsewhere = math.min(accounts.kept_units(account, sku, true), room - own - served - promised)
   -- What lies where it goes is the last to be given back.
   there, parts = holding.detach(parts, sku, placed_at(parts, sku, account.to), holding.KEPT, account.to)
@@ -85,11 +86,17 @@ function holding.travel(change, call, account, sku, left, room)
   accounts.keep(change, call, account)
 end
 
--- Units of an order came to lie where the transfer goes, and are kept there.
-local function arrive_for(change, call, account, sku, units)
-  local parts = holding.without_coming(account.hold[holding.PARTS], sku, units, function(each)
+-- The parts without so many units that the transfer brings.
+local function without_own(account, sku, units)
+  local _, parts = holding.detach(account.hold[holding.PARTS], sku, units, holding.KEPT, '', function(each)
     return each[COMING_BY] == account.coming_by
   end)
+  return parts
+end
+
+-- Units of an order came to lie where the transfer goes, and are kept there.
+local function arrive_for(change, call, account, sku, units)
+  local parts = without_own(account, sku, units)
   add_part(parts, account, sku, units, '')
   account.hold = holding.with_parts(account.hold, parts)
   accounts.fulfil_what_waited(change, call, account, sku)
@@ -98,9 +105,7 @@ end
 
 -- Units of an order do not arrive, or nobody can say which of them they are: others are kept, or they are owed.
 local function miss_for(change, call, account, sku, units)
-  local parts = holding.without_coming(account.hold[holding.PARTS], sku, units, function(each)
-    return each[COMING_BY] == account.coming_by
-  end)
+  local parts = without_own(account, sku, units)
   account.hold = holding.with_parts(account.hold, parts)
   find_anew(change, call, account, sku, units)
   accounts.keep(change, call, account)
@@ -111,7 +116,7 @@ function holding.arrive(change, call, journey, line, units)
   for _, each in ipairs(units > 0 and holding.coming(change, call, journey, line[SKU]) or NONE) do
     local some = math.min(units, each[2])
     if some > 0 then
-      arrive_for(change, call, opened(change, call, journey, line, string.sub(each[1], 7)), line[SKU], some)
+      arrive_for(change, call, opened(change, call, journey, line, accounts.id_of(each[1])), line[SKU], some)
     end
     units = units - some
   end
@@ -124,7 +129,7 @@ function holding.miss(change, call, journey, line, units, is_newest_first)
     local each = held[is_newest_first and #held + 1 - i or i]
     local some = math.min(units, each[2])
     if some > 0 then
-      miss_for(change, call, opened(change, call, journey, line, string.sub(each[1], 7)), line[SKU], some)
+      miss_for(change, call, opened(change, call, journey, line, accounts.id_of(each[1])), line[SKU], some)
     end
     units = units - some
   end

@@ -14,6 +14,7 @@ local HELD_ONLY = { [holding.HELD] = true }
 do
 
 local NAMES_MAX = 100
+local TEXTS = { asking.STEP, asking.OWNER, asking.KIND, asking.ORDER }
 
 function asking.deny(problem, shortages) error({ denied = problem, shortages = shortages or {} }, 0) end
 function asking.as_it_is(hold) error({ as_it_is = hold }, 0) end
@@ -43,7 +44,7 @@ function asking.checked(command)
     and is_whole(detail[asking.NAMED], 0, 1)) then
     refuse('time, split or named is no whole number in bounds')
   end
-  for _, place in ipairs({ asking.STEP, asking.OWNER, asking.KIND, asking.ORDER }) do
+  for _, place in ipairs(TEXTS) do
     if type(detail[place]) ~= 'string' or #detail[place] > 1100 then refuse('a text is missing') end
   end
   asking.check_names(detail[asking.ONLY])

@@ -43,8 +43,11 @@ local function recall(call)
     if REQUESTS[command[VERB]] then
       -- What is remembered of a reservation, not of an event.
       command[FIELD] = 'denied\0' .. name
-      fields[#fields + 1] = 'ended_holds\0' .. name
-      if command[VERB] == 'reserve' then fields[#fields + 1] = command[FIELD] end
+      -- What another request is about is live, as a rule: then nothing of it lies here.
+      if command[VERB] == 'reserve' then
+        fields[#fields + 1] = command[FIELD]
+        fields[#fields + 1] = 'ended_holds\0' .. name
+      end
     elseif type(command[SOURCE]) == 'string' and type(command[ID]) == 'string' then
       fields[#fields + 1] = field_of(command)
       local order = ABOUT_ORDERS[command[VERB]] and name or command[VERB] == 'sale' and detail[2]

@@ -13,8 +13,8 @@ local holding = {
   HELD = 0, CONFIRMED = 1, FULFILLED = 2, RELEASED = 3, EXPIRED = 4, BROKEN = 5, ORDERED = 6,
   KEPT = { [0] = true, [1] = true },
 }
--- What will be written of the indexes, as calls; SKU → names of holds that this call changed.
-per_call(function() holding.indexed, holding.fresh = {}, {} end)
+-- What will be written of the indexes; SKU → names of holds that this call changed.
+per_call(function() holding.indexed, holding.fresh = { last = {} }, {} end)
 
 do
 
@@ -122,6 +122,16 @@ local function merged(parts)
   return kept
 end
 
+-- Whether anything is to bring units of a hold, which may be nil.
+local function is_any_coming(hold)
+  for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
+    for _, each in ipairs(part[PLACES]) do
+      if (each[COMING_BY] or '') ~= '' then return true end
+    end
+  end
+  return false
+end
+
 -- The state of the whole.
 function holding.state_of(hold)
   local states = {}
@@ -180,13 +190,16 @@ end
 
 -- Remember a hold, in another table once nothing is kept for it.
 function holding.keep(change, call, name, hold)
+  local old = record_of(change, call, 'holds', name)
   hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
-  holding.note_promises(change, call, record_of(change, call, 'holds', name), hold)
-  holding.note_in_transit(change, call, name, hold)
+  if is_any_coming(old) or is_any_coming(hold) then
+    holding.note_promises(change, call, old, hold)
+    holding.note_in_transit(change, call, name, old, hold)
+  end
   if holding.has(hold, holding.KEPT) then
     set_record(change, 'holds', name, hold)
   else
-    if record_of(change, call, 'holds', name) then set_record(change, 'holds', name, nil) end
+    if old then set_record(change, 'holds', name, nil) end
     set_record(change, 'ended_holds', name, hold)
   end
   -- An order finds what was reserved for it by an owner that no token has.

@@ -46,9 +46,9 @@ local function set_held(change, call, id, sku, name, units)
   })
 end
 
--- Tell the transfers what a hold has in them that takes the place of what is remembered of it.
-function holding.note_in_transit(change, call, name, hold)
-  local before, had = in_transit_of(record_of(change, call, 'holds', name))
+-- Tell the transfers what a hold has in them that takes the place of another, if there was any.
+function holding.note_in_transit(change, call, name, old, hold)
+  local before, had = in_transit_of(old)
   local after, has = in_transit_of(hold)
   for _, each in ipairs(after) do
     if not had[each[3]] then before[#before + 1] = each end

@@ -26,16 +26,16 @@ function follows.holds(name, old, new)
   local number = string.format('%016d', (new or old)[holding.NUMBER])
   for sku in pairs(before) do
     local member = sku .. '\0' .. number .. '\0' .. name
-    if not after[sku] then indexed[#indexed + 1] = { 'ZREM', KEYS[HELD_INDEX], member } end
+    if not after[sku] then add_write(indexed, 'ZREM', KEYS[HELD_INDEX], member) end
   end
   for sku in pairs(after) do
     holding.fresh[sku] = holding.fresh[sku] or {}
     table.insert(holding.fresh[sku], name)
     local member = sku .. '\0' .. number .. '\0' .. name
-    if not before[sku] then indexed[#indexed + 1] = { 'ZADD', KEYS[HELD_INDEX], 0, member } end
+    if not before[sku] then add_write(indexed, 'ZADD', KEYS[HELD_INDEX], 0, member) end
   end
-  if due and due ~= was_due then indexed[#indexed + 1] = { 'ZADD', KEYS[EXPIRY], string.format('%d', due), name } end
-  if was_due and not due then indexed[#indexed + 1] = { 'ZREM', KEYS[EXPIRY], name } end
+  if due and due ~= was_due then add_write(indexed, 'ZADD', KEYS[EXPIRY], string.format('%d', due), name) end
+  if was_due and not due then add_write(indexed, 'ZREM', KEYS[EXPIRY], name) end
 end
 
 end

@@ -69,13 +69,14 @@ local function append(call, packed)
   return call.next - 1
 end
 
-local function book(call, command, change, kind)
+local function book(call, command, change, kind, hold)
   local views = views_of(change, call.now)
-  local shown = shown_after(change)
+  local shown = not hold and shown_after(change)
   local packed = packed_entry(call, kind, command, change, views)
   -- Whatever could fail has not; from here on the command is part of the call.
   local number = append(call, packed)
   keep(change, views, call, number)
+  if hold then return { 'granted', number, hold } end
   if kind == 'fact' or kind == 'alert' then remember_booked(call, command, kind, number) end
   return { 'applied', number, alerts_told(change, views), shown, change.skus, change.lines }
 end
@@ -112,7 +113,7 @@ local function answer(call, command)
   check_command(command)
   if REQUESTS[command[VERB]] then
     local change, hold = requests.apply(call, command)
-    return { 'granted', book(call, command, change, 'request')[2], hold }
+    return book(call, command, change, 'request', hold)
   end
   if command[VERB] == 'conflict' then return conflict(call, command) end  -- the ledger found it
   if command[VERB] == 'close' then return book(call, command, apply_fact(call, command), 'closed') end
@@ -143,9 +144,7 @@ local function write(call, ready)
   for _, entry in ipairs(entries) do redis.call('XADD', KEYS[JOURNAL], entry.id, 'e', entry.packed) end
   for i, key in ipairs(dirty_keys) do redis.call('HSET', key, unpack(ready.hashes[i])) end
   for _, member in ipairs(members) do redis.call('SADD', member[1], member[2]) end
-  for _, set in ipairs(ready.records) do
-    if set[3] then redis.call('HSET', set[1], set[2], set[3]) else redis.call('HDEL', set[1], set[2]) end
-  end
+  for _, told in ipairs(ready.records) do redis.call(unpack(told)) end
   if #ready.seen > 0 then redis.call('HSET', KEYS[FIRST_DAY + call.today - call.first_day], unpack(ready.seen)) end
   for _, indexed in ipairs(holding.indexed) do redis.call(unpack(indexed)) end
   for _, member in ipairs(fresh_ahead) do redis.call('SADD', KEYS[AHEAD], member) end

@@ -16,7 +16,7 @@ end
 local function is_in(list, location) return offers.rank_of(list, location) < #list end
 
 local function allows(wish, location)
-  return not is_in(wish.never or NONE, location) and (#wish.only == 0 or is_in(wish.only, location))
+  return not (wish.never and is_in(wish.never, location)) and (#wish.only == 0 or is_in(wish.only, location))
 end
 
 -- All positions of the SKU as this command left them, by location.

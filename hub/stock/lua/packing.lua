@@ -36,11 +36,16 @@ local function packed_seen()
 end
 
 local function packed_records()
-  local packed = {}
-  for i, dirty in ipairs(dirty_records) do
-    packed[i] = { KEYS[dirty[1]], dirty[2], dirty[3] ~= nil and cmsgpack.pack(dirty[3]) or nil }
+  local writes = { last = {} }
+  for _, dirty in ipairs(dirty_records) do
+    local key, field, value = KEYS[dirty[1]], dirty[2], dirty[3]
+    if value ~= nil then
+      add_write(writes, 'HSET', key, field, cmsgpack.pack(value))
+    else
+      add_write(writes, 'HDEL', key, field)
+    end
   end
-  return packed
+  return writes
 end
 
 -- Everything that is to be written, packed.

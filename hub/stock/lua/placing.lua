@@ -16,11 +16,14 @@ local function ordered(offered, key)
     offers.each_location(offer, function(location)
       if offer.sights[location] and not known_place[location] then
         known_place[location] = true
-        found[#found + 1] = { location, key(location), offer.sights[location][3] }
+        found[#found + 1] = { location, 0, offer.sights[location][3] }
       end
     end)
   end
-  table.sort(found, function(a, b) return a[2] < b[2] or a[2] == b[2] and a[3] < b[3] end)
+  if #found > 1 then
+    for _, each in ipairs(found) do each[2] = key(each[1]) end
+    table.sort(found, function(a, b) return a[2] < b[2] or a[2] == b[2] and a[3] < b[3] end)
+  end
   local locations = {}
   for i, each in ipairs(found) do locations[i] = each[1] end
   return locations
@@ -69,8 +72,10 @@ local function place_anywhere(found, wish, offered, demands)
     whole = whole or has_all(offered, demands, location) and location
   end
   if whole then
-    locations = { whole }
-  elseif not wish.is_split then
+    for _, demand in ipairs(demands) do place(found, offered[demand.sku], demand, { whole }) end
+    return
+  end
+  if not wish.is_split then
     local rank = {}
     for i, location in ipairs(locations) do rank[location] = i end
     -- The one that lacks least tells best what is short.

@@ -18,7 +18,8 @@ local follows = {}
 local known_records -- table, NUL, field → value of this call; false: it is known not to be there
 local dirty_records -- {key, field, value}, in the order of keeping
 local dirty_record_at
-per_call(function() known_records, dirty_records, dirty_record_at = {}, {}, {} end)
+local is_hash       -- key → true, once that was seen
+per_call(function() known_records, dirty_records, dirty_record_at, is_hash = {}, {}, {}, {} end)
 
 local function read_record(call, table_name, field)
   if OF_THE_DAY[table_name] then
@@ -26,7 +27,10 @@ local function read_record(call, table_name, field)
     return found and found[NUMBER + 1]
   end
   local key = KEYS[TABLES[table_name]]
-  expect_type(key, 'hash')
+  if not is_hash[key] then
+    expect_type(key, 'hash')
+    is_hash[key] = true
+  end
   local found = redis.call('HGET', key, field)
   return found and stored(found)
 end

@@ -122,16 +122,6 @@ local function merged(parts)
   return kept
 end
 
--- Whether anything is to bring units of a hold, which may be nil.
-local function is_any_coming(hold)
-  for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
-    for _, each in ipairs(part[PLACES]) do
-      if (each[COMING_BY] or '') ~= '' then return true end
-    end
-  end
-  return false
-end
-
 -- The state of the whole.
 function holding.state_of(hold)
   local states = {}
@@ -192,10 +182,7 @@ end
 function holding.keep(change, call, name, hold)
   local old = record_of(change, call, 'holds', name)
   hold = holding.with_parts(hold, merged(hold[holding.PARTS]))
-  if is_any_coming(old) or is_any_coming(hold) then
-    holding.note_promises(change, call, old, hold)
-    holding.note_in_transit(change, call, name, old, hold)
-  end
+  holding.note_coming(change, call, name, old, hold)
   if holding.has(hold, holding.KEPT) then
     set_record(change, 'holds', name, hold)
   else

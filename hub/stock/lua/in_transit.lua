@@ -47,7 +47,7 @@ local function set_held(change, call, id, sku, name, units)
 end
 
 -- Tell the transfers what a hold has in them that takes the place of another, if there was any.
-function holding.note_in_transit(change, call, name, old, hold)
+local function note_in_transit(change, call, name, old, hold)
   local before, had = in_transit_of(old)
   local after, has = in_transit_of(hold)
   for _, each in ipairs(after) do
@@ -57,6 +57,23 @@ function holding.note_in_transit(change, call, name, old, hold)
     local units = has[each[3]] or 0
     if units ~= (had[each[3]] or 0) then set_held(change, call, each[1], each[2], name, units) end
   end
+end
+
+-- Whether anything is to bring units of a hold, which may be nil.
+local function is_any_coming(hold)
+  for _, part in ipairs(hold and hold[holding.PARTS] or NONE) do
+    for _, each in ipairs(part[5]) do
+      if (each[COMING_BY] or '') ~= '' then return true end
+    end
+  end
+  return false
+end
+
+-- Tell purchase orders and transfers what a hold has to come by them that takes the place of another, if there was any.
+function holding.note_coming(change, call, name, old, hold)
+  if not (is_any_coming(old) or is_any_coming(hold)) then return end
+  holding.note_promises(change, call, old, hold)
+  note_in_transit(change, call, name, old, hold)
 end
 
 -- Of units that leave the location, those that nobody said came there: they leave from where a transfer brings them.

@@ -146,15 +146,15 @@ def split_array(body: bytes) -> list[msgspec.Raw] | None:
     return items
 
 
-def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Read any other request, by a decoder made once for its type.
+def decode_body(decoder: msgspec.json.Decoder[T], body: bytes, *, omits_defaults: bool = False) -> T:
+    """Read any other request, by a decoder made once for its type; most are read faster where that omits all defaults.
 
     Raises:
         Malformed: it is not JSON, not of that type, or says something twice.
     """
     try:
         request = decoder.decode(body)
-        _search_duplicate_keys(body)
+        refuse_duplicate_keys(body, encode_canonical(request) if omits_defaults else b"")
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise malformed(error) from error
     return request

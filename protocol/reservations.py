@@ -141,7 +141,7 @@ def decode_reserve(body: bytes) -> Reserve:
     Raises:
         Malformed: it is not JSON, no such request, or says something twice.
     """
-    reserve: Reserve = decode_body(_decoders[Reserve], body)
+    reserve: Reserve = decode_body(_decoders[Reserve], body, omits_defaults=True)
     refuse_long_skus(reserve.lines)
     return reserve
 
@@ -152,6 +152,6 @@ def decode_change(body: bytes, of: type[Change]) -> Change:
     Raises:
         Malformed: as `decode_reserve`.
     """
-    change: Change = decode_body(_decoders[of], body or b"{}")
+    change: Change = decode_body(_decoders[of], body or b"{}", omits_defaults=True)
     refuse_long_skus(change.lines or ())
     return change

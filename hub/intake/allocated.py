@@ -1,6 +1,5 @@
 """How units are told that are kept for somebody: where they lie, or what is to bring them, and when."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from hub.domain.holding.hold import KEPT, PURCHASE_ORDER, TRANSFER, Allocation, Hold
@@ -21,7 +20,8 @@ async def etas_of(parts: Parts, holds: Iterable[Hold]) -> Etas:
     promised = (
         part.sku for hold in holds for part in hold.parts if part.state in KEPT and _is_promised(part.allocations)
     )
-    lines = await parts.reads.expected_among(list(dict.fromkeys(promised)))
+    skus = list(dict.fromkeys(promised))
+    lines = await parts.reads.expected_among(skus) if skus else {}
     return {
         (sku, line.location, line.purchase_order): line.eta_ms
         for sku, of_sku in lines.items()
@@ -32,10 +32,11 @@ async def etas_of(parts: Parts, holds: Iterable[Hold]) -> Etas:
 
 def allocated(sku: str, allocations: Iterable[Allocation], etas: Etas) -> tuple[ToldAllocation, ...]:
     """Units of a SKU by place, in the order of the first of each; those that are owed are at none."""
-    places = Counter[tuple[str, str]]()
+    places = dict[tuple[str, str], int]()
     for each in allocations:
         if not each.is_owed:
-            places[each.location, each.coming_by] += each.quantity
+            place = (each.location, each.coming_by)
+            places[place] = places.get(place, 0) + each.quantity
     return tuple(_told(sku, place, units, etas) for place, units in places.items())
 
 

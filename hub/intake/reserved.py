@@ -1,23 +1,23 @@
 """How a reservation is told, and to whom. Pure."""
 
-from collections import Counter
-
 import msgspec
 
 from hub.access import Claims
-from hub.domain.holding.hold import KEPT, RESERVATION, Hold, Part, State, over
+from hub.domain.holding.hold import KEPT, RESERVATION, Hold, Part, State, over, units_of
 from hub.domain.holding.orders import Order
 from hub.intake.allocated import Etas, allocated
 from hub.intake.requested import ANY_OWNER
 from protocol.answers import rfc3339
 from protocol.reservations import Reservation, ToldLine
 
-# Counts that a line tells; `held` is what is left.
-_TOLD = (State.confirmed, State.fulfilled, State.released, State.expired, State.broken, State.ordered)
+# The states whose units a line counts, with their words; `held` is what is left.
+_TOLD = {state.value: state.name for state in State if state != State.held}
 
 
 def as_of(hold: Hold, now_ms: int) -> Hold:
     """The hold with every part over whose time is over, given back already or not."""
+    if not any(_is_due(part, now_ms) for part in hold.parts):
+        return hold
     parts = (over(part, State.expired) if _is_due(part, now_ms) else part for part in hold.parts)
     return msgspec.structs.replace(hold, parts=tuple(parts))
 
@@ -51,11 +51,13 @@ NOTHING_BESIDE = Beside()
 def reservation(name: str, hold: Hold, now_ms: int, beside: Beside = NOTHING_BESIDE) -> Reservation:
     """A reservation as it is told at this time, by the kernel's clock."""
     hold = as_of(hold, now_ms)
-    state = hold.state if hold.state != State.ordered else _state_by(beside.order)
+    state, due_at_ms = hold.state, hold.due_at_ms
+    if state == State.ordered:
+        state = _state_by(beside.order)
     return Reservation(
         id=name.removeprefix(f"{RESERVATION}:"),
         state=state.name,
-        expires_at=rfc3339(hold.due_at_ms) if hold.due_at_ms else None,
+        expires_at=rfc3339(due_at_ms) if due_at_ms else None,
         pool=hold.pool,
         kind=hold.kind,
         owner=hold.owner,
@@ -76,15 +78,17 @@ def _state_by(order: Order | None) -> State:
 
 
 def _line(sku: str, parts: list[Part], etas: Etas) -> ToldLine:
-    units = Counter[int]()
+    told = dict[str, int]()
     for part in parts:
-        units[part.state] += part.quantity
+        if part.state in _TOLD:
+            word = _TOLD[part.state]
+            told[word] = told.get(word, 0) + part.quantity
     kept = (each for part in parts if part.state in KEPT for each in part.allocations)
     return ToldLine(
         sku=sku,
-        quantity=units.total(),
+        quantity=units_of(parts),
         allocations=allocated(sku, kept, etas),
-        **{state.name: units[state] for state in _TOLD},
+        **told,
     )
 
 

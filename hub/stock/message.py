@@ -9,6 +9,8 @@ from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Line, Selling, Trans
 from hub.domain.rules import House, Profile
 from hub.stock import keys
 
+# What is about units that are kept for somebody.
+_ABOUT_HOLDS = REQUESTS | ORDER_VERBS
 # type, source, id, hash, time, stated, ledger checked, payload, pool and standing of what no event says.
 _OF_NO_SOURCE = ("", "", "", "", 0, 0, 1, "", "", 0)
 
@@ -168,4 +170,4 @@ class Message:
 def _names_a_hold(fact: Fact) -> bool:
     """Whether the fact is about units that are kept for somebody."""
     travels = isinstance(fact.detail, Transfer) and fact.detail.order != ""
-    return travels or isinstance(fact.detail, Selling) or fact.verb in REQUESTS | ORDER_VERBS
+    return travels or isinstance(fact.detail, Selling) or fact.verb in _ABOUT_HOLDS

@@ -52,8 +52,6 @@ class Requests:
         stale: set[str] = set()
         for _ in attempts():
             left = [index for index in range(len(requests)) if index not in outcomes]
-            if not left:
-                return [outcomes[index] for index in range(len(requests))]
             if stale:
                 # Perhaps another process described it: then a name may mean another SKU, and other rules hold.
                 await self._described.catch_up(stale)
@@ -69,6 +67,8 @@ class Requests:
                     stale.update(line.sku for line in sent.lines)
                 elif not isinstance(outcome, LookAgain):
                     outcomes[index] = outcome
+            if len(outcomes) == len(requests):
+                return [outcomes[index] for index in range(len(requests))]
         raise Unavailable("the house's rules, or the reservation, change faster than could be asked")
 
     async def expire(self, names: Sequence[str], share: float) -> GivenBack:

@@ -17,6 +17,8 @@ SERIAL = 2
 SKU = 8
 # Locations of the house that are passed by for one more.
 LOCATIONS_PASSED = 25
+# What is about units that are kept for somebody.
+_ABOUT_HOLDS = REQUESTS | ORDER_VERBS
 
 
 def weight(command: Command, house: House) -> int:
@@ -26,7 +28,7 @@ def weight(command: Command, house: House) -> int:
         # A refresh or a description: all views, made of what lies at all the locations.
         return COMMAND + pools + len(house.locations) * (pools + 4) // 8
     travels = isinstance(command.detail, Transfer) and command.detail.order != ""
-    if travels or command.verb in REQUESTS | ORDER_VERBS:
+    if travels or command.verb in _ABOUT_HOLDS:
         return COMMAND + max(1, len(command.lines)) * sku_weight(house)
     lines = len(command.lines) * line_weight(house, closing=command.verb == "close")
     named = sum(len(line.serials) for line in command.lines)

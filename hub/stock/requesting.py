@@ -90,25 +90,22 @@ class Requests:
 
     async def _complete(self, requests: Sequence[Fact], seen: Mapping[str, Hold]) -> list[Fact]:
         """The requests with a line for each SKU that they may touch, by the house's names of now."""
-        askings = [_asking(request) for request in requests]
-        named = [(each.owner, request.pool, each.kind) for each, request in _naming(askings, requests)]
-        replaced = dict(zip(named, await self._held.replaceable(named), strict=True))
+        named = [_place_taken(request) for request in requests if _asking(request).is_named]
+        replaced = dict(zip(named, await self._held.replaceable(named), strict=True)) if named else {}
         # A reservation that is known already is not made again, so what it has is not touched.
-        changed = [each.name for each, request in zip(askings, requests, strict=True) if request.verb != "reserve"]
-        names = dict.fromkeys((*changed, *(name for name in replaced.values() if name)))
-        holds = {name: seen[name] for name in names if name in seen}
-        holds |= await self._held.find([name for name in names if name not in seen])
-        return [
-            self._completed(request, asking, holds, replaced.get((asking.owner, request.pool, asking.kind), ""))
-            for request, asking in zip(requests, askings, strict=True)
-        ]
+        changed = [_asking(request).name for request in requests if request.verb != "reserve"]
+        unseen = [name for name in dict.fromkeys((*changed, *filter(None, replaced.values()))) if name not in seen]
+        holds = {**seen, **await self._held.find(unseen)} if unseen else seen
+        return [self._completed(request, holds, replaced.get(_place_taken(request), "")) for request in requests]
 
-    def _completed(self, request: Fact, asking: Asking, holds: Mapping[str, Hold], replaced: str) -> Fact:
-        house_name = self._described.catalogue.sku
-        asked = tuple((house_name(sku), location, units) for sku, location, units in asking.asked)
-        touched = [holds[name] for name in (asking.name, replaced) if name in holds]
-        skus = dict.fromkeys((*(sku for sku, _, _ in asked), *(sku for hold in touched for sku in hold.skus)))
-        lines = tuple(Line(sku, "", 0) for sku in skus)
+    def _completed(self, request: Fact, holds: Mapping[str, Hold], replaced: str) -> Fact:
+        asking, house_name = _asking(request), self._described.catalogue.sku
+        asked = tuple([(house_name(sku), location, units) for sku, location, units in asking.asked])
+        skus = dict.fromkeys([sku for sku, _, _ in asked])
+        for name in (asking.name, replaced):
+            if name in holds:
+                skus |= dict.fromkeys(part.sku for part in holds[name].parts)
+        lines = tuple([Line(sku, "", 0) for sku in skus])
         return msgspec.structs.replace(request, lines=lines, detail=msgspec.structs.replace(asking, asked=asked))
 
 
@@ -117,9 +114,10 @@ def _asking(request: Fact) -> Asking:
     return request.detail
 
 
-def _naming(askings: Sequence[Asking], requests: Sequence[Fact]) -> Iterator[tuple[Asking, Fact]]:
-    """The requests that take the place of an earlier one."""
-    return (pair for pair in zip(askings, requests, strict=True) if pair[0].is_named)
+def _place_taken(request: Fact) -> tuple[str, str, str]:
+    """Whose, in which pool and of which kind the reservation is whose place a named one takes."""
+    asking = _asking(request)
+    return asking.owner, request.pool, asking.kind
 
 
 def _groups(holds: Mapping[str, Hold], skus_max: int) -> Iterator[list[str]]:

@@ -14,7 +14,7 @@ LINE = 2
 CLOSING_LINE = 6
 SERIAL = 2
 # A SKU that a request, a fact about an order or what travels for one may touch: all its positions are read.
-SKU = 8
+SKU = 6
 # Locations of the house that are passed by for one more.
 LOCATIONS_PASSED = 25
 # What is about units that are kept for somebody.

@@ -4,9 +4,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from hub.domain.catalogue import HouseSettings
-from hub.domain.command import Asking, Fact
+from hub.domain.command import Asking, Fact, Line
 from tests.model.holdings import HOUR_MS, awaited, few_places, nowhere, stocked
-from tests.model.worlds import BUSY_PLACES, Reconfigure, Repeat, Step, Telling
+from tests.model.worlds import BUSY_PLACES, PLACES, Reconfigure, Repeat, Step, Telling
 
 POOL = "online"
 
@@ -21,7 +21,10 @@ def renewals(draw: st.DrawFn) -> tuple[HouseSettings, list[Step]]:
     )
     told: list[Step] = []
     for number, step in enumerate(steps):
-        told += [_mostly_one(draw, step), [draw(_again(str(number)))]]
+        told += [
+            _mostly_one(draw, step),
+            [*draw(st.lists(_adjustments(str(number)), max_size=1)), draw(_again(str(number)))],
+        ]
         if not draw(st.integers(0, 5)):
             told.append(Reconfigure(draw(st.sampled_from((house, changed)))))
     return house, told
@@ -35,8 +38,20 @@ def _mostly_one(draw: st.DrawFn, step: Step) -> Step:
 
 
 @st.composite
+def _adjustments(draw: st.DrawFn, id: str) -> Telling:
+    """A few units come otherwise than by a purchase order, or are not there."""
+    line = Line(
+        draw(st.sampled_from(("BAG", "BAG", "WATCH"))),
+        draw(st.sampled_from(PLACES)),
+        draw(st.sampled_from((1, 1, 2, -1, -2))),
+    )
+    fact = Fact("adjustment", "adjustment", "till", f"more-{id}", "content-1", 0, 0, True, "{}", lines=(line,))
+    return Telling(fact)
+
+
+@st.composite
 def _again(draw: st.DrawFn, id: str) -> Telling:
-    units = st.sampled_from((1, 2, 2, 2, 3))
+    units = st.sampled_from((1, 2, 2, 2, 3, 3))
     places = st.sampled_from(("", "", "", "", *BUSY_PLACES))
     skus = draw(st.sampled_from((("BAG",), ("BAG",), ("BAG",), ("BAG", "WATCH"), ("BAG", "BAG"))))
     asking = Asking(

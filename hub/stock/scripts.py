@@ -60,6 +60,7 @@ KERNEL = (
     "ordering",
     "applying",
     "verbs",
+    "renewing",
     "requests",
     "refresh",
     "describe",

@@ -13,8 +13,12 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.holding.hold import LIVE, reservation_name
+from hub.stock import keys
 from tests.flow.pair import Shop, two_shops
 from tests.intake.door import line
+from tests.model.holdings import holds_of, kept_at
+from tests.model.supply import table_in
 
 LON, LYON = "LON-KNB", "DC-LYON"
 BUYERS, UNITS = 10_000, 100
@@ -115,6 +119,82 @@ async def test_a_race_of_two_deeds_at_a_reservation_ends_as_one_after_the_other(
         serial = [await races.run(order, at_once=False) for order in (pair, pair[::-1])]
         for _ in range(RACES):
             assert await races.run(pair, at_once=True) in serial, pair
+
+
+async def reserve_again(shop: Shop, id: str, sku: str) -> tuple[int, dict[str, Any]]:
+    return await shop.reserve(id, line(sku), ttl_seconds=TIMED_SECONDS, owner=f"owner-{id}", prefer=[LON])
+
+
+async def reserve_instead(shop: Shop, id: str, sku: str) -> tuple[int, dict[str, Any]]:
+    return await shop.reserve(f"{id}-next", line(sku), owner=f"owner-{id}", prefer=[LON])
+
+
+# What may be done to a reservation whose time ends meanwhile.
+DEEDS_IN_TIME = DEEDS | {"reserve": reserve_again, "reserve instead": reserve_instead}
+# How long it is held.
+TIMED_SECONDS = 2
+# When it is done, in milliseconds from the end: at once, around it, and when the hubs have given everything back.
+AT_ONCE, AROUND, AFTER = -TIMED_SECONDS * 1000, (-400, -200, -100, -50, -25, 0), 60_000
+
+
+class TimedRaces:
+    """A deed at a reservation, and the end of its time, at which both hubs look for what is over."""
+
+    _numbers = count(1)
+
+    def __init__(self, shops: Sequence[Shop], redis: Redis, until: Until) -> None:
+        self._shops = shops
+        self._redis = redis
+        self._until = until
+
+    async def run(self, name: str, from_end_ms: int) -> Any:
+        """What the deed was answered, and what is so once no unit is held that is over."""
+        number = next(self._numbers)
+        one, two = self._shops[:: 1 if number % 2 else -1]
+        id = f"timed-{number}"
+        for location in (LON, LYON):
+            await one.stock(id, location, 1)
+        status, told = await reserve_again(one, id, id)
+        assert status == 201, told
+        end_ms = await self._end_ms(id)
+
+        async def is_time() -> bool:
+            is_over = await self._end_ms(id) is None
+            return is_over if from_end_ms == AFTER else is_over or await self._now_ms() >= end_ms + from_end_ms
+
+        async def is_settled() -> bool:
+            left_ms = await self._end_ms(id)
+            return left_ms is None or left_ms - await self._now_ms() > 60_000
+
+        await self._until(is_time)
+        answer = await DEEDS_IN_TIME[name](two, id, id)
+        await self._until(is_settled)
+        places = await two.places(id)
+        kept = kept_at(holds_of({LIVE: await table_in(self._redis, keys.HOLDS)}))
+        assert {place: units for place, (_, units) in places.items() if units} == {
+            place: units for (sku, place), units in kept.items() if sku == id
+        }
+        return _gist(*answer), (await one.get(f"/v1/reservations/{id}"))["state"], places
+
+    async def _end_ms(self, id: str) -> Any:
+        return await self._redis.zscore(keys.EXPIRY, reservation_name(id))
+
+    async def _now_ms(self) -> int:
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+async def test_whatever_is_done_when_the_time_of_a_reservation_ends_is_done_before_or_after(
+    shops: Sequence[Shop], redis_client: Redis, until: Until
+) -> None:
+    races = TimedRaces(shops, redis_client, until)
+
+    async def run(name: str) -> None:
+        serial = await asyncio.gather(*(races.run(name, at) for at in (AT_ONCE, AFTER)))
+        for told in await asyncio.gather(*(races.run(name, at) for at in AROUND)):
+            assert told in serial, name
+
+    await asyncio.gather(*map(run, DEEDS_IN_TIME))
 
 
 class Shopper:

@@ -43,6 +43,7 @@ from hub.stock.outcome import (
 )
 from tests.model.holdings import fenced_at, holds_of, indexed, kept_at, promised_by, travelling, with_skus
 from tests.model.journeys import between, check_held, held_on_the_way, moved_between, transfers_of, with_transfer
+from tests.model.owners import check_owners
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing_of
 from tests.model.supply import check_suspects, expected_in, table_in
@@ -360,6 +361,7 @@ class Pair:
         self._check_sums(positions)
         self._check_fold(positions, views)
         self._check_parts(positions, views)
+        check_owners(self.model)
 
     async def _read_all(self) -> tuple[dict[str, dict[str, Position]], dict[str, dict[str, View]]]:
         positions: dict[str, dict[str, Position]] = {}

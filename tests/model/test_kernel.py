@@ -8,6 +8,7 @@ from tests.model.happenings import happenings
 from tests.model.holdings import awaited, stocked
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
+from tests.model.renewals import renewals
 from tests.model.travels import travels
 from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
 
@@ -44,6 +45,14 @@ async def test_the_kernel_promises_to_whom_the_model_says(
 @at_leisure
 @given(story=travels())
 async def test_the_kernel_lets_units_travel_for_whom_the_model_says(
+    redis_client: Redis, story: tuple[HouseSettings, list[Step]]
+) -> None:
+    await tell(redis_client, *story)
+
+
+@at_leisure
+@given(story=renewals())
+async def test_the_kernel_lets_an_owner_keep_what_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:
     await tell(redis_client, *story)

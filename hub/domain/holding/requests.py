@@ -16,6 +16,7 @@ from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, Sta
 from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
 from hub.domain.holding.owing import sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
+from hub.domain.holding.renewing import find_rest, own_units
 from hub.domain.holding.replacing import standing_in
 from hub.domain.holding.settling import settle_holds
 from hub.domain.serials import INSPECTION
@@ -81,12 +82,6 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
             draft.look_again()
             return
         _end_held(draft, old_name, old)
-    wish = Wish(fact.pool, asking.only, asking.prefer, is_split=bool(asking.split), may_be_promised=True)
-    found = find(draft, house, wish, demands_of(asking.asked))
-    if found.shortages:
-        draft.denial = Denial("insufficient", tuple(found.shortages))
-        return
-    parts = taken(draft, fact.pool, found.places, State.held, draft.now_ms + asking.ttl_ms)
     hold = Hold(
         number=draft.seq.number,
         pool=fact.pool,
@@ -99,10 +94,29 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
         prefer=asking.prefer,
         order=asking.order,
         is_named=asking.is_named,
-        parts=tuple(parts),
         pins=tuple((each.sku, each.location, each.quantity) for each in demands_of(asking.asked) if each.location),
     )
-    keep_hold(draft, asking.name, hold)
+    _find_for(draft, house, asking, hold, old)
+
+
+def _find_for(draft: Draft, house: House, asking: Asking, hold: Hold, old: Hold | None) -> None:
+    """Find what is asked, or say what is short; `old` is the owner's that it takes the place of, as it was."""
+    wish = Wish(hold.pool, asking.only, asking.prefer, is_split=bool(asking.split), may_be_promised=True)
+    demands, until_ms = demands_of(asking.asked), draft.now_ms + asking.ttl_ms
+    parts: list[Part] = []
+    found = find(draft, house, wish, demands)
+    if found.shortages and old is not None and hold.pool in house.pool_index:
+        own = own_units(wish, demands, old, draft.now_ms)
+        if own.places:
+            parts = taken(draft, hold.pool, own.places, State.held, until_ms)
+            # What was promised to the owner is promised to her again before anything more is.
+            keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
+            found = find_rest(draft, house, wish, own, found)
+    if found.shortages:
+        draft.denial = Denial("insufficient", tuple(found.shortages))
+        return
+    parts += taken(draft, hold.pool, found.places, State.held, until_ms)
+    keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
 
 
 def _end_held(draft: Draft, name: str, hold: Hold) -> None:

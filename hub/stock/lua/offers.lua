@@ -15,7 +15,7 @@ end
 
 local function is_in(list, location) return offers.rank_of(list, location) < #list end
 
-local function allows(wish, location)
+function offers.allows(wish, location)
   return not (wish.never and is_in(wish.never, location)) and (#wish.only == 0 or is_in(wish.only, location))
 end
 
@@ -142,7 +142,7 @@ local function here_of(offer, location)
 end
 
 function offers.room(offer, location)
-  if not offer.sights[location] or not allows(offer.wish, location) then return 0 end
+  if not offer.sights[location] or not offers.allows(offer.wish, location) then return 0 end
   local here = here_of(offer, location) - (offer.taken[location] or 0)
   if offer.wish.is_forced then return math.max(0, here) end
   return math.max(0, math.min(here, offer.rooms[math.max(1, offer.sights[location][1])], offer.room_in_all))

@@ -39,11 +39,11 @@ local function reserve(change, call, command, detail, lines)
     asking.as_it_is(known_hold)
   end
   local pool = command[OF_POOL]
-  local old = detail[asking.NAMED] == 1 and replaceable(change, call, detail, pool)
+  local old_name = detail[asking.NAMED] == 1 and replaceable(change, call, detail, pool)
+  local old = old_name and holding.known(change, call, old_name)
   if old then
-    local hold = holding.known(change, call, old)
-    asking.check_covered(lines, hold)
-    end_held(change, call, lines, old, hold)
+    asking.check_covered(lines, old)
+    end_held(change, call, lines, old_name, old)
   end
   if #detail[asking.ASKED] == 0 then refuse('a reservation has 1 to 100 lines') end
   local wish = {
@@ -54,16 +54,26 @@ local function reserve(change, call, command, detail, lines)
   for _, demand in ipairs(demands) do
     if not lines[demand.sku] then look_again() end
   end
-  local found = placing.find(change, call, lines, wish, demands)
+  local hold = {
+    call.next, pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
+    detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], {}, {}, asking.pins_of(demands),
+  }
+  local found, expires_at, parts = placing.find(change, call, lines, wish, demands), call.now + detail[asking.TTL], {}
+  if old and #found.shortages > 0 and offers.has_pool(call, pool) then
+    local own = renewing.own_units(wish, demands, old, call.now)
+    if #own.places > 0 then
+      parts = holding.taken(change, call, lines, pool, own.places, holding.HELD, expires_at)
+      -- What was promised to the owner is promised to her again before anything more is.
+      holding.keep(change, call, detail[asking.NAME], holding.with_parts(hold, parts))
+      found = renewing.find_rest(change, call, lines, wish, own, found)
+    end
+  end
   if #found.shortages > 0 then
     remember(command[FIELD], { 'denied', command[CONTENT], call.epoch, call.next, { 'insufficient', found.shortages } })
     asking.deny('insufficient', found.shortages)
   end
-  local parts = holding.taken(change, call, lines, pool, found.places, holding.HELD, call.now + detail[asking.TTL])
-  return {
-    call.next, pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
-    detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], parts, {}, asking.pins_of(demands),
-  }
+  asking.add_all(parts, holding.taken(change, call, lines, pool, found.places, holding.HELD, expires_at))
+  return holding.with_parts(hold, parts)
 end
 
 local function change_hold(change, call, command, detail, lines)

@@ -1,0 +1,72 @@
+"""What an owner's next reservation keeps of the one whose place it takes.
+
+It is found as if that one had been given back. Where this falls short, it keeps what that one keeps of what is asked,
+where it lies or as it is promised, and only the rest is found as for anybody else. So whoever asks for no more than she
+holds is never refused: not because her own units stood behind a buffer or a threshold, nor because other units lie
+there where hers are promised, nor because what she held in one place was held in two since.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hub.domain.draft import Draft, House
+from hub.domain.holding.hold import PURCHASE_ORDER, Allocation, Hold, State, detach, units_of
+from hub.domain.holding.placing import Demand, Found, Offer, Place, Shortage, Wish, find
+
+
+class Own(msgspec.Struct):
+    """What is asked, as far as the owner holds it, and the rest."""
+
+    places: list[Place]
+    rest: list[Demand]
+    # Where those units are that were asked for anywhere, in the order of the hold.
+    locations: tuple[str, ...]
+
+
+def own_units(wish: Wish, demands: Sequence[Demand], old: Hold, now_ms: int) -> Own:
+    """Say what a hold keeps of the demands where the wish allows it; what its time is over for, it keeps no more."""
+    held = [part for part in old.parts if part.state == State.held and not 0 < part.expires_at_ms <= now_ms]
+    own = Own([], [], ())
+    # Those that say where first, or one that does not might take their units.
+    for demand in sorted(demands, key=lambda each: not each.location):
+
+        def fits(allocation: Allocation, at: str = demand.location) -> bool:
+            is_known = allocation.is_placed or allocation.is_promised
+            return is_known and at in ("", allocation.location) and wish.allows(allocation.location)
+
+        some, held = detach(held, demand.sku, demand.quantity, (State.held,), fits=fits)
+        places = [_place(part.sku, each) for part in some for each in part.allocations]
+        own.places += places
+        if units_of(some) < demand.quantity:
+            own.rest.append(Demand(demand.sku, demand.quantity - units_of(some), demand.location))
+        if not demand.location:
+            own.locations = tuple(dict.fromkeys((*own.locations, *(each.location for each in places))))
+    return own
+
+
+def find_rest(draft: Draft, house: House, wish: Wish, own: Own, first: Found) -> Found:
+    """Find places for what the owner does not hold, once what she holds is hers again, or say what is short of all.
+
+    Without a split the rest is where the owner's units are. `first` is what was found without them.
+    """
+    if own.locations and not wish.is_split:
+        wish = msgspec.structs.replace(wish, only=own.locations)
+    found = find(draft, house, wish, own.rest)
+    told = {sku: (requested, shown) for sku, requested, shown in first.shortages}
+    shortages = found.shortages
+    found.shortages = [_in_all(draft, house, wish, own, short, told.get(short[0], (0, -1))) for short in shortages]
+    return found
+
+
+def _in_all(draft: Draft, house: House, wish: Wish, own: Own, short: Shortage, first: tuple[int, int]) -> Shortage:
+    """A shortage of the rest as one of all, or what could be had without the owner's units where that is more."""
+    sku, requested, shown = short
+    units = sum(place.quantity for place in own.places if place.sku == sku)
+    in_all = Offer(draft, house, wish, sku).shown(units + shown)
+    return sku, max(units + requested, first[0]), max(in_all, first[1])
+
+
+def _place(sku: str, allocation: Allocation) -> Place:
+    order = allocation.coming_by.removeprefix(PURCHASE_ORDER)
+    return Place(sku, allocation.location, allocation.quantity, order)

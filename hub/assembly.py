@@ -88,13 +88,14 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("healing", self._stores.healing.run())
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over holds", self._stores.expiry.run())
         self._run("watch over what waits", self._stores.waits.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
-        await self._stores.describe(self._settings.house.skus)
+        await self._stores.adopting.describe(self._settings.house.skus)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)

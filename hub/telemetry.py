@@ -53,6 +53,11 @@ class Metrics:
             "Entries since the start that were unreadable or applied twice.",
             registry=self.registry,
         )
+        self.answers_lost = Counter(
+            "hub_answers_lost_total",
+            "Entries that were answered 202, and Redis lost before the ledger had them.",
+            registry=self.registry,
+        )
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(
             "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry

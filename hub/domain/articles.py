@@ -74,6 +74,12 @@ class Catalogue:
         """The other names of a SKU."""
         return self._aliases.get(sku, ())
 
+    def become(self, other: "Catalogue") -> None:
+        """Know what the other knows, and nothing else, from one moment to the next."""
+        self._revisions, self._categories = other._revisions, other._categories
+        self._owner, self._aliases = other._owner, other._aliases
+        self.names_version += 1
+
     def put(self, sku: str, article: Article) -> None:
         """Take what a SKU is from now on; an alias that was another's is this one's then."""
         self._revisions[sku] = article.revision

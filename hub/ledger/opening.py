@@ -25,6 +25,12 @@ class LedgerState(msgspec.Struct, frozen=True):
     # What keeps it, such as "PostgreSQL 18.6".
     server: str
 
+    @property
+    def next_place(self) -> Seq:
+        """The first place of the present epoch that the ledger lacks."""
+        is_within = self.cursor is not None and self.cursor.epoch == self.epoch
+        return Seq(self.epoch, self.cursor.number + 1 if self.cursor is not None and is_within else 0)
+
 
 async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTITION) -> LedgerState:
     """Check the server, bring the schema up to date and read the partition's state, making it at the first start.

@@ -96,6 +96,6 @@ class Epochs:
             return
         # Nobody holds it alone for longer than a question.
         await connection.execute("SELECT pg_advisory_lock_shared($1, $2)", _WORKING, epoch)
-        if self._held_on is connection:
+        if self._held_on is not None and self._held_on is connection:
             await connection.execute("SELECT pg_advisory_unlock_shared($1, $2)", _WORKING, self._held_epoch)
         self._held_on, self._held_epoch = connection, epoch

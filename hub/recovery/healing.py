@@ -20,7 +20,7 @@ from hub.domain.losing import Window, alert_of
 from hub.domain.standing import Standing, standing
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
-from hub.ledger.epochs import Epochs, Present
+from hub.ledger.epochs import End, Epochs, Present
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
@@ -103,6 +103,9 @@ class Healing:
         if found is Standing.OLDER and not await self._epochs.others_work_in(present.epoch):
             found = Standing.LOST
         kernel.fence(_WHY.get(found))
+        if found is Standing.OLDER:
+            # Nobody shall be told 202 for what the ledger never takes.
+            await self._end_of(kernel.epoch, present)
         if found is Standing.LOST:
             await self._have_it_healed()
         elif found is Standing.HEALED:
@@ -124,8 +127,7 @@ class Healing:
     async def _take_up(self, present: Present) -> None:
         """Work on in the new epoch."""
         kernel, current, described, closer, _ = self._process
-        ended = self._unanswered()
-        window = await self._window(ended)
+        window = await self._window(self._unanswered(), present)
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
@@ -134,10 +136,16 @@ class Healing:
             self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))
         await self._epochs.present(present.epoch)
 
-    async def _window(self, ended: Seq) -> Window | None:
+    async def _end_of(self, epoch: int, present: Present) -> End:
+        """How far the ledger is with an epoch that ended; who waits for more of it is told that it is lost."""
+        end, watermark = await self._epochs.end_of(epoch), self._process.watermark
+        watermark.note_end(epoch, end.number)
+        watermark.advance(Seq(present.epoch, -1))
+        return end
+
+    async def _window(self, ended: Seq, present: Present) -> Window | None:
         """What this process was answered in the epoch that ended, and the ledger never had."""
-        end = await self._epochs.end_of(ended.epoch)
-        self._process.watermark.note_end(ended.epoch, end.number)
+        end = await self._end_of(ended.epoch, present)
         if ended.number <= end.number + 1:
             return None
         first, last = Seq(ended.epoch, end.number + 1), Seq(ended.epoch, ended.number - 1)

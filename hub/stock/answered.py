@@ -28,7 +28,7 @@ class Answered:
             del self._numbers[next(iter(self._numbers))]
 
     def take_since(self, number: int) -> list[str]:
-        """The sources that were answered an entry from this number on; all is forgotten then, for the epoch has ended."""
+        """The sources that were answered an entry from this number on; all is forgotten then: the epoch has ended."""
         found = sorted(source for source, last in self._numbers.items() if last >= number)
         self._numbers.clear()
         return found

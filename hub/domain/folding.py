@@ -1,8 +1,8 @@
-"""What an entry set in Redis, byte for byte: folded one after the other, the last value wins, entries are the partition.
+"""What an entry set in Redis, byte for byte: folded in order, the last value winning, entries make the partition.
 
-No business code is needed, and no value is read: positions, views and records stand in an entry exactly as Redis holds
-them, so their bytes are passed on. What follows from other fields (the sets of SKUs at a location, the indexes of holds)
-is made from them by whoever restores Redis.
+No business code is needed, and no value is read: positions, views and records stand in an entry exactly as Redis
+holds them, so their bytes are passed on. What follows from other fields (the sets of SKUs at a location, the indexes of
+holds) is made from them by whoever restores Redis.
 
 A place is the key behind `hub:{0}:`; `hub.stock.keys` says what lies there. Two are no hash there: `house` (fields
 `document`, `digest` and `rules`, the version) and `ahead` (a field for each member).
@@ -125,7 +125,7 @@ def remembered_in(seq: Seq, raw: bytes) -> Setting | None:
 
 
 def remembered(seq: Seq, kind: str, source: str, id: str, hash: str, booked_at_ms: int) -> Setting | None:
-    """The dedupe record that an entry of this kind leaves, the kind as the ledger's row has it; None: it leaves none."""
+    """The dedupe record that an entry leaves, its kind as the ledger's row has it; None: it leaves none."""
     told = _REMEMBERED.get(kind)
     if told is None:
         return None

@@ -32,13 +32,14 @@ IMPORTS = {
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
+    "hub.recovery": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
 }
 PURE = {"protocol", "adapters", "hub.domain"}
 # These put the parts together, so they may import all of them.
 ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
 THIRD_PARTY = {
     "aiohttp": {"hub.intake", "hub.admin", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
-    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded"},
+    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},
     "click": {"hub.__main__", "hub.commands"},

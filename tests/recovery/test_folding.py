@@ -25,9 +25,7 @@ FOLLOWS = ("skus:", "held", "expiry")
 async def test_the_folded_journal_is_redis(redis_client: Redis, story: tuple[HouseSettings, list[Step]]) -> None:
     await tell(redis_client, *story)
 
-    has = {
-        place: what for place, what in (await contents(redis_client)).items() if not place.startswith(FOLLOWS)
-    }
+    has = {place: what for place, what in (await contents(redis_client)).items() if not place.startswith(FOLLOWS)}
     fold = as_in_redis(folded(await journal(redis_client)))
 
     assert unpacked(fold) == unpacked(has)

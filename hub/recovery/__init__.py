@@ -1,0 +1,1 @@
+"""Make Redis what the ledger says, when it lost something."""

@@ -97,7 +97,7 @@ class Stores:
         exits.push_async_callback(self._epochs.aclose)
         self._rebuild = Rebuild(client, dsn)
         if not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
-            await self._rebuild.run(ledger.hub, ledger.next_place)
+            await self._rebuild.run(ledger.hub)
             ledger = await self._open_ledger(dsn)
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
@@ -139,7 +139,7 @@ class Stores:
         return Healing(
             Process(self.kernel, self.current, self.described, self.closer, self.watermark),
             self._epochs,
-            heal=lambda unanswered: self._rebuild.run(self.kernel.hub, unanswered),
+            heal=lambda answered: self._rebuild.run(self.kernel.hub, answered=answered),
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
         )

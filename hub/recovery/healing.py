@@ -59,13 +59,13 @@ class Healing:
         process: Process,
         epochs: Epochs,
         *,
-        heal: Callable[[Seq], Awaitable[object]],
+        heal: Callable[[Seq | None], Awaitable[object]],
         tell: Callable[[Fact], Awaitable[object]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
         self._process = process
         self._epochs = epochs
-        # Heals Redis unless somebody did, given the first place that this process was not answered yet.
+        # Heals Redis unless somebody did, given the last place that this process was answered.
         self._heal = heal
         self._tell = tell
         self._on_lost = on_lost
@@ -118,7 +118,8 @@ class Healing:
     async def _have_it_healed(self) -> None:
         began = monotonic()
         log.error("Redis lacks what was booked, and is healed", epoch=self._process.kernel.epoch)
-        await self._heal(self._unanswered())
+        unanswered = self._unanswered()
+        await self._heal(Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None)
         present = await self._epochs.present()
         if present.epoch > self._process.kernel.epoch:
             await self._take_up(present)

@@ -41,7 +41,7 @@ PURE = {"protocol", "adapters", "hub.domain"}
 ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
 THIRD_PARTY = {
     "aiohttp": {"hub.intake", "hub.admin", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
-    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.adopting"},
+    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},
     "click": {"hub.__main__", "hub.commands"},

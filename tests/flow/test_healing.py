@@ -116,9 +116,9 @@ async def test_what_was_answered_202_and_lost_is_named_with_who_sent_it_and_can_
 ) -> None:
     await taken(door, until, door.receipt(line("BAG", 9)))
     other = door.token(sub="web-shop")
-    lost = [door.sale(line("BAG", 1)) for _ in range(2)]
+    mine = [door.sale(line("BAG", 1)) for _ in range(2)]
     with stopped(*stores.postgres_pids()):
-        assert [(await door.send(sale)).status for sale in lost] == [202, 202]
+        assert [(await door.send(sale)).status for sale in mine] == [202, 202]
         from_web = door.sale(line("BAG", 1))
         assert (await door.send(from_web, token=other)).status == 202
         async with stores.redis() as client:
@@ -130,12 +130,17 @@ async def test_what_was_answered_202_and_lost_is_named_with_who_sent_it_and_can_
     await until(is_told)
     [told] = await alerts(stores)
     assert told["sources"] == ["till-7", "web-shop"]
-    assert [int(told[end].rpartition("-")[2]) for end in ("first", "last")] == [2, 4]
+    first, last = (int(told[end].rpartition("-")[2]) for end in ("first", "last"))
+    lost = last - first + 1
+    # The ledger may have got the first one when it stopped.
+    assert lost in (2, 3)
     assert told["since"] <= told["until"]
-    assert b"hub_answers_lost_total 3.0" in (await door.get(door.admin + "/metrics")).body
-    assert await on_hand(door, "BAG") == 9
-    assert [(await taken(door, until, sale))["status"] for sale in lost] == ["applied", "applied"]
-    assert await on_hand(door, "BAG") == 7
+    assert f"hub_answers_lost_total {lost}.0".encode() in (await door.get(door.admin + "/metrics")).body
+    assert await on_hand(door, "BAG") == 6 + lost
+    again = [await taken(door, until, sale) for sale in mine]
+    again.append((await door.send(from_web, token=other)).json())
+    assert [told["status"] for told in again].count("duplicate") == 3 - lost
+    assert await on_hand(door, "BAG") == 6
 
 
 async def alerts(stores: OwnServers) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ The model books each entry at the time the kernel booked it, since Redis keeps t
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -166,7 +167,7 @@ class Pair:
                 "time_ms": self._started_ms + item.time_ms,
                 "stated_ms": self._started_ms + item.stated_ms,
             }
-            fact = msgspec.structs.replace(item.fact, **times)
+            fact = msgspec.structs.replace(_stated(item.fact, times["stated_ms"]), **times)
             if isinstance(fact.detail, Counting):
                 counted_at_ms = self._started_ms + fact.detail.counted_at_ms
                 fact = msgspec.structs.replace(
@@ -506,6 +507,12 @@ class Pair:
                 parts = parts_of(places, profile, index)
                 view = views.get(sku, {}).get(terms.pool)
                 assert parts == view.parts if view else not any(parts)
+
+
+def _stated(fact: Fact, stated_ms: int) -> Fact:
+    """As it is sent, an event says when it happened."""
+    sent = msgspec.json.decode(fact.payload or "{}") | {"time": datetime.fromtimestamp(stated_ms / 1000, UTC)}
+    return msgspec.structs.replace(fact, payload=msgspec.json.encode(sent).decode())
 
 
 def _again(fact: Fact, item: Repeat) -> Fact:

@@ -101,7 +101,8 @@ class Stores:
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
+        cursor = ledger.cursor
+        if cursor is not None and cursor.epoch == ledger.epoch and cursor.number >= self.kernel.floor:
             raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
         self.batcher = Batcher(
             self.kernel,

@@ -244,3 +244,27 @@ async def test_the_first_entry_of_the_epoch_says_how_it_was_made(
     [(place, raw)] = await journal(redis_client)
     assert (place, decode_entry(raw).kind) == (Seq(2, 0), "recovered")
     assert decode_entry(raw).payload == f'{{"how":"rebuilt","up_to":"{done.cursor}"}}'
+
+
+async def test_who_reserved_before_still_comes_first_afterwards(
+    redis_client: Redis, redis_url: str, postgres_dsn: str, hub: OpenStores, findings: Findings
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        await before.book(before.fact("vase-1", Line("VASE", "PAR", 3)))
+        assert isinstance(await reserve(before, "first", "VASE", is_named=0), Granted)
+        await before.ledger_has_all()
+    await redis_client.flushall()
+    await Rebuild(redis_client, postgres_dsn).run(uuid_of(hub))
+
+    async with opened(redis_url, postgres_dsn, HOUSE) as after:
+        assert isinstance(await reserve(after, "second", "VASE", is_named=0), Granted)
+        # One more than is free: the newest hold that nobody confirmed loses.
+        await after.book(sale(after, "vase-2", Line("VASE", "PAR", 2), pool="store"))
+        found = await after.stores.held.find(["reservation:first", "reservation:second"])
+        await after.ledger_has_all()
+
+    assert {name: hold.state.name for name, hold in found.items()} == {
+        "reservation:first": "held",
+        "reservation:second": "broken",
+    }
+    assert await findings() == []

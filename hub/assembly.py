@@ -89,6 +89,7 @@ class Hub:
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
         self._run("healing", self._stores.healing.run())
+        self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over holds", self._stores.expiry.run())
         self._run("watch over what waits", self._stores.waits.run())
@@ -215,6 +216,7 @@ class Hub:
 
         def take_readings() -> None:
             self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
+            self._metrics.checkpoint_lag_entries.set(self._stores.checkpointing.lag_entries)
             self._metrics.ledger_following.set(self._stores.writer.state == "following")
             self._metrics.reservations_live.set(self._stores.expiry.live)
             self._metrics.stale_sources.set(len(self._stores.sources.stale))

@@ -21,9 +21,10 @@ from hub.imports.working import Worker
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history, voided
+from hub.ledger import accuracy, checkpoints, history, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
+from hub.ledger.checkpointing import Checkpointing
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
@@ -132,6 +133,7 @@ class Stores:
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
+        self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
 
@@ -207,6 +209,14 @@ class Stores:
             entries_per_batch_max=self._limits.ledger_batch_max,
             on_posted=lambda posted: self.sources.hear(heard_in(posted)),
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
+        )
+
+    def _checkpointing(self, dsn: str) -> Checkpointing:
+        return Checkpointing(
+            Link(dsn, "checkpoint", command_seconds=checkpoints.COMMAND_SECONDS),
+            booked_until_ms=lambda: self.writer.booked_until_ms,
+            # What nobody was told of yet is more urgent.
+            is_busy=lambda: self.writer.lag_entries > self._limits.ledger_batch_max,
         )
 
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:

@@ -58,6 +58,11 @@ class Metrics:
             "Entries that were answered 202, and Redis lost before the ledger had them.",
             registry=self.registry,
         )
+        self.checkpoint_lag_entries = Gauge(
+            "hub_checkpoint_lag_entries",
+            "Ledger entries that a rebuild of Redis would have to fold first.",
+            registry=self.registry,
+        )
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(
             "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry

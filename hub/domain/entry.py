@@ -16,6 +16,8 @@ from hub.domain.position import Position
 FIELD = b"e"
 FORMAT = 1
 PARTITION = 0
+# More entries than an epoch has; 131,072 epochs of so many are whole numbers in Lua.
+NUMBERS_PER_EPOCH = 2**36
 
 
 class Seq(msgspec.Struct, frozen=True, order=True):
@@ -32,6 +34,11 @@ class Seq(msgspec.Struct, frozen=True, order=True):
     def stream_id(self) -> str:
         """The id of the entry in the Redis stream."""
         return f"{self.epoch}-{self.number}"
+
+    @property
+    def rank(self) -> int:
+        """A whole number that orders entries of all epochs: in the first epoch it is the number itself."""
+        return (self.epoch - 1) * NUMBERS_PER_EPOCH + self.number
 
     @classmethod
     def from_stream_id(cls, stream_id: bytes) -> "Seq":

@@ -164,8 +164,6 @@ class Fold:
         # Of the entries taken: the last place, and how many.
         self.last: Seq | None = None
         self.taken = 0
-        # Those that cannot be read; what they set is not known.
-        self.unread = 0
 
     def take(self, seq: Seq, raw: bytes) -> None:
         """Take the next entry."""
@@ -174,7 +172,6 @@ class Fold:
             for place, field, value in settings_in(seq, raw):
                 self.fields[place, field] = value
         except EntryNotFolded as error:
-            self.unread += 1
             log.warning("an entry is left out of the checkpoint", reason=str(error))
 
     def settings(self) -> list[Setting]:

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from hub.domain.entry import PARTITION, Seq
-from hub.domain.folding import EntryNotFolded, Setting, remembered, remembered_in
+from hub.domain.folding import EntryNotFolded, Setting, remembered, remembered_in, settings_in
 from hub.faults import ServerRefused, Unavailable
 from hub.ledger.connection import close, connect, translated
 from hub.ledger.opening import cursor_of
@@ -101,6 +101,12 @@ class Healing:
             set_aside = await self._connection.fetch(_POISON, self._partition)
         yield [setting for row in set_aside if (setting := _of_poison(row)) is not None]
 
+    async def unread(self) -> int:
+        """How many entries this version cannot read, so that nobody knows what they set."""
+        with translated(_DOING):
+            set_aside = await self._connection.fetch(_POISON, self._partition)
+        return sum(not _is_read(row) for row in set_aside)
+
     async def _first_since(self, booked_at: datetime) -> Seq:
         """A place before all entries booked then or later; booking times never go back."""
         epoch = (await self.standing()).epoch
@@ -161,6 +167,14 @@ def _place(row: asyncpg.Record) -> Seq:
 def _remembered(row: asyncpg.Record) -> Setting | None:
     booked_at_ms = ms_of(row["booked_at"])
     return remembered(_place(row), row["kind"], row["source"], row["id"], row["hash"], booked_at_ms)
+
+
+def _is_read(row: asyncpg.Record) -> bool:
+    try:
+        settings_in(_place(row), row["entry"])
+    except EntryNotFolded:
+        return False
+    return True
 
 
 def _of_poison(row: asyncpg.Record) -> Setting | None:

@@ -112,7 +112,6 @@ class _Attempt:
         self._checkpoints = Checkpoints(link)
         self.restoring = Restoring(client)
         self._remembered = 0
-        self._unread = 0
         # Of the house, by field.
         self._house: dict[bytes, bytes] = {}
 
@@ -137,7 +136,7 @@ class _Attempt:
         else:
             await self._rebuild(seen_from)
         await self._open(hub, epoch, how, ledger.cursor, max(newest_ms, before.booked_at_ms), seen_from)
-        written = (self.restoring.fields, self._remembered, self._unread)
+        written = (self.restoring.fields, self._remembered, await self._lock.unread())
         return Recovered(how, epoch - 1, epoch, ledger.cursor, drained, left_behind, *written)
 
     async def _is_well(self, before: Partition, ledger: Standing, answered: Seq | None) -> bool:
@@ -156,7 +155,7 @@ class _Attempt:
         for _ in attempts():
             ledger = await self._lock.standing()
             tail = Tail(self._client, keys.JOURNAL, ledger.cursor)
-            if not await self._continues(tail, before, ledger.cursor):
+            if not await self._continues(tail, before, ledger):
                 break
             try:
                 drained += await drain(self._link, tail, ledger.epoch)
@@ -170,10 +169,11 @@ class _Attempt:
         is_behind = last is not None and (cursor is None or last > cursor)
         return drained, last if is_behind else None
 
-    async def _continues(self, tail: Tail, before: Partition, cursor: Seq | None) -> bool:
-        told = None if cursor is None else await continues(self._link, tail, cursor)
-        # Without its entry at the cursor only what the partition says of itself tells whose journal it is.
-        return bool(before.hub) if told is None else told
+    async def _continues(self, tail: Tail, before: Partition, ledger: Standing) -> bool:
+        if ledger.cursor is not None and ledger.cursor.epoch == ledger.epoch:
+            return await continues(self._link, tail, ledger.cursor) is True
+        # Of an epoch that the ledger has nothing of yet only the partition tells whose journal it is.
+        return bool(before.hub) and before.epoch == ledger.epoch
 
     async def _is_prefix(self, before: Partition, cursor: Seq | None) -> bool:
         """Whether Redis holds exactly what the ledger's entries up to some place make."""
@@ -210,7 +210,6 @@ class _Attempt:
             for seq, raw in entries:
                 fold.take(seq, raw)
             ids = [setting for seq, raw in entries for setting in _remembered_by(seq, raw)]
-            self._unread += fold.unread
             self._remembered += len(ids)
             await self.restoring.write(places_of([*fold.settings(), *ids]))
             self._on_progress("fields written", self.restoring.fields)
@@ -231,6 +230,7 @@ class _Attempt:
     async def _open(
         self, hub: UUID, epoch: int, how: How, cursor: Seq | None, booked_at_ms: int, seen_from: int
     ) -> None:
+        self._on_progress("opening", self.restoring.fields)
         if (await self._lock.standing()).epoch != epoch:
             raise Unavailable("another process raised the epoch", 5)
         opening = Opening(

@@ -13,17 +13,20 @@ from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.verify.verification import Verification
 from tests.stock.opened import OpenStores, opened
-from tests.verify.conftest import HOUSE, live, send
+from tests.verify.conftest import live, send
+from tests.verify.test_promised import PROMISING as HOUSE
+from tests.verify.test_promised import promise
 
 
 @pytest.fixture
-async def hub(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
+async def hub(redis_url: str, postgres_dsn: str) -> OpenStores:
     """A hub with a rich history that has stopped: nothing writes but what the test does."""
     async with opened(redis_url, postgres_dsn, HOUSE) as stores:
         await live(stores)
         await send(stores)
+        await promise(stores)
         await stores.ledger_has_all()
-    yield stores
+    return stores
 
 
 @pytest.fixture

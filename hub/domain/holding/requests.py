@@ -88,7 +88,7 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
         return
     parts = taken(draft, fact.pool, found.places, State.held, draft.now_ms + asking.ttl_ms)
     hold = Hold(
-        number=draft.seq.number,
+        number=draft.seq.rank,
         pool=fact.pool,
         owner=asking.owner,
         kind=asking.kind,

@@ -61,7 +61,7 @@ local function reserve(change, call, command, detail, lines)
   end
   local parts = holding.taken(change, call, lines, pool, found.places, holding.HELD, call.now + detail[asking.TTL])
   return {
-    call.next, pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
+    holding.rank_of(call), pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
     detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], parts, {}, asking.pins_of(demands),
   }
 end

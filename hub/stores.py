@@ -237,7 +237,7 @@ class Stores:
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         return LedgerWriter(
-            Link(dsn, "writer"),
+            Link(dsn, "writer", only_adds=True),
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,

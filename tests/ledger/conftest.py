@@ -113,10 +113,10 @@ def run_writer(
     """Run a writer while the block lasts."""
 
     @asynccontextmanager
-    async def run(trim: Trims | None = None) -> AsyncIterator[Running]:
+    async def run(trim: Trims | None = None, dsn: str = postgres_dsn) -> AsyncIterator[Running]:
         async with reading_client(redis_url) as client:
             watermark = Watermark()
-            link = Link(postgres_dsn, "writer")
+            link = Link(dsn, "writer", only_adds=True)
             writer = LedgerWriter(link, lambda after: Tail(client, KEY, after), watermark, trim=trim)
             task = asyncio.create_task(writer.run())
             try:

@@ -112,7 +112,9 @@ async def test_a_ledger_ahead_of_its_own_cursor_halts_the_writer(
     await write_sales(0, 3)
     async with run_writer() as running:
         await running.reaches(2)
-    await ledger.execute("UPDATE hub.hub_state SET cursor_seq = 0")
+    async with ledger.transaction():
+        await ledger.execute("SET LOCAL session_replication_role = replica")
+        await ledger.execute("UPDATE hub.hub_state SET cursor_seq = 0")
 
     async with run_writer() as running:
         await running.halts()

@@ -91,6 +91,7 @@ class Hub:
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over holds", self._stores.expiry.run())
         self._run("watch over what waits", self._stores.waits.run())
+        self._run("watch over what is set aside", self._stores.set_aside.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.

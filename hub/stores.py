@@ -23,7 +23,7 @@ from hub.imports.working import Worker
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history, voided
+from hub.ledger import accuracy, history, set_aside, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.closings import Closings
@@ -34,6 +34,8 @@ from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
+from hub.ledger.rows import Booking as Posted
+from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
@@ -59,6 +61,7 @@ from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
 from hub.watching.expiry import ExpiryWatch
+from hub.watching.set_aside import SetAsideWatch
 from hub.watching.sources import SourceWatch
 from hub.watching.waits import WaitsWatch
 from protocol.identifiers import nfc
@@ -126,6 +129,10 @@ class Stores:
         self._open_reports(exits, dsn)
         self.sources = self._sources(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
+        asking = self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS)
+        self.set_aside = SetAsideWatch(
+            SetAsideMemory(asking), book=self.booking.book, house_name=self.described.catalogue.sku
+        )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
@@ -241,9 +248,14 @@ class Stores:
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
-            on_posted=lambda posted: self.sources.hear(heard_in(posted)),
+            on_posted=self._note_posted,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def _note_posted(self, posted: Sequence[Posted]) -> None:
+        self.sources.hear(heard_in(posted))
+        if any(booking.doubled or booking.poison for booking in posted):
+            self.set_aside.note()
 
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))

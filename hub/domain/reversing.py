@@ -25,6 +25,8 @@ REVERSAL, REVERSED, APPLIED_TWICE = "reversal", "reversed", "applied_twice"
 _PLAIN = frozenset(("sale", "return", "receipt", "adjustment", "moved"))
 _HARMLESS = frozenset(("serials",))
 MOVEMENTS_MAX = 10_000
+# Of the year 9999, the last that the ledger takes.
+_TIME_MAX_MS = 253_402_300_799_999
 
 
 class _Sold(msgspec.Struct):
@@ -54,8 +56,11 @@ def reversal_of(seq: Seq, entry: Entry) -> Fact:
         for move in entry.movements
     )
     pool = _decode_sold(entry.payload).pool if entry.type == "sale" else ""
+    fact = _own(REVERSAL, seq, entry)
+    time_ms = entry.time_ms
+    detail = Reversing(place_of(seq))
     return msgspec.structs.replace(
-        _own(REVERSAL, seq, entry), verb="reverse", pool=pool, lines=lines, detail=Reversing(place_of(seq))
+        fact, verb="reverse", time_ms=time_ms, stated_ms=time_ms, pool=pool, lines=lines, detail=detail
     )
 
 
@@ -67,7 +72,8 @@ def alert_about(type: str, seq: Seq, entry: Entry | None) -> Fact:
 def _own(type: str, seq: Seq, entry: Entry | None) -> Fact:
     """A command of the hub's own about one entry; its id is made of the entry's place, so that it is booked once."""
     content = place_of(seq)
-    time_ms = entry.time_ms if entry is not None else 0
+    # What cannot be booked may name a time that nobody can take.
+    time_ms = entry.time_ms if entry is not None and 0 <= entry.time_ms <= _TIME_MAX_MS else 0
     about = {"entry": str(seq)} | ({"source": entry.source, "id": entry.id} if entry is not None else {})
     return Fact(
         verb="alert",

@@ -1,6 +1,6 @@
 """Redis and the ledger, opened for one hub: checked, made sure that they belong together, and what uses them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from time import time
@@ -10,7 +10,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from hub.domain.articles import Article, Catalogue, Overlaid, article_of, is_same_article
+from hub.domain.articles import Catalogue, Overlaid, says_nothing_new
 from hub.domain.catalogue import HouseSettings, SkuSettings
 from hub.domain.entry import Entry
 from hub.domain.rules import House
@@ -20,6 +20,7 @@ from hub.imports.pace import Pace
 from hub.imports.running import Imports
 from hub.imports.spool import Folder
 from hub.imports.working import Worker
+from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
@@ -106,12 +107,15 @@ class Stores:
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
             raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
+        self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
+        await self.backlog.look()
         self.batcher = Batcher(
             self.kernel,
             self.current,
             weight_max=self._limits.batch_weight_max,
             waiting_weight_max=self._limits.waiting_weight_max,
             on_call=self._metrics.kernel_called,
+            full_because=lambda: self.backlog.full_because,
         )
         self.describing = Describing(self.batcher, self.described)
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
@@ -197,7 +201,7 @@ class Stores:
         after = self.current.tried(settings)
         changed = not after.document.says_the_same(before.document)
         known = await self.described.catch_up(nfc(sku.id) for sku in settings.skus)
-        of_skus = [sku for sku in settings.skus if not _is_known(sku, known)]
+        of_skus = [sku for sku in settings.skus if not says_nothing_new(sku, known)]
         if after.digest == before.digest and not of_skus:
             return changed, Preview()
         after = House.of(after.document, Overlaid(self.described.catalogue, of_skus))
@@ -291,8 +295,3 @@ class Stores:
     async def tail_from_now(self) -> Tail:
         """A tail for screens, from the journal's present end."""
         return Tail(self._live_client, keys.JOURNAL, await last_seq(self._live_client, keys.JOURNAL))
-
-
-def _is_known(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
-    article = known.get(nfc(sku.id))
-    return article is not None and is_same_article(article, article_of(sku))

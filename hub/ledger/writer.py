@@ -1,7 +1,7 @@
 """The ledger's writer: follows the journal and posts every entry, once, in order.
 
-Rules: nothing is skipped — where the journal does not go on, the writer halts and says so; a ledger that is away
-never stops sales, the writer tries again for ever; the watermark moves only after a commit.
+Rules: nothing is skipped — where the journal does not go on, the writer halts, says so, and looks again until it does;
+a ledger that is away never stops sales, the writer tries again for ever; the watermark moves only after a commit.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ BLOCK_MS = 1_000
 TIDY_SECONDS = 2.0
 BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 5.0
+# How often a journal that does not go on is looked at again.
+HALTED_SECONDS = 3.0
 
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
@@ -84,20 +86,25 @@ class LedgerWriter:
         self.poisoned = 0
 
     async def run(self) -> None:
-        """Follow the journal until cancelled, or until it does not go on: then `state` is `halted`."""
+        """Follow the journal until cancelled; while it does not go on `state` is `halted`, and it is looked at again.
+
+        A Redis that came back behind the ledger may be mended, or its journal begin anew in another epoch.
+        """
         self.state = "starting"
         try:
             while True:
+                pause_seconds = HALTED_SECONDS
                 try:
                     await self._follow()
+                except (JournalGap, JournalRefused, LedgerAhead) as fault:
+                    self._halt(fault)
                 except CursorMoved as fault:
                     log.info("the ledger's cursor is read again", reason=str(fault))
+                    pause_seconds = self._pause_seconds()
                 except (Unavailable, ServerRefused) as fault:
                     await self._wait_for_better(fault)
-                await asyncio.sleep(self._pause_seconds())
-        except (JournalGap, JournalRefused, LedgerAhead) as fault:
-            self.state, self.last_error = "halted", str(fault)
-            log.error("the ledger is halted", reason=str(fault))
+                    pause_seconds = self._pause_seconds()
+                await asyncio.sleep(pause_seconds)
         except BaseException:
             self.state = "stopped"
             raise
@@ -232,8 +239,14 @@ class LedgerWriter:
         self._tidy_at = monotonic() + TIDY_SECONDS
         if self._is_behind(await self._measure_lag(tail)):
             raise CursorMoved("The journal is behind the ledger.")
-        if self._trim is not None and self._cursor is not None and self._booked_at_ms:
+        # Also before this writer posted anything: a full journal takes nothing that could be posted.
+        if self._trim is not None and self._cursor is not None:
             await self._trim(self._cursor, self._booked_at_ms)
+
+    def _halt(self, fault: Fault) -> None:
+        if (self.state, self.last_error) != ("halted", str(fault)):
+            log.error("the ledger is halted", reason=str(fault))
+        self.state, self.last_error = "halted", str(fault)
 
     def _note_success(self) -> None:
         self.state, self.last_error, self._failures = "following", "", 0

@@ -14,6 +14,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
 from hub.ledger.writer import LedgerWriter, Trims
+from tests.conftest import until_holds
 
 KEY = "hub:{0}:journal"
 NOVEMBER_MS = 1_795_600_000_000
@@ -101,9 +102,12 @@ class Running:
         assert await self.watermark.wait(Seq(epoch, number), PATIENCE_SECONDS), self.writer.last_error
 
     async def halts(self) -> None:
-        """Wait until the writer gives up."""
-        await asyncio.wait_for(asyncio.shield(self.task), PATIENCE_SECONDS)
-        assert self.writer.state == "halted"
+        """Wait until the writer posts nothing any more."""
+
+        async def is_halted() -> bool:
+            return self.writer.state == "halted"
+
+        await until_holds(is_halted)
 
 
 @pytest.fixture

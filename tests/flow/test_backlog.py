@@ -17,6 +17,8 @@ Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
 CAP = 3 * 1024 * 1024
 PER_REQUEST = 250
+# So that few events fill it.
+NOTES = {"note": "a" * 100, "more": "b" * 100}
 CAPPED = f"[limits]\nledger_wait_ms = 20\njournal_bytes_max = {CAP}\n"
 
 
@@ -24,7 +26,9 @@ async def fill(door: Door, sent: list[dict[str, Any]]) -> Counter[str]:
     """Sell until nothing more is taken; answers how each event was answered, and keeps those that were taken."""
     told = Counter[str]()
     for _ in range(100):
-        events = [door.sale(line("BAG-NOIR", 1), meta={"note": "a" * 100, "more": "b" * 100}) for _ in range(PER_REQUEST)]
+        events = [
+            door.sale(line("BAG-NOIR", 1), meta={"note": "a" * 100, "more": "b" * 100}) for _ in range(PER_REQUEST)
+        ]
         reply = await door.send(events)
         if reply.status == 503:
             assert "journal is full" in reply.json()["detail"]

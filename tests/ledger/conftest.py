@@ -13,7 +13,7 @@ from hub.journal.reader import Tail, reading_client
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
-from hub.ledger.writer import LedgerWriter, Trims
+from hub.ledger.writer import ENTRIES_PER_BATCH_MAX, LedgerWriter, Trims
 from tests.conftest import until_holds
 
 KEY = "hub:{0}:journal"
@@ -117,11 +117,15 @@ def run_writer(
     """Run a writer while the block lasts."""
 
     @asynccontextmanager
-    async def run(trim: Trims | None = None, dsn: str = postgres_dsn) -> AsyncIterator[Running]:
+    async def run(
+        trim: Trims | None = None, dsn: str = postgres_dsn, batch_max: int = ENTRIES_PER_BATCH_MAX
+    ) -> AsyncIterator[Running]:
         async with reading_client(redis_url) as client:
             watermark = Watermark()
             link = Link(dsn, "writer", only_adds=True)
-            writer = LedgerWriter(link, lambda after: Tail(client, KEY, after), watermark, trim=trim)
+            writer = LedgerWriter(
+                link, lambda after: Tail(client, KEY, after), watermark, trim=trim, entries_per_batch_max=batch_max
+            )
             task = asyncio.create_task(writer.run())
             try:
                 yield Running(writer, watermark, task)

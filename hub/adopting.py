@@ -1,11 +1,11 @@
 """What a house's file says, given to the partition: its rules, and what it says of SKUs; or what that would change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 from redis.asyncio import Redis
 
-from hub.domain.articles import Article, Overlaid, article_of, is_same_article
+from hub.domain.articles import Overlaid, says_nothing_new
 from hub.domain.catalogue import HouseSettings, SkuSettings
 from hub.domain.rules import House
 from hub.stock.current_house import CurrentHouse
@@ -72,13 +72,8 @@ class Adopting:
         after = self._current.tried(settings)
         changed = not after.document.says_the_same(before.document)
         known = await self._described.catch_up(nfc(sku.id) for sku in settings.skus)
-        of_skus = [sku for sku in settings.skus if not _is_known(sku, known)]
+        of_skus = [sku for sku in settings.skus if not says_nothing_new(sku, known)]
         if after.digest == before.digest and not of_skus:
             return changed, Preview()
         after = House.of(after.document, Overlaid(self._described.catalogue, of_skus))
         return changed or bool(of_skus), await preview(self._client, before, after)
-
-
-def _is_known(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
-    article = known.get(nfc(sku.id))
-    return article is not None and is_same_article(article, article_of(sku))

@@ -1,5 +1,6 @@
 """Redis and the ledger, opened for one hub: checked, made sure that they belong together, and what uses them."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from time import time
@@ -18,10 +19,11 @@ from hub.imports.pace import Pace
 from hub.imports.running import Imports
 from hub.imports.spool import Folder
 from hub.imports.working import Worker
+from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, checkpoints, history, voided
+from hub.ledger import accuracy, checkpoints, history, set_aside, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.checkpointing import Checkpointing
@@ -34,6 +36,8 @@ from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
+from hub.ledger.rows import Booking as Posted
+from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
@@ -60,6 +64,7 @@ from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
 from hub.watching.expiry import ExpiryWatch
+from hub.watching.set_aside import SetAsideWatch
 from hub.watching.sources import SourceWatch
 from hub.watching.waits import WaitsWatch
 
@@ -106,12 +111,15 @@ class Stores:
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
         await self._epochs.present(ledger.epoch)
+        self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
+        await self.backlog.look()
         self.batcher = Batcher(
             self.kernel,
             self.current,
             weight_max=self._limits.batch_weight_max,
             waiting_weight_max=self._limits.waiting_weight_max,
             on_call=self._metrics.kernel_called,
+            full_because=lambda: self.backlog.full_because,
         )
         self.describing = Describing(self.batcher, self.described)
         self.adopting = Adopting(reader, self.current, self.described, self.describing)
@@ -131,6 +139,10 @@ class Stores:
         self._open_reports(exits, dsn)
         self.sources = self._sources(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
+        asking = self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS)
+        self.set_aside = SetAsideWatch(
+            SetAsideMemory(asking), book=self.booking.book, house_name=self.described.catalogue.sku
+        )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self.checkpointing = self._checkpointing(dsn)
@@ -144,6 +156,7 @@ class Stores:
             heal=lambda answered: self._rebuild.run(self.kernel.hub, answered=answered),
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
+            on_healed=lambda: self.writer.look_again(),
         )
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
@@ -203,11 +216,12 @@ class Stores:
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         return LedgerWriter(
-            Link(dsn, "writer"),
+            Link(dsn, "writer", only_adds=True),
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
-            on_posted=lambda posted: self.sources.hear(heard_in(posted)),
+            on_halted=self.healing.look_soon,
+            on_posted=self._note_posted,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
 
@@ -218,6 +232,11 @@ class Stores:
             # What nobody was told of yet is more urgent.
             is_busy=lambda: self.writer.lag_entries > self._limits.ledger_batch_max,
         )
+
+    def _note_posted(self, posted: Sequence[Posted]) -> None:
+        self.sources.hear(heard_in(posted))
+        if any(booking.doubled or booking.poison for booking in posted):
+            self.set_aside.note()
 
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))

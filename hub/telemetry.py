@@ -63,6 +63,12 @@ class Metrics:
             "Ledger entries that a rebuild of Redis would have to fold first.",
             registry=self.registry,
         )
+        self.journal_bytes = Gauge(
+            "hub_journal_bytes", "What the journal takes of Redis, as measured.", registry=self.registry
+        )
+        self.journal_bytes_max = Gauge(
+            "hub_journal_bytes_max", "At so many bytes of the journal nothing more is taken.", registry=self.registry
+        )
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(
             "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry

@@ -5,7 +5,7 @@ attributes are read where they are asked for.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -41,6 +41,12 @@ def article_of(sku: SkuSettings, revision: int = 0) -> Article:
 def is_same_article(one: Article, other: Article) -> bool:
     """Whether they say the same, whenever it was said."""
     return msgspec.structs.replace(one, revision=0) == msgspec.structs.replace(other, revision=0)
+
+
+def says_nothing_new(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
+    """Whether what is said of a SKU is known of it already."""
+    article = known.get(nfc(sku.id))
+    return article is not None and is_same_article(article, article_of(sku))
 
 
 class Catalogue:

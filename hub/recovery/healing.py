@@ -62,6 +62,7 @@ class Healing:
         heal: Callable[[Seq | None], Awaitable[object]],
         tell: Callable[[Fact], Awaitable[object]],
         on_lost: Callable[[int], None] = lambda entries: None,
+        on_healed: Callable[[], None] = lambda: None,
     ) -> None:
         self._process = process
         self._epochs = epochs
@@ -69,9 +70,15 @@ class Healing:
         self._heal = heal
         self._tell = tell
         self._on_lost = on_lost
+        # Told once this process works in the new epoch.
+        self._on_healed = on_healed
         self._untold: list[Window] = []
         self._closed = asyncio.Event()
-        process.kernel.on_closed = self._closed.set
+        process.kernel.on_closed = self.look_soon
+
+    def look_soon(self) -> None:
+        """Look at once: somebody noticed something."""
+        self._closed.set()
 
     async def run(self) -> None:
         """Watch until cancelled; stores that are away are waited for."""
@@ -132,6 +139,7 @@ class Healing:
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
+        self._on_healed()
         if window is not None:
             sources = tuple(kernel.answered.take_since(window.first.number))
             self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))

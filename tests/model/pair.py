@@ -127,7 +127,7 @@ class Pair:
             [outcome] = await self.kernel.call([fact], self.house)
             expected = self.model.close(fact, self.kernel.booked_at_ms)
             assert expected is not None
-            assert outcome == self._wanted(expected)
+            assert outcome == self.wanted(expected)
             assert await self.kernel.call([fact], self.house) == [Unchanged()]
             number, closed_by = int(place.split("-")[1]), len(self.model.journal) - 1
             books = {(told.sku, told.location): told.book for told in self.model.journal[closed_by].counted}
@@ -185,7 +185,7 @@ class Pair:
         places = {line.location for line in fact.lines}
         if isinstance(fact.detail, Transfer) and fact.detail.to:
             places.add(fact.detail.to)
-        fact = self._renamed(fact)
+        fact = self.renamed(fact)
         known = places <= set(self.house.locations)
         if not known or (fact.pool and fact.pool not in self.house.pool_index):
             verb = fact.verb if fact.verb == "conflict" else "park"
@@ -198,12 +198,12 @@ class Pair:
             return with_skus(fact, self.model, self.catalogue.sku)
         if fact.verb == "void":
             made = with_told_sale(fact, self.model)
-            return made and self._renamed(made)
+            return made and self.renamed(made)
         if isinstance(fact.detail, Transfer) and fact.verb in ("dispatch", "receive"):
             return with_transfer(fact, self.model, self.catalogue.sku)
         return fact
 
-    def _renamed(self, fact: Fact) -> Fact:
+    def renamed(self, fact: Fact) -> Fact:
         """The fact by the names that the house has for its SKUs."""
         name, detail = self.catalogue.sku, fact.detail
         # Two names of one SKU may bring a piece together twice, which the kernel refuses.
@@ -243,8 +243,8 @@ class Pair:
                 assert outcome == Unchanged() if written is None else _seq(outcome) == written
             else:
                 expected = self._applied(command, booked_at_ms)
-                assert outcome == self._wanted(expected), command
-                self._add_up(command, outcome)
+                assert outcome == self.wanted(expected), command
+                self.add_up(command, outcome)
         return list(dict.fromkeys(stale))
 
     def _applied(self, command: Command, booked_at_ms: int) -> Expected:
@@ -253,7 +253,7 @@ class Pair:
             return self.model.request(command, booked_at_ms)
         return self.model.apply(command, booked_at_ms)
 
-    def _wanted(self, expected: Expected) -> Outcome:
+    def wanted(self, expected: Expected) -> Outcome:
         """Say the model's answer in the kernel's types."""
         if expected.denial is not None:
             return Denied(expected.denial.problem, expected.denial.shortages)
@@ -287,7 +287,7 @@ class Pair:
                     shown.append(Shown(sku, terms.pool, view))
         return tuple(shown)
 
-    def _add_up(self, fact: Fact, outcome: Outcome) -> None:
+    def add_up(self, fact: Fact, outcome: Outcome) -> None:
         if isinstance(outcome, Granted | Applied) and self._is_held(fact):
             self._add_up_moved(self.model.journal[outcome.seq.number], outcome.seq.number)
             return

@@ -222,6 +222,20 @@ def verify(config: Path | None, skus: tuple[str, ...], as_json: bool) -> None:
     sys.exit(_run(run_verify(config, os.environ, skus, as_json=as_json)))
 
 
+@main.command()
+@_CONFIG
+@click.option("--whole", is_flag=True, help="Make all of Redis anew, also where nothing seems wrong.")
+def rebuild(config: Path | None, whole: bool) -> None:
+    """Make Redis what the ledger says, where it lost something, and say what was done.
+
+    The hub may run, or be stopped; it takes no event meanwhile. What Redis has beyond the ledger is posted first.
+    """
+    from hub.commands.rebuild import run_rebuild  # noqa: PLC0415
+
+    _set_up_logs("warning")
+    sys.exit(_run(run_rebuild(config, os.environ, whole=whole)))
+
+
 def _set_up_logs(level: str) -> None:
     from hub.telemetry import set_up_logs  # noqa: PLC0415
 

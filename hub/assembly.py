@@ -88,13 +88,17 @@ class Hub:
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
         self._run("ledger writer", self._stores.writer.run())
+        self._run("healing", self._stores.healing.run())
+        self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
+        self._run("watch over the backlog", self._stores.backlog.run())
         self._run("watch over holds", self._stores.expiry.run())
         self._run("watch over what waits", self._stores.waits.run())
+        self._run("watch over what is set aside", self._stores.set_aside.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
-        await self._stores.describe(self._settings.house.skus)
+        await self._stores.adopting.describe(self._settings.house.skus)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
@@ -139,8 +143,8 @@ class Hub:
             await self._reloading.log_reload()
 
     def not_ready(self) -> str | None:
-        """Why this process takes no events, whatever its stores do; None when it does."""
-        return None if self._is_open else "the hub is starting or stopping"
+        """Why this process takes no events, whatever its stores do now; None when it does."""
+        return self._stores.backlog.full_because if self._is_open else "the hub is starting or stopping"
 
     async def _servers(self, exits: AsyncExitStack) -> tuple[str, str]:
         """The addresses of both stores; those that are not configured are private ones, started here."""
@@ -214,6 +218,7 @@ class Hub:
 
         def take_readings() -> None:
             self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
+            self._metrics.checkpoint_lag_entries.set(self._stores.checkpointing.lag_entries)
             self._metrics.ledger_following.set(self._stores.writer.state == "following")
             self._metrics.reservations_live.set(self._stores.expiry.live)
             self._metrics.stale_sources.set(len(self._stores.sources.stale))
@@ -222,7 +227,9 @@ class Hub:
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
             self._stores.recent_accuracy.look()
-            self._metrics.ready.set(self._is_open and self._stores.kernel.closed_because is None)
+            self._metrics.journal_bytes.set(self._stores.backlog.bytes)
+            self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)
+            self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)
         add_reload(app, self._access, self._reloading)

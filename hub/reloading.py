@@ -78,7 +78,7 @@ class Reloading:
             reading = await self._checked(None)
             if reading.problems:
                 return self._refused(reading)
-            changed = await self._stores.adopt(reading.settings.house)
+            changed = await self._stores.adopting.adopt(reading.settings.house)
             return self._answer(reading, changed)
 
     async def dry_run(self, text: str | None) -> ReloadAnswer:
@@ -94,7 +94,7 @@ class Reloading:
             reading = await self._checked(text)
             if reading.problems:
                 return self._refused(reading)
-            changed, found = await self._stores.try_out(reading.settings.house)
+            changed, found = await self._stores.adopting.try_out(reading.settings.house)
             return self._answer(reading, changed, found)
         finally:
             self._is_trying = False
@@ -118,7 +118,7 @@ class Reloading:
         reading = await self._read(text)
         if reading.problems:
             return reading
-        return Reading(reading.settings, await self._stores.conflicts(reading.settings.house))
+        return Reading(reading.settings, await self._stores.adopting.conflicts(reading.settings.house))
 
     async def _read(self, text: str | None) -> Reading:
         if self._reread is None:

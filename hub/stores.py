@@ -1,6 +1,6 @@
 """Redis and the ledger, opened for one hub: checked, made sure that they belong together, and what uses them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from time import time
@@ -10,33 +10,40 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from hub.domain.articles import Article, Catalogue, Overlaid, article_of, is_same_article
-from hub.domain.catalogue import HouseSettings, SkuSettings
+from hub.adopting import Adopting
+from hub.domain.articles import Catalogue
 from hub.domain.entry import Entry
 from hub.domain.rules import House
-from hub.faults import ServerRefused
 from hub.imports.comparing import Comparer
 from hub.imports.pace import Pace
 from hub.imports.running import Imports
 from hub.imports.spool import Folder
 from hub.imports.working import Worker
+from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, history, voided
+from hub.ledger import accuracy, checkpoints, history, set_aside, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
+from hub.ledger.checkpointing import Checkpointing
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
+from hub.ledger.epochs import Epochs
 from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
+from hub.ledger.rows import Booking as Posted
+from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
+from hub.recovery.healing import Healing, Process
+from hub.recovery.rebuilding import Rebuild
+from hub.recovery.starting import must_heal
 from hub.settings import Settings
 from hub.stock import keys, sweep
 from hub.stock.about_orders import AboutOrders
@@ -50,8 +57,6 @@ from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
 from hub.stock.held import Held
 from hub.stock.kernel import Kernel
-from hub.stock.opening import NO_REBUILD
-from hub.stock.preview import Preview, preview
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
@@ -59,16 +64,14 @@ from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
 from hub.watching.expiry import ExpiryWatch
+from hub.watching.set_aside import SetAsideWatch
 from hub.watching.sources import SourceWatch
 from hub.watching.waits import WaitsWatch
-from protocol.identifiers import nfc
 
 log = structlog.get_logger()
 
 # Of one client; Redis answers in turn anyway.
 REDIS_CONNECTIONS_MAX = 16
-# SKUs of the file that the catalogue refuses; the others are counted.
-REFUSED_LOGGED_MAX = 20
 
 
 class Stores:
@@ -96,23 +99,32 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
+        self._epochs = Epochs(Link(dsn, "epochs"))
+        exits.push_async_callback(self._epochs.aclose)
+        self._rebuild = Rebuild(client, dsn)
+        if not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
+            await self._rebuild.run(ledger.hub)
+            ledger = await self._open_ledger(dsn)
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        if ledger.cursor is not None and ledger.cursor.number >= self.kernel.floor:
-            raise ServerRefused(f"Redis is behind the ledger, which already has {ledger.cursor}: {NO_REBUILD}")
+        await self._epochs.present(ledger.epoch)
+        self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
+        await self.backlog.look()
         self.batcher = Batcher(
             self.kernel,
             self.current,
             weight_max=self._limits.batch_weight_max,
             waiting_weight_max=self._limits.waiting_weight_max,
             on_call=self._metrics.kernel_called,
+            full_because=lambda: self.backlog.full_because,
         )
         self.describing = Describing(self.batcher, self.described)
+        self.adopting = Adopting(reader, self.current, self.described, self.describing)
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
-        self.held = Held(reader, self.kernel, self.reads)
+        self.held = Held(reader, self.kernel)
         self.requests = Requests(self.held, self.batcher, self.described)
         self.expiry = ExpiryWatch(
             self.held.due, expire=self.requests.expire, on_expired=self._metrics.reservations_expired.inc
@@ -122,14 +134,30 @@ class Stores:
         since = Since(Link(dsn, "counts"))
         exits.push_async_callback(since.aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
+        self.healing = self._healing()
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
         self.sources = self._sources(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
+        asking = self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS)
+        self.set_aside = SetAsideWatch(
+            SetAsideMemory(asking), book=self.booking.book, house_name=self.described.catalogue.sku
+        )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
+        self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
+
+    def _healing(self) -> Healing:
+        return Healing(
+            Process(self.kernel, self.current, self.described, self.closer, self.watermark),
+            self._epochs,
+            heal=lambda answered: self._rebuild.run(self.kernel.hub, answered=answered),
+            tell=lambda fact: self.batcher.submit([fact]),
+            on_lost=self._metrics.answers_lost.inc,
+            on_healed=lambda: self.writer.look_again(),
+        )
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
         # A long sum over counts must not hold up a look at what was shown.
@@ -140,61 +168,12 @@ class Stores:
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 
-    async def adopt(self, settings: HouseSettings) -> bool:
-        """Make these settings the house's, and what they say of SKUs, for every process; False where all is so already.
-
-        Raises:
-            Fault: as `CurrentHouse.adopt_settings`.
-        """
-        # First, so that a rule for a category that begins now never meets a SKU that is of it only in the file.
-        described = await self.describe(settings.skus)
-        return await self.current.adopt_settings(settings) or described
-
-    async def conflicts(self, settings: HouseSettings) -> list[str]:
-        """What the partition has against the settings, a sentence each: names that stand for other SKUs there.
-
-        Raises:
-            Unavailable: Redis did not answer.
-        """
-        return await self.describing.conflicts(settings.skus)
-
-    async def describe(self, skus: Sequence[SkuSettings]) -> bool:
-        """Describe what the house's file says of SKUs; what is refused is logged. False: all of it was known.
-
-        Raises:
-            Unavailable: Redis did not answer.
-        """
-        told = await self.describing.describe(skus)
-        refused = [each for each in told if each.status == "refused"]
-        for each in refused[:REFUSED_LOGGED_MAX]:
-            log.warning("a SKU of the file is refused", sku=each.sku, reason=each.why)
-        if len(refused) > REFUSED_LOGGED_MAX:
-            log.warning("more SKUs of the file are refused", count=len(refused) - REFUSED_LOGGED_MAX)
-        return any(each.status == "applied" for each in told)
-
     def hear(self, entry: Entry) -> None:
         """Take what a journal entry says about the house; for whoever follows the journal."""
         if entry.kind == "rules":
             self.current.note_news()
         elif entry.kind == "sku":
             self.described.hear(entry)
-
-    async def try_out(self, settings: HouseSettings) -> tuple[bool, Preview]:
-        """Say whether adopting these settings would change the house, and which SKUs would be shown otherwise.
-
-        Raises:
-            Unavailable: Redis did not answer.
-        """
-        await self.current.catch_up()
-        before = self.house
-        after = self.current.tried(settings)
-        changed = not after.document.says_the_same(before.document)
-        known = await self.described.catch_up(nfc(sku.id) for sku in settings.skus)
-        of_skus = [sku for sku in settings.skus if not _is_known(sku, known)]
-        if after.digest == before.digest and not of_skus:
-            return changed, Preview()
-        after = House.of(after.document, Overlaid(self.described.catalogue, of_skus))
-        return changed or bool(of_skus), await preview(self._reader, before, after)
 
     def _client(self, exits: AsyncExitStack, url: str) -> Redis:
         pool = BlockingConnectionPool.from_url(
@@ -237,13 +216,27 @@ class Stores:
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         return LedgerWriter(
-            Link(dsn, "writer"),
+            Link(dsn, "writer", only_adds=True),
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
-            on_posted=lambda posted: self.sources.hear(heard_in(posted)),
+            on_halted=self.healing.look_soon,
+            on_posted=self._note_posted,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def _checkpointing(self, dsn: str) -> Checkpointing:
+        return Checkpointing(
+            Link(dsn, "checkpoint", command_seconds=checkpoints.COMMAND_SECONDS),
+            booked_until_ms=lambda: self.writer.booked_until_ms,
+            # What nobody was told of yet is more urgent.
+            is_busy=lambda: self.writer.lag_entries > self._limits.ledger_batch_max,
+        )
+
+    def _note_posted(self, posted: Sequence[Posted]) -> None:
+        self.sources.hear(heard_in(posted))
+        if any(booking.doubled or booking.poison for booking in posted):
+            self.set_aside.note()
 
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))
@@ -279,8 +272,3 @@ class Stores:
     async def tail_from_now(self) -> Tail:
         """A tail for screens, from the journal's present end."""
         return Tail(self._live_client, keys.JOURNAL, await last_seq(self._live_client, keys.JOURNAL))
-
-
-def _is_known(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
-    article = known.get(nfc(sku.id))
-    return article is not None and is_same_article(article, article_of(sku))

@@ -53,6 +53,22 @@ class Metrics:
             "Entries since the start that were unreadable or applied twice.",
             registry=self.registry,
         )
+        self.answers_lost = Counter(
+            "hub_answers_lost_total",
+            "Entries that were answered 202, and Redis lost before the ledger had them.",
+            registry=self.registry,
+        )
+        self.checkpoint_lag_entries = Gauge(
+            "hub_checkpoint_lag_entries",
+            "Ledger entries that a rebuild of Redis would have to fold first.",
+            registry=self.registry,
+        )
+        self.journal_bytes = Gauge(
+            "hub_journal_bytes", "What the journal takes of Redis, as measured.", registry=self.registry
+        )
+        self.journal_bytes_max = Gauge(
+            "hub_journal_bytes_max", "At so many bytes of the journal nothing more is taken.", registry=self.registry
+        )
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(
             "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry

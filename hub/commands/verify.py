@@ -28,7 +28,7 @@ async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequ
     """
     settings = load(config, environ)
     async with AsyncExitStack() as exits:
-        redis_url, dsn, is_live = await _stores(exits, settings)
+        redis_url, dsn, is_live = await stores_of(exits, settings)
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
@@ -40,10 +40,13 @@ async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequ
     return report.exit_code
 
 
-async def _stores(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:
+async def stores_of(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:
     """The addresses of both stores, and whether a hub may work with them.
 
-    Private servers of a hub that is stopped run as long as the verification.
+    Private servers of a hub that is stopped run until `exits` closes.
+
+    Raises:
+        ServerRefused: no hub ever ran in the data folder, or a private server does not start.
     """
     redis_url, dsn = settings.redis.url, settings.ledger.dsn
     if redis_url and dsn:

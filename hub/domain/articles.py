@@ -5,7 +5,7 @@ attributes are read where they are asked for.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -43,6 +43,12 @@ def is_same_article(one: Article, other: Article) -> bool:
     return msgspec.structs.replace(one, revision=0) == msgspec.structs.replace(other, revision=0)
 
 
+def says_nothing_new(sku: SkuSettings, known: Mapping[str, Article]) -> bool:
+    """Whether what is said of a SKU is known of it already."""
+    article = known.get(nfc(sku.id))
+    return article is not None and is_same_article(article, article_of(sku))
+
+
 class Catalogue:
     """The described SKUs of a house; it changes one SKU at a time, and all houses of a process share it."""
 
@@ -73,6 +79,12 @@ class Catalogue:
     def aliases(self, sku: str) -> tuple[str, ...]:
         """The other names of a SKU."""
         return self._aliases.get(sku, ())
+
+    def become(self, other: "Catalogue") -> None:
+        """Know what the other knows, and nothing else, from one moment to the next."""
+        self._revisions, self._categories = other._revisions, other._categories
+        self._owner, self._aliases = other._owner, other._aliases
+        self.names_version += 1
 
     def put(self, sku: str, article: Article) -> None:
         """Take what a SKU is from now on; an alias that was another's is this one's then."""

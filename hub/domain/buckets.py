@@ -70,6 +70,11 @@ def fence_of_bucket(bucket: str) -> str:
     return bucket.removeprefix(_FENCE) if bucket.startswith(_FENCE) else ""
 
 
+def status_of_bucket(bucket: str) -> str:
+    """Say why units in a bucket are not for sale; empty where it is no such bucket."""
+    return bucket.removeprefix(_ASIDE) if bucket.startswith(_ASIDE) else ""
+
+
 def aside_bucket(status: str) -> str:
     """Name the bucket of units on the shelf that are not for sale."""
     return _ASIDE + status

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 # `park` keeps a fact that names what nobody knows, `conflict` one whose id the ledger knows with another
-# content; neither changes stock. `close` ends a count and `alert` tells what the hub noticed: both are its own.
+# content; neither changes stock. `close` ends a count, `alert` tells what the hub noticed and
+# `reverse` takes back what was applied twice: all are its own.
 Verb = Literal[
     "receipt",
     "sale",
@@ -35,6 +36,7 @@ Verb = Literal[
     "reallocate",
     "expire",
     "alert",
+    "reverse",
     "park",
     "conflict",
 ]
@@ -229,13 +231,23 @@ class Asking(msgspec.Struct, frozen=True, array_like=True):
     is_named: int = 0
 
 
+class Reversing(msgspec.Struct, frozen=True, array_like=True):
+    """What a `reverse` takes back; a line is a movement of it, from its bucket to its `to`."""
+
+    # The journal entry that applied a fact a second time, as `epoch-number`.
+    entry: str
+
+
 # Verbs that ask, and can be denied.
 REQUESTS = frozenset({"reserve", "extend", "confirm", "release", "fulfil", "reallocate", "expire"})
+
+# Verb -> the kind of its entry, of what the hub says by itself and no sender can.
+OWN_KINDS = {"alert": "alert", "reverse": "reversal"}
 
 # Verbs of facts about orders.
 ORDER_VERBS = frozenset({"order_place", "order_change", "order_cancel", "order_fulfil"})
 
-Detail = Selling | Ordering | Asking | Voiding | Transfer | Supply | Counting | Closing | Raising
+Detail = Selling | Ordering | Asking | Voiding | Transfer | Supply | Counting | Closing | Raising | Reversing
 
 
 class Fact(msgspec.Struct, frozen=True):

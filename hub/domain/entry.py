@@ -16,6 +16,8 @@ from hub.domain.position import Position
 FIELD = b"e"
 FORMAT = 1
 PARTITION = 0
+# More entries than an epoch has; 131,072 epochs of so many are whole numbers in Lua.
+NUMBERS_PER_EPOCH = 2**36
 
 
 class Seq(msgspec.Struct, frozen=True, order=True):
@@ -32,6 +34,11 @@ class Seq(msgspec.Struct, frozen=True, order=True):
     def stream_id(self) -> str:
         """The id of the entry in the Redis stream."""
         return f"{self.epoch}-{self.number}"
+
+    @property
+    def rank(self) -> int:
+        """A whole number that orders entries of all epochs: in the first epoch it is the number itself."""
+        return (self.epoch - 1) * NUMBERS_PER_EPOCH + self.number
 
     @classmethod
     def from_stream_id(cls, stream_id: bytes) -> "Seq":
@@ -128,8 +135,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
     format: int
     # `fact`, `parked`, `dismissed` (not waited for any more), `conflict`, `closed` (a count), `refresh` (views
-    # recomputed), `sku` (described), `alert` (raised by the hub itself), `lapsed` (forgotten, for it had waited too
-    # long) or `rules` (the house changed).
+    # recomputed), `sku` (described), `alert` (raised by the hub itself), `reversal` (of what was applied twice),
+    # `lapsed` (forgotten, for it had waited too long), `request` (about a reservation) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str
@@ -154,8 +161,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
     # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
-    # the purchase order; the SKU in a `refresh` or `sku`; in a `closed` the entry that opened the count; in a `lapsed`
-    # the field of the record.
+    # the purchase order; the SKU in a `refresh` or `sku`; in a `closed` the entry that opened the count; in a
+    # `reversal` the entry that is taken back; in a `lapsed` the field of the record.
     about: str = ""
     # Of `parked`, where all names are known: what there is no room for, and the locations that the sender may touch
     # where another event says which one it is; empty: all.

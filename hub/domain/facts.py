@@ -11,6 +11,7 @@ from hub.domain.expected import expect, note_received
 from hub.domain.holding.naming import sell_held
 from hub.domain.holding.ordering import book_order
 from hub.domain.holding.settling import settle_holds
+from hub.domain.reversing import book_reversal
 from hub.domain.shifting import shift
 from hub.domain.transfers import book_dispatch, book_receive
 from hub.domain.voids import book_void, give_back_waiting
@@ -118,6 +119,7 @@ _WHOLE = {
     "receive": book_receive,
     "void": book_void,
     "alert": _alert,
+    "reverse": book_reversal,
     "expected": expect,
 }
 _WHOLE |= dict.fromkeys(ORDER_VERBS, book_order)

@@ -128,3 +128,13 @@ class Fate(msgspec.Struct, frozen=True):
 def percent(right: int, counted: int) -> float | None:
     """Inventory record accuracy in percent, cut to two places: only what is all right is 100."""
     return right * 10_000 // counted / 100 if counted else None
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """A journal entry that the ledger set aside."""
+
+    seq: Seq
+    # Packed, as the kernel wrote it; perhaps no entry at all.
+    entry: bytes
+    # It applied a fact a second time; else it could not be booked.
+    is_doubled: bool

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.domain.answer import answer_of
 from hub.domain.articles import Article
-from hub.domain.command import ORDER_VERBS, Asking, Closing, Fact, Reach, Voiding
+from hub.domain.command import ORDER_VERBS, OWN_KINDS, Asking, Closing, Fact, Reach, Voiding
 from hub.domain.describing import describe
 from hub.domain.draft import NO_SKU, Books, Denial, Draft
 from hub.domain.draft import House as DraftHouse
@@ -92,7 +92,7 @@ class Model:
             return Outcome("ask_ledger")
         if self._sale_came(fact):
             return Outcome("look_again")
-        kind = "alert" if fact.verb == "alert" else "fact"
+        kind = OWN_KINDS.get(fact.verb, "fact")
         answer = self._park(fact, now) if fact.verb == "park" else self._book(fact, now, kind)
         if answer.seq is None:
             return answer

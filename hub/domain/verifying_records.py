@@ -31,7 +31,7 @@ TABLES = (
     *(HOLDS, OWNERS, ORDERS, SHORTFALLS, ENDED_HOLDS, ENDED_ORDERS),
 )
 # The kinds of entry of which an id is remembered.
-REMEMBERED_KINDS = frozenset(("fact", "alert", "parked", "conflict"))
+REMEMBERED_KINDS = frozenset(("fact", "alert", "reversal", "parked", "conflict"))
 _TOLD_CHARACTERS_MAX = 200
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -254,7 +254,9 @@ def _named_in(units: Iterable[Sequence[Any]]) -> dict[str, dict[str, None]]:
     return named
 
 
-def put_back(position: Position, quantity: int, bucket: str, pool: str, *, pools: Sequence[str]) -> Change:
+def put_back(
+    position: Position, quantity: int, bucket: str, pool: str, *, pools: Sequence[str], source: str = CUSTOMER
+) -> Change:
     """Bring units back that a pool bought: after the deficit into the fence they came from, the rest as an arrival.
 
     The target of the pool's own fence, which fell with the sale, rises again unless the fence is standing.
@@ -269,4 +271,4 @@ def put_back(position: Position, quantity: int, bucket: str, pool: str, *, pools
         )
         position = msgspec.structs.replace(position, fences=fences)
     order = [fence, *(each for each in pools if each != fence)]
-    return arrive(position, quantity, source=CUSTOMER, pools=order)
+    return arrive(position, quantity, source=source, pools=order)

@@ -10,6 +10,9 @@ from heapq import heappop, heappush
 from itertools import count
 
 from hub.domain.entry import Seq
+from hub.faults import Unavailable
+
+LOST = "Redis lost what was booked before the ledger had it"
 
 _Waiter = asyncio.Future[bool]
 
@@ -19,6 +22,8 @@ class Watermark:
 
     def __init__(self, at: Seq | None = None) -> None:
         self.at = at
+        # Of the epochs that ended while this process ran: the number of the last entry that the ledger has.
+        self._ends: dict[int, int] = {}
         # Ties are broken by arrival, because futures cannot be compared.
         self._arrivals = count()
         self._by_seq: list[tuple[Seq, int, _Waiter]] = []
@@ -27,16 +32,33 @@ class Watermark:
         self._timer: asyncio.TimerHandle | None = None
 
     def advance(self, seq: Seq) -> None:
-        """Everything up to `seq` is in the ledger; an older place than the present one changes nothing."""
-        if self.covers(seq):
+        """Everything up to `seq` is in the ledger; an older place than the present one changes nothing.
+
+        A new epoch ends the one before: what the ledger does not have of that by now it never gets, and whoever waits
+        for it is told so.
+        """
+        if self.at is not None and seq <= self.at:
             return
+        self._end_epochs_before(seq)
         self.at = seq
         while self._by_seq and self._by_seq[0][0] <= seq:
-            _answer(heappop(self._by_seq)[2], covered=True)
+            waited_for, _, waiter = heappop(self._by_seq)
+            if self.covers(waited_for):
+                _answer(waiter, covered=True)
+            else:
+                _tell_lost(waiter)
+
+    def note_end(self, epoch: int, last: int) -> None:
+        """The last entry that the ledger has of an epoch that ended is the one with this number; -1 is none."""
+        self._ends[epoch] = last
 
     def covers(self, seq: Seq) -> bool:
         """Whether the ledger has the entry at `seq`."""
-        return self.at is not None and seq <= self.at
+        return self.at is not None and seq <= self.at and not self.has_lost(seq)
+
+    def has_lost(self, seq: Seq) -> bool:
+        """Whether the epoch of the entry at `seq` ended before the ledger had it, as far as is known."""
+        return seq.number > self._ends.get(seq.epoch, seq.number)
 
     @property
     def waiting(self) -> int:
@@ -44,9 +66,15 @@ class Watermark:
         return max(len(self._by_seq), len(self._by_deadline))
 
     async def wait(self, seq: Seq, timeout_seconds: float) -> bool:
-        """Wait until the ledger has the entry at `seq`; False when it does not in time."""
+        """Wait until the ledger has the entry at `seq`; False when it does not in time.
+
+        Raises:
+            Unavailable: the entry was lost before the ledger had it; what it booked is to be sent again.
+        """
         if self.covers(seq):
             return True
+        if self.has_lost(seq):
+            raise Unavailable(LOST)
         loop = asyncio.get_running_loop()
         waiter: _Waiter = loop.create_future()
         arrival = next(self._arrivals)
@@ -56,6 +84,12 @@ class Watermark:
         if self._timer is None or deadline < self._timer.when():
             self._set_timer(loop, deadline)
         return await waiter
+
+    def _end_epochs_before(self, seq: Seq) -> None:
+        """Note how far the ledger is of the epochs that end by this entry; who else wrote there may know better."""
+        known = self.at or (Seq(self._by_seq[0][0].epoch, -1) if self._by_seq else seq)
+        for epoch in range(known.epoch, seq.epoch):
+            self._ends.setdefault(epoch, known.number if epoch == known.epoch else -1)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         if self._timer is not None:
@@ -81,6 +115,11 @@ class Watermark:
             self._by_seq = [waiting for waiting in self._by_seq if not waiting[2].done()]
             # A sorted list is a heap.
             self._by_seq.sort()
+
+
+def _tell_lost(waiter: _Waiter) -> None:
+    if not waiter.done():
+        waiter.set_exception(Unavailable(LOST))
 
 
 def _answer(waiter: _Waiter, *, covered: bool) -> None:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from hub.faults import ServerRefused, SettingsInvalid, Unavailable
+from hub.ledger.rights import become_writer
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
@@ -90,10 +91,14 @@ async def close(connection: asyncpg.Connection) -> None:
 class Link:
     """One dedicated connection, made when first used and made again after a fault. For one user at a time."""
 
-    def __init__(self, dsn: str, role: str, *, command_seconds: float = COMMAND_SECONDS) -> None:
+    def __init__(
+        self, dsn: str, role: str, *, command_seconds: float = COMMAND_SECONDS, only_adds: bool = False
+    ) -> None:
         self._dsn = dsn
         self._role = role
         self._command_seconds = command_seconds
+        # Whether it works without the rights to change or remove what was written.
+        self._only_adds = only_adds
         self._connection: asyncpg.Connection | None = None
 
     @asynccontextmanager
@@ -104,7 +109,7 @@ class Link:
             Unavailable, ServerRefused, SettingsInvalid: as `connect` and `translated`.
         """
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._dsn, self._role, command_seconds=self._command_seconds)
+            self._connection = await self._connect()
         try:
             with translated(doing):
                 yield self._connection
@@ -113,6 +118,17 @@ class Link:
             self._connection.terminate()
             self._connection = None
             raise
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await connect(self._dsn, self._role, command_seconds=self._command_seconds)
+        if self._only_adds:
+            try:
+                with translated("The ledger's rights cannot be given up"):
+                    await become_writer(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
     async def aclose(self) -> None:
         """Close the connection, if there is one."""

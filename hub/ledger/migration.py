@@ -15,7 +15,7 @@ from hub.ledger.connection import translated
 
 _DIRECTORY = Path(__file__).parent / "migrations"
 # One migration at a time, whatever process runs it; the number is ours alone by convention ("hub" in ASCII).
-_LOCK = 0x687562
+SCHEMA_LOCK = 0x687562
 # Making an index over years of events takes its time.
 _MIGRATION_SECONDS = 3_600.0
 
@@ -62,7 +62,7 @@ async def migrate(connection: asyncpg.Connection, directory: Path = _DIRECTORY) 
         async with connection.transaction():
             await connection.execute(f"SET LOCAL statement_timeout = {int(_MIGRATION_SECONDS * 1000)}")
             await connection.execute("SET LOCAL lock_timeout = '60s'")
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_MIGRATION_SECONDS)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK, timeout=_MIGRATION_SECONDS)
             return await _apply_missing(connection, migrations(directory))
 
 

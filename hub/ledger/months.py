@@ -11,6 +11,8 @@ from time import monotonic
 import asyncpg
 import structlog
 
+from hub.ledger.rights import REFUSED
+
 log = structlog.get_logger()
 
 # Year and month.
@@ -72,7 +74,8 @@ class Months:
         """Make one table; whether it need not be tried again."""
         try:
             async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '1s'")
+                # A table belongs to who owns its parent; the writer's role may only add rows.
+                await connection.execute("SET LOCAL ROLE NONE; SET LOCAL lock_timeout = '1s'")
                 await _make_table(connection, parent, month)
         except asyncpg.CheckViolationError:
             # Rows of this month are in the default table already, so the month stays there.
@@ -105,3 +108,4 @@ async def _make_table(connection: asyncpg.Connection, parent: str, month: Month)
         f"ALTER TABLE hub.{parent} ATTACH PARTITION hub.{table} FOR VALUES FROM ({start}) TO ({end})"
     )
     await connection.execute(f"ALTER TABLE hub.{table} DROP CONSTRAINT month")
+    await connection.execute(f"REVOKE {REFUSED} ON hub.{table} FROM CURRENT_USER")

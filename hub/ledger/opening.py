@@ -7,8 +7,9 @@ import msgspec
 
 from hub.domain.entry import PARTITION, Seq
 from hub.ledger.connection import translated
-from hub.ledger.migration import migrate
+from hub.ledger.migration import SCHEMA_LOCK, migrate
 from hub.ledger.requirements import check_postgres
+from hub.ledger.rights import give_rights
 
 _FIRST_EPOCH = 1
 
@@ -25,6 +26,12 @@ class LedgerState(msgspec.Struct, frozen=True):
     # What keeps it, such as "PostgreSQL 18.6".
     server: str
 
+    @property
+    def next_place(self) -> Seq:
+        """The first place of the present epoch that the ledger lacks."""
+        is_within = self.cursor is not None and self.cursor.epoch == self.epoch
+        return Seq(self.epoch, self.cursor.number + 1 if self.cursor is not None and is_within else 0)
+
 
 async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTITION) -> LedgerState:
     """Check the server, bring the schema up to date and read the partition's state, making it at the first start.
@@ -37,6 +44,9 @@ async def open_ledger(connection: asyncpg.Connection, *, partition: int = PARTIT
         server = await check_postgres(connection)
     await migrate(connection)
     with translated("The ledger cannot be opened"):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
+            await give_rights(connection)
         await connection.execute(
             "INSERT INTO hub.hub_state (partition, hub, epoch) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             partition,

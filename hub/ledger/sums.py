@@ -20,6 +20,9 @@ from hub.ledger.recorded import Recorded
 COMMAND_SECONDS = 120.0
 NUMBERS_PER_SELECT = 500_000
 SKUS_PER_SELECT_MAX = 500
+# A reversal is about the entry that it takes back.
+_TAKEN_BACK = """EXISTS (SELECT FROM hub.event AS back WHERE back.source = '~hub' AND back.about IS NOT NULL
+    AND back.about = event.epoch || '-' || event.seq AND back.type = 'reversal' AND back.partition = event.partition)"""
 # Rows of `doubled` and `poison` that are told one by one.
 TOLD_MAX = 1_000
 
@@ -126,10 +129,13 @@ class Sums:
         ]
 
     async def set_aside(self) -> tuple[list[tuple[Seq, str, str]], list[tuple[Seq, str]]]:
-        """Facts that took effect twice (seq, source, id), and entries that could not be booked (seq, problem)."""
+        """What was set aside: facts that took effect twice and were not taken back (seq, source, id), and entries that
+        could not be booked (seq, problem).
+        """
         async with self._asking() as connection:
             doubled = await connection.fetch(
-                f"""SELECT epoch, seq, source, id FROM hub.event WHERE partition = $1 AND kind = 'doubled'
+                f"""SELECT epoch, seq, source, id FROM hub.event
+                    WHERE partition = $1 AND kind = 'doubled' AND NOT {_TAKEN_BACK}
                     ORDER BY epoch, seq LIMIT {TOLD_MAX}""",
                 self._partition,
             )

@@ -1,7 +1,7 @@
 """The ledger's writer: follows the journal and posts every entry, once, in order.
 
-Rules: nothing is skipped — where the journal does not go on, the writer halts and says so; a ledger that is away
-never stops sales, the writer tries again for ever; the watermark moves only after a commit.
+Rules: nothing is skipped — where the journal does not go on, the writer halts, says so, and looks again until it does;
+a ledger that is away never stops sales, the writer tries again for ever; the watermark moves only after a commit.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ BLOCK_MS = 1_000
 TIDY_SECONDS = 2.0
 BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 5.0
+# How often a journal that does not go on is looked at again.
+HALTED_SECONDS = 3.0
 
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
@@ -58,6 +60,7 @@ class LedgerWriter:
         *,
         trim: Trims | None = None,
         on_posted: Callable[[list[Booking]], None] = lambda posted: None,
+        on_halted: Callable[[], None] = lambda: None,
         entries_per_batch_max: int = ENTRIES_PER_BATCH_MAX,
         partition: int = PARTITION,
     ) -> None:
@@ -68,6 +71,8 @@ class LedgerWriter:
         self._on_posted = on_posted
         self._entries_per_batch_max = entries_per_batch_max
         self._partition = partition
+        self._on_halted = on_halted
+        self._woken = asyncio.Event()
         self._months = Months()
         self._epoch = 0
         self._cursor: Seq | None = None
@@ -84,25 +89,40 @@ class LedgerWriter:
         self.poisoned = 0
 
     async def run(self) -> None:
-        """Follow the journal until cancelled, or until it does not go on: then `state` is `halted`."""
+        """Follow the journal until cancelled; while it does not go on `state` is `halted`, and it is looked at again.
+
+        A Redis that came back behind the ledger may be mended, or its journal begin anew in another epoch.
+        """
         self.state = "starting"
         try:
             while True:
+                pause_seconds = HALTED_SECONDS
                 try:
                     await self._follow()
+                except (JournalGap, JournalRefused, LedgerAhead) as fault:
+                    self._halt(fault)
                 except CursorMoved as fault:
                     log.info("the ledger's cursor is read again", reason=str(fault))
+                    pause_seconds = self._pause_seconds()
                 except (Unavailable, ServerRefused) as fault:
                     await self._wait_for_better(fault)
-                await asyncio.sleep(self._pause_seconds())
-        except (JournalGap, JournalRefused, LedgerAhead) as fault:
-            self.state, self.last_error = "halted", str(fault)
-            log.error("the ledger is halted", reason=str(fault))
+                    pause_seconds = self._pause_seconds()
+                await self._pause(pause_seconds)
         except BaseException:
             self.state = "stopped"
             raise
         finally:
             await self._link.aclose()
+
+    def look_again(self) -> None:
+        """Look at once whether the journal goes on: Redis was healed."""
+        self._woken.set()
+
+    async def _pause(self, seconds: float) -> None:
+        self._woken.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     async def _follow(self) -> None:
         """Post what comes, from where the ledger is; ends only by a fault."""
@@ -232,8 +252,15 @@ class LedgerWriter:
         self._tidy_at = monotonic() + TIDY_SECONDS
         if self._is_behind(await self._measure_lag(tail)):
             raise CursorMoved("The journal is behind the ledger.")
-        if self._trim is not None and self._cursor is not None and self._booked_at_ms:
+        # Also before this writer posted anything: a full journal takes nothing that could be posted.
+        if self._trim is not None and self._cursor is not None:
             await self._trim(self._cursor, self._booked_at_ms)
+
+    def _halt(self, fault: Fault) -> None:
+        if (self.state, self.last_error) != ("halted", str(fault)):
+            log.error("the ledger is halted", reason=str(fault))
+            self._on_halted()
+        self.state, self.last_error = "halted", str(fault)
 
     def _note_success(self) -> None:
         self.state, self.last_error, self._failures = "following", "", 0

@@ -96,6 +96,9 @@ class LimitsSettings(Table, frozen=True):
     redis_timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     # Journal entries in one transaction of the ledger: more fsyncs below, longer waits for a 200 above.
     ledger_batch_max: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    # Bytes of the journal in Redis while the ledger is away; beyond it what writes is 503, and below 90 % no longer. An
+    # hour of 500 sales a second is 1.8 million entries of about 450 bytes, 0.8 GB. Redis needs it beside its stock.
+    journal_bytes_max: Annotated[int, Meta(ge=1024 * 1024, le=1024**4)] = 1024**3
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.

@@ -26,6 +26,8 @@ REFRESHES_WEIGHT = 100
 # In a rush whoever comes waits for all that came before, and larger calls get through with it sooner: then a call takes
 # this part of what waits, up to the limit of the settings.
 RUSH_PART = 8
+# A journal that is full is not empty again in a moment.
+FULL_RETRY_SECONDS = 10
 _COUNTING = frozenset({"count", "close"})
 
 
@@ -89,6 +91,7 @@ class Batcher:
         weight_max: int,
         waiting_weight_max: int,
         on_call: Callable[[int, float], None] = lambda commands, seconds: None,
+        full_because: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._kernel = kernel
         self._current = current
@@ -100,6 +103,8 @@ class Batcher:
         # What opening and closing counts took of the kernel's time since the start.
         self.counting_seconds = 0.0
         self._on_call = on_call
+        # Why there is no room for anything new; None while there is.
+        self._full_because = full_because
         self._waiting: deque[_Place] = deque()
         self._arrived = asyncio.Event()
         self._has_ended = False
@@ -108,13 +113,16 @@ class Batcher:
         """Book the commands in their order and return their outcomes.
 
         Raises:
-            Unavailable: too much is waiting or the hub stops (nothing was sent), or a call failed (the outcome is
-                unknown).
+            Unavailable: too much is waiting, the journal is full or the hub stops (nothing was sent), or a call failed
+                (the outcome is unknown).
         """
         if not commands:
             return []
         if self._has_ended:
             raise Unavailable("the hub is stopping")
+        # What is only shown anew takes little, and whoever asks for it reads.
+        if (why := self._full_because()) and not all(isinstance(command, Refresh) for command in commands):
+            raise Unavailable(why, FULL_RETRY_SECONDS)
         house = self._current.house
         weights = [weight(command, house) for command in commands]
         if self._waiting and self._waiting_weight + sum(weights) > self._waiting_weight_max:

@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
 from hub.domain.position import Position
-from hub.faults import Unavailable
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.reading import reading
@@ -61,8 +60,7 @@ class Books:
                 for sku in skus:
                     pipeline.hget(keys.sku(sku), field)
                 (epoch, following), counts, *packed = await pipeline.execute()
-        if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < floor:
-            raise Unavailable("Redis has lost stock that was already answered", 5)
+        self._kernel.check_open((epoch, following), floor)
         return Page(
             Seq(int(epoch), int(following)),
             [None if found is None else _decode_position(found) for found in packed],

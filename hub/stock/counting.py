@@ -97,6 +97,15 @@ class Closer:
         self._open[seq] = None
         self._arrived.set()
 
+    def forget_lost(self) -> None:
+        """Forget the counts of which the opening was lost with Redis: nobody can close them."""
+        for seq in [seq for seq in self._open if self._watermark.has_lost(seq)]:
+            del self._open[seq]
+            self._rest_of.pop(seq, None)
+            waiting = self._waiting.pop(seq, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
     def is_open(self, seq: Seq) -> bool:
         """Whether the count that the entry at `seq` opened still has to be closed, as far as this process knows."""
         return seq in self._open

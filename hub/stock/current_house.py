@@ -76,6 +76,23 @@ class CurrentHouse:
                 return
         raise Unavailable(CHANGED_TOO_FAST)
 
+    async def reopen(self, hub: UUID, epoch: int) -> None:
+        """Bind this process to its partition as it was healed, and take the house that it holds.
+
+        Raises:
+            ServerRefused: the partition is missing, belongs to another hub or epoch, or is halted.
+            Unavailable: Redis did not answer, or what it holds is no house of this version.
+        """
+        async with self._turn:
+            for _ in attempts():
+                held = await self._read()
+                assert held.document is not None
+                house = House.of(held.document, self.catalogue)
+                if await self._kernel.open(hub, epoch, house, create=False, instead_of=held.token):
+                    self._exchange(house, held.token)
+                    return
+        raise Unavailable(CHANGED_TOO_FAST)
+
     async def adopt_settings(self, settings: HouseSettings) -> bool:
         """Make these settings the partition's; False where it holds them already.
 

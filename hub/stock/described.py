@@ -27,17 +27,20 @@ class Described:
         self.catalogue = catalogue
 
     async def load(self) -> None:
-        """Read everything.
+        """Read everything, in place of what was known: what a Redis that was healed has lost was never described.
 
         Raises:
             ServerRefused: more SKUs are described than this version takes.
             Unavailable: Redis did not answer.
         """
+        # Not one by one: an event may name an alias meanwhile.
+        found = Catalogue()
         with reading():
             async for sku, packed in self._client.hscan_iter(keys.CATALOGUE, count=SKUS_PER_READ):
-                self.catalogue.put(sku.decode(), _decode(packed))
-                if len(self.catalogue) > ARTICLES_MAX:
+                found.put(sku.decode(), _decode(packed))
+                if len(found) > ARTICLES_MAX:
                     raise ServerRefused(f"more than {ARTICLES_MAX} SKUs are described")
+        self.catalogue.become(found)
 
     async def catch_up(self, skus: Iterable[str]) -> dict[str, Article]:
         """Read these SKUs again, and those that their names mean now; returns the described among them.

@@ -15,7 +15,6 @@ from hub.stock.days import in_days, now_ms
 from hub.stock.gathered import Gathered
 from hub.stock.kernel import Kernel
 from hub.stock.reading import reading
-from hub.stock.reads import Reads
 
 # Holds that are looked at in one step of a list.
 STRETCH_HOLDS = 500
@@ -46,10 +45,9 @@ class Kept(NamedTuple):
 class Held:
     """Reads of one partition's holds."""
 
-    def __init__(self, client: Redis, kernel: Kernel, reads: Reads) -> None:
+    def __init__(self, client: Redis, kernel: Kernel) -> None:
         self._client = client
         self._kernel = kernel
-        self._reads = reads
         self._gathered = Gathered(self._found)
 
     def now_ms(self) -> int:
@@ -188,5 +186,5 @@ class Held:
                 for command in commands:
                     command(pipeline)
                 meta, *answers = await pipeline.execute()
-        self._reads.check(meta, floor)
+        self._kernel.check_open(meta, floor)
         return answers

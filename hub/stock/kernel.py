@@ -1,6 +1,6 @@
 """The Python face of the kernel: a batch of commands in, one call of its function, their outcomes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from hub.domain.remembering import DAY_MS
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
 from hub.stock import keys
+from hub.stock.answered import Answered
 from hub.stock.message import Command, Message
 from hub.stock.opening import give_house
 from hub.stock.outcome import (
@@ -66,10 +67,10 @@ class Kernel:
     """One partition's kernel. Call `open` once before `call`; one call at a time is enough for full speed."""
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        self.client = client
         self._kernel = Library(KERNEL)
         self._open = Script(OPEN)
-        self._hub = UUID(int=0)
+        self.hub = UUID(int=0)
         self.epoch = 0
         # Of the house that this process works by.
         self.rules_version = 0
@@ -78,8 +79,13 @@ class Kernel:
         self.booked_at_ms = 0
         # The first day, counted from 1970, whose dedupe records Redis still has.
         self.seen_from = 0
+        # Why this process sends no calls at all; None when it does.
+        self._fenced_because: str | None = None
         # Why the last call was turned away; None when it was taken.
         self.closed_because: str | None = None
+        # Told, without waiting, when calls begin to be turned away.
+        self.on_closed: Callable[[], None] = lambda: None
+        self.answered = Answered()
 
     async def open(self, hub: UUID, epoch: int, house: House, *, create: bool, instead_of: str = "") -> bool:
         """Bind this process to its partition and make the house's rules the current ones.
@@ -91,11 +97,31 @@ class Kernel:
             SettingsInvalid: the house is too large.
             Unavailable: Redis did not answer.
         """
-        self._hub, self.epoch = hub, epoch
-        if not await self._give(house, instead_of, create=create):
+        if not await self._give((hub, epoch), house, instead_of, create=create):
             return False
-        await self._kernel.install(self._client)
+        await self._kernel.install(self.client)
         return True
+
+    def fence(self, why: str | None) -> None:
+        """Send no calls from now on, and say why; None: send them again."""
+        self._fenced_because = why
+        if why is not None:
+            self._note_closed(why)
+
+    def check_open(self, meta: Sequence[bytes | None], floor: int) -> None:
+        """Refuse what was read of a Redis that is not this process's: its epoch and the number of its next entry.
+
+        It must have what was answered before it was asked, `floor`; what came meanwhile it need not have.
+
+        Raises:
+            Unavailable: it lacks stock that was answered, or no stock may be read from it.
+        """
+        epoch, following = meta
+        if self._fenced_because is not None:
+            raise Unavailable(self._fenced_because, 5)
+        if epoch is None or int(epoch) != self.epoch or int(following or 0) < floor:
+            self.on_closed()
+            raise Unavailable("Redis has lost stock that was already answered", 5)
 
     async def adopt(self, house: House, instead_of: str) -> bool:
         """Give the partition another house in place of the document with the token `instead_of`.
@@ -106,14 +132,15 @@ class Kernel:
             ServerRefused: as `open`.
             Unavailable: Redis did not answer; whether the house was taken is unknown.
         """
-        return await self._give(house, instead_of, create=False)
+        return await self._give((self.hub, self.epoch), house, instead_of, create=False)
 
-    async def _give(self, house: House, instead_of: str, *, create: bool) -> bool:
-        place = (self._hub, self.epoch)
-        opened = await give_house(self._open, self._client, place, house, instead_of, create=create)
+    async def _give(self, place: tuple[UUID, int], house: House, instead_of: str, *, create: bool) -> bool:
+        opened = await give_house(self._open, self.client, place, house, instead_of, create=create)
         if opened is None:
             return False
-        self.floor = max(self.floor, opened.next)
+        # What was answered in another epoch says nothing about this one.
+        self.floor = max(self.floor, opened.next) if place[1] == self.epoch else opened.next
+        self.hub, self.epoch = place
         self.rules_version, self.seen_from = opened.rules_version, opened.seen_from
         # A call under way may have been answered in between.
         self.booked_at_ms = max(self.booked_at_ms, opened.now_ms)
@@ -129,6 +156,8 @@ class Kernel:
             Unavailable: the outcome is unknown, or the partition is closed; send the same commands again.
             RulesChanged: the house given here is not the partition's; nothing was written.
         """
+        if self._fenced_because is not None:
+            raise Unavailable(self._fenced_because, 5)
         # The house may be exchanged while the call is under way; its version must not be taken for this one's.
         version = self.rules_version
         reply = await self._call_once(commands, house, version, is_whole=is_whole)
@@ -136,6 +165,8 @@ class Kernel:
             # It was another day for Redis; now both know which.
             self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
             reply = await self._call_once(commands, house, version, is_whole=is_whole)
+        if reply.epoch != self.epoch:
+            raise Unavailable("the partition was healed meanwhile")
         self._note_closed(CLOSED.get(reply.word))
         if reply.word == "stale_rules":
             raise RulesChanged(CLOSED[reply.word])
@@ -144,6 +175,7 @@ class Kernel:
         self.seen_from, self.booked_at_ms = reply.seen_from, reply.booked_at_ms
         self.floor = max(self.floor, reply.next)
         outcomes = [_outcome(answer, reply.epoch) for answer in reply.answers]
+        self.answered.note(commands, outcomes)
         return await self._with_wholes(commands, outcomes, house)
 
     async def _with_wholes(self, commands: Sequence[Command], outcomes: list[Outcome], house: House) -> list[Outcome]:
@@ -161,6 +193,7 @@ class Kernel:
         before, now = (None if each == CLOSED["stale_rules"] else each for each in (self.closed_because, why))
         if now is not None and now != before:
             log.error("no event is taken", reason=now)
+            self.on_closed()
         elif now is None and before is not None:
             log.info("events are taken again")
         self.closed_because = why
@@ -185,7 +218,7 @@ class Kernel:
             )
         )
         try:
-            reply = await self._kernel.call(self._client, message.keys, body)
+            reply = await self._kernel.call(self.client, message.keys, body)
         except Unavailable as fault:
             self._note_closed(str(fault))
             raise

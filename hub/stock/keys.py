@@ -27,6 +27,7 @@
     hub:{0}:sku:<sku>         hash   l:<location> → msgpack Position · p:<pool> → msgpack View · r → their rules version
                                      · c → revision of what is described of it · e → msgpack, what of it is expected
     hub:{0}:skus:<location>   set    the SKUs that have a position there
+    hub:{0}:healing           string while the partition is made anew: by which attempt
 
 `{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
 """
@@ -50,6 +51,7 @@ ORDERS = PREFIX + "orders"
 SHORTFALLS = PREFIX + "shortfalls"
 CATALOGUE = PREFIX + "catalogue"
 ALIASES = PREFIX + "aliases"
+HEALING = PREFIX + "healing"
 # What every call of the kernel has, in this order.
 ALWAYS = (
     META,
@@ -79,9 +81,10 @@ _SEEN = PREFIX + "seen:"
 _SKU = PREFIX + "sku:"
 _SKUS = PREFIX + "skus:"
 
-# Match every SKU's hash and every location's set, for a scan.
+# Match every SKU's hash, every location's set and every key of the partition, for a scan.
 ANY_SKU = _SKU + "*"
 ANY_PLACE = _SKUS + "*"
+ANY = PREFIX + "*"
 
 
 def seen(day: int) -> str:

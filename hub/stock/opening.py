@@ -51,13 +51,10 @@ async def give_house(
 
 
 # What a person can do about a Redis that lacks stock.
-NO_REBUILD = (
-    "this version cannot rebuild Redis from the ledger. Give it the newest copy of its data folder that there is; or "
-    "keep the ledger's database for reference, begin with an empty Redis and a new one, and count or import the stock"
-)
+NO_REBUILD = "`hub rebuild` makes it anew from the ledger"
 _REFUSALS = {
     "missing": f"Redis has no stock of this hub, but the ledger knows some: {NO_REBUILD}",
     "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
-    "other_epoch": "Redis and the ledger disagree about the epoch: this Redis is a copy from before a recovery",
-    "halted": "the partition is halted, because a write failed half way; verify it and repair it first",
+    "other_epoch": f"Redis is of another epoch than the ledger, a copy from before it was healed: {NO_REBUILD}",
+    "halted": f"the partition is halted, because a write failed half way or it is being healed: {NO_REBUILD}",
 }

@@ -4,12 +4,13 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import time
 from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from hub.domain.entry import Seq
@@ -108,14 +109,8 @@ class Reads:
                 for key, fields in wanted:
                     pipeline.hmget(key, fields)
                 meta, *rows = await pipeline.execute()
-        self.check(meta[:2], floor)
+        self._kernel.check_open(meta[:2], floor)
         return (meta[2] or b"").decode(), rows
-
-    def check(self, meta: Sequence[bytes | None], floor: int) -> None:
-        """Refuse a Redis that lacks what was answered before it was asked; what came meanwhile it need not have."""
-        epoch, following = meta
-        if epoch is None or int(epoch) != self._kernel.epoch or int(following or 0) < floor:
-            raise Unavailable("Redis has lost stock that was already answered", 5)
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
         """Every position of a SKU, by location."""
@@ -156,7 +151,7 @@ class Reads:
                 pipeline.hmget(keys.META, META_FIELDS)
                 pipeline.hgetall(keys.sku(sku))
                 meta, fields = await pipeline.execute()
-        self.check(meta[:2], floor)
+        self._kernel.check_open(meta[:2], floor)
         return (meta[2] or b"").decode(), cast(dict[bytes, bytes], fields)
 
     async def expected_of(self, sku: str) -> list[ExpectedLine]:
@@ -198,9 +193,9 @@ class Reads:
         Raises:
             Unavailable: Redis did not answer.
         """
-        with reading():
-            scanned: Any = await self._client.hscan(keys.TRANSFERS, cursor, count=TRANSFERS_PER_STRETCH)
-        following, found = scanned
+        following, found = await self._scanned(
+            lambda redis: redis.hscan(keys.TRANSFERS, cursor, count=TRANSFERS_PER_STRETCH)
+        )
         return int(following), sorted((id.decode(), _decode_transfer(packed)) for id, packed in found.items())
 
     async def skus_at(self, location: str, cursor: int, count: int) -> tuple[int, list[str]]:
@@ -208,10 +203,19 @@ class Reads:
 
         The stretch may be longer than `count`. A SKU that is there all the while is met at least once.
         """
-        with reading():
-            scanned: Any = await self._client.sscan(keys.skus_at(location), cursor, count=count)
-        following, found = scanned
+        following, found = await self._scanned(lambda redis: redis.sscan(keys.skus_at(location), cursor, count=count))
         return int(following), sorted(name.decode() for name in found)
+
+    async def _scanned(self, scan: Callable[[Pipeline], object]) -> Any:
+        """A stretch of a scan, and the proof that this is our Redis."""
+        floor = self._kernel.floor
+        with reading():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hmget(keys.META, ["epoch", "next"])
+                scan(pipeline)
+                meta, scanned = await pipeline.execute()
+        self._kernel.check_open(meta, floor)
+        return scanned
 
     async def positions_at(self, location: str) -> list[PositionItem]:
         """Every position of a location, by SKU."""
@@ -238,7 +242,7 @@ class Reads:
         floor = self._kernel.floor
         try:
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next", "halted"])
-            self.check(meta[:2], floor)
+            self._kernel.check_open(meta[:2], floor)
         except RedisError:
             return "Redis does not answer"
         except Unavailable as fault:
@@ -250,7 +254,7 @@ class Reads:
         floor = self._kernel.floor
         with reading():
             meta: Any = await self._client.hmget(keys.META, ["epoch", "next"])
-        self.check(meta, floor)
+        self._kernel.check_open(meta, floor)
         return Seq(int(meta[0]), int(meta[1]) - 1)
 
     async def stale_among(self, skus: Sequence[str]) -> list[str]:

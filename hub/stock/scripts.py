@@ -55,6 +55,7 @@ KERNEL = (
     "transfers",
     "voids",
     "early_voids",
+    "reversing",
     "counts",
     "taking_over",
     "ordering",

@@ -28,7 +28,10 @@ IMPORTS = {
     "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports"},
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
-    "hub.stores": LEAVES | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching"},
+    "hub.recovery": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
+    "hub.adopting": LEAVES | {"hub.stock"},
+    "hub.stores": LEAVES
+    | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching", "hub.recovery", "hub.adopting"},
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.verify": LEAVES | {"hub.stock", "hub.ledger"},
@@ -38,7 +41,7 @@ PURE = {"protocol", "adapters", "hub.domain"}
 ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
 THIRD_PARTY = {
     "aiohttp": {"hub.intake", "hub.admin", "hub.console", "hub.replay", "hub.demo", "hub.commands", "hub.assembly"},
-    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded"},
+    "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"hub.live"},
     "click": {"hub.__main__", "hub.commands"},

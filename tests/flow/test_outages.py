@@ -3,66 +3,18 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
-from hub.embedded.servers import EmbeddedServers, start
 from hub.stock import keys
+from tests.flow.own_servers import OwnServers, stopped
 from tests.flow.screen import screen
 from tests.intake.door import Door, Reply, line, open_door, settings_in
-from tests.stock.partition import everything
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
-
-
-class OwnServers:
-    """Servers that can be stopped and started under a hub."""
-
-    def __init__(self, folder: Path, redis_binary: Path | None) -> None:
-        self._folder = folder
-        self._redis_binary = redis_binary
-        self.running: EmbeddedServers
-
-    async def start(self) -> None:
-        self.running = await start(self._folder, redis=True, postgres=True, redis_binary=self._redis_binary)
-
-    async def redis_pid(self) -> int:
-        async with self.redis() as client:
-            return int((await client.info("server"))["process_id"])
-
-    def redis(self) -> Redis:
-        assert self.running.redis_url is not None
-        return Redis.from_url(self.running.redis_url)
-
-    def postgres_pids(self) -> list[int]:
-        """The postmaster and its children, which live in sessions of their own."""
-        postmaster = int((self._folder / "postgres/postmaster.pid").read_text().split()[0])
-        children = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # It has just ended.
-            if int(fields[1]) == postmaster:
-                children.append(int(stat.parent.name))
-        return [postmaster, *children]
-
-
-@contextmanager
-def stopped(*pids: int) -> Iterator[None]:
-    """These processes stand still meanwhile."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -188,27 +140,3 @@ async def test_a_partition_that_is_halted_takes_nothing_and_is_still_read(door: 
             await client.hdel(keys.META, "halted")
 
     assert await is_ready(door)
-
-
-# The last of this hub: its ledger may be halted afterwards.
-async def test_a_redis_that_lost_its_stock_takes_nothing_until_it_is_given_back(
-    door: Door, stores: OwnServers, until: Until
-) -> None:
-    async with stores.redis() as client:
-        await door.send(door.receipt(line("LOST", 5)))
-        kept = await everything(client)
-        await client.flushall()
-
-        unavailable(await door.send(door.sale(line("LOST", 1))))
-        unavailable(await door.get("/v1/availability", pool="online", sku="LOST"))
-        unavailable(await door.get("/v1/positions", token=door.till, location="LON-KNB"))
-        unavailable(await door.get("/readyz"))
-        assert await client.keys("*") == []
-
-        for key, held in kept.items():
-            await client.restore(key, 0, held)
-
-    await until(lambda: is_ready(door))
-    # The ledger may have noticed too, and waits for a restart then.
-    assert (await door.send(door.sale(line("LOST", 1)))).json()["status"] in ("applied", "accepted")
-    assert [item["on_hand"] for item in await door.positions(sku="LOST")] == [4]

@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from hub.domain.entry import Seq
+from hub.faults import Unavailable
 from hub.journal.watermark import Watermark
 
 
@@ -80,3 +83,50 @@ async def test_a_ledger_that_is_away_does_not_fill_the_memory() -> None:
         assert not any(await asyncio.gather(*waits))
 
     assert watermark.waiting <= 100
+
+
+async def test_whoever_waits_for_what_an_ended_epoch_lost_is_told_so() -> None:
+    watermark = Watermark(Seq(1, 5))
+    kept, lost, next_one = (asyncio.create_task(watermark.wait(seq, 5)) for seq in (Seq(1, 6), Seq(1, 7), Seq(2, 1)))
+    await asyncio.sleep(0)
+
+    watermark.advance(Seq(1, 6))
+    watermark.advance(Seq(2, 0))
+
+    assert await kept
+    with pytest.raises(Unavailable, match="lost"):
+        await lost
+    with pytest.raises(Unavailable, match="lost"):
+        await watermark.wait(Seq(1, 8), 5)
+    assert [watermark.covers(Seq(1, number)) for number in (6, 7)] == [True, False]
+    watermark.advance(Seq(2, 1))
+    assert await next_one
+
+
+async def test_what_another_process_had_written_of_an_ended_epoch_is_covered_once_that_is_known() -> None:
+    watermark = Watermark(Seq(1, 5))
+
+    watermark.advance(Seq(3, 0))
+    assert not watermark.covers(Seq(1, 9))
+    watermark.note_end(1, 9)
+
+    assert [watermark.covers(seq) for seq in (Seq(1, 9), Seq(1, 10), Seq(2, 0))] == [True, False, False]
+
+
+async def test_epochs_that_ended_before_the_start_are_the_ledgers_whole() -> None:
+    watermark = Watermark()
+
+    watermark.advance(Seq(4, 2))
+
+    assert watermark.covers(Seq(2, 10**9))
+
+
+async def test_a_first_entry_that_was_lost_is_told_though_the_ledger_was_empty() -> None:
+    watermark = Watermark()
+    lost = asyncio.create_task(watermark.wait(Seq(1, 0), 5))
+    await asyncio.sleep(0)
+
+    watermark.advance(Seq(2, 0))
+
+    with pytest.raises(Unavailable, match="lost"):
+        await lost

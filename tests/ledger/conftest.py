@@ -13,7 +13,8 @@ from hub.journal.reader import Tail, reading_client
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
-from hub.ledger.writer import LedgerWriter, Trims
+from hub.ledger.writer import ENTRIES_PER_BATCH_MAX, LedgerWriter, Trims
+from tests.conftest import until_holds
 
 KEY = "hub:{0}:journal"
 NOVEMBER_MS = 1_795_600_000_000
@@ -101,9 +102,12 @@ class Running:
         assert await self.watermark.wait(Seq(epoch, number), PATIENCE_SECONDS), self.writer.last_error
 
     async def halts(self) -> None:
-        """Wait until the writer gives up."""
-        await asyncio.wait_for(asyncio.shield(self.task), PATIENCE_SECONDS)
-        assert self.writer.state == "halted"
+        """Wait until the writer posts nothing any more."""
+
+        async def is_halted() -> bool:
+            return self.writer.state == "halted"
+
+        await until_holds(is_halted)
 
 
 @pytest.fixture
@@ -113,11 +117,15 @@ def run_writer(
     """Run a writer while the block lasts."""
 
     @asynccontextmanager
-    async def run(trim: Trims | None = None) -> AsyncIterator[Running]:
+    async def run(
+        trim: Trims | None = None, dsn: str = postgres_dsn, batch_max: int = ENTRIES_PER_BATCH_MAX
+    ) -> AsyncIterator[Running]:
         async with reading_client(redis_url) as client:
             watermark = Watermark()
-            link = Link(postgres_dsn, "writer")
-            writer = LedgerWriter(link, lambda after: Tail(client, KEY, after), watermark, trim=trim)
+            link = Link(dsn, "writer", only_adds=True)
+            writer = LedgerWriter(
+                link, lambda after: Tail(client, KEY, after), watermark, trim=trim, entries_per_batch_max=batch_max
+            )
             task = asyncio.create_task(writer.run())
             try:
                 yield Running(writer, watermark, task)

@@ -1,12 +1,14 @@
-"""Where the journal does not go on as the ledger knows it, the writer halts and skips nothing."""
+"""Where the journal does not go on as the ledger knows it, the writer halts, skips nothing, and looks again."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+import pytest
 from redis.asyncio import Redis
 
-from hub.domain.entry import Entry, Seq
+from hub.domain.entry import FIELD, Entry, Seq, encode_entry
+from hub.ledger import writer as writer_module
 
 MakeSale = Callable[..., Entry]
 Write = Callable[..., Awaitable[None]]
@@ -106,13 +108,45 @@ async def test_a_raised_epoch_goes_on_from_its_own_beginning(
     assert await booked(ledger) == [0, 1, 0, 1]
 
 
+async def test_a_writer_goes_on_when_the_journal_fits_again(
+    redis_client: Redis,
+    key: str,
+    ledger: Ledger,
+    make_sale: MakeSale,
+    write_sales: WriteSales,
+    run_writer: RunWriter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica was promoted that lacked the newest entries, and the one that had them comes back."""
+    monkeypatch.setattr(writer_module, "HALTED_SECONDS", 0.02)
+    await write_sales(0, 3)
+    async with run_writer() as running:
+        await running.reaches(2)
+        newest = await redis_client.dump(key)
+        await redis_client.delete(key)
+        await running.halts()
+        await redis_client.restore(key, 0, newest or b"")
+        await write_sales(3, 5)
+        await running.reaches(4)
+
+        await redis_client.delete(key)
+        await running.halts()
+        await ledger.execute("UPDATE hub.hub_state SET epoch = 2")
+        await redis_client.xadd(key, {FIELD: encode_entry(make_sale(7))}, id="2-0")
+        await running.reaches(0, epoch=2)
+
+    assert await booked(ledger) == [0, 1, 2, 3, 4, 0]
+
+
 async def test_a_ledger_ahead_of_its_own_cursor_halts_the_writer(
     ledger: Ledger, write_sales: WriteSales, run_writer: RunWriter
 ) -> None:
     await write_sales(0, 3)
     async with run_writer() as running:
         await running.reaches(2)
-    await ledger.execute("UPDATE hub.hub_state SET cursor_seq = 0")
+    async with ledger.transaction():
+        await ledger.execute("SET LOCAL session_replication_role = replica")
+        await ledger.execute("UPDATE hub.hub_state SET cursor_seq = 0")
 
     async with run_writer() as running:
         await running.halts()

@@ -171,6 +171,38 @@ async def test_two_writers_at_once_are_harmless(ledger: Ledger, write_sales: Wri
     assert await movement_count(ledger) == 800
 
 
+async def test_two_writers_under_load_of_which_one_dies_after_its_commit_post_everything_once(
+    ledger: Ledger, write_sales: WriteSales, run_writer: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_post, calls = writer_module.post, 0
+
+    async def post(*arguments: Any) -> Any:
+        nonlocal calls
+        posted = await real_post(*arguments)
+        calls += 1
+        if calls == 7:
+            raise SystemError("this process dies here, before it tells anybody")
+        return posted
+
+    monkeypatch.setattr(writer_module, "post", post)
+    async with run_writer(batch_max=50) as one, run_writer(batch_max=50) as other:
+        for first in range(0, 3_000, 50):
+            await write_sales(first, first + 50)
+        await asyncio.wait({one.task, other.task}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        died, alive = (one, other) if one.task.done() else (other, one)
+        await alive.reaches(2_999)
+        with pytest.raises(SystemError):
+            await asyncio.wait_for(asyncio.shield(died.task), 10)
+        async with run_writer() as third:
+            await write_sales(3_000, 3_010)
+            await third.reaches(3_009)
+            await alive.reaches(3_009)
+
+    assert await booked(ledger) == list(range(3_010))
+    assert await movement_count(ledger) == 2 * 3_010
+    assert await cursor(ledger) == (1, 3_009)
+
+
 async def test_a_writer_recovers_when_its_backend_is_terminated(
     ledger: Ledger, write_sales: WriteSales, run_writer: RunWriter
 ) -> None:

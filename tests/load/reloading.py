@@ -136,13 +136,7 @@ class Bench:
 
     def let_ledger_catch_up(self) -> None:
         """Wait until the ledger has everything."""
-        started = time.perf_counter()
-        while (lag := _lag(self.hub.admin_port)) > 0:
-            if time.perf_counter() - started > _ANSWER_SECONDS:
-                raise SystemExit(f"The ledger does not catch up: it lacks {lag:.0f} entries.")
-            time.sleep(_LOOK_SECONDS)
-        if (waited := time.perf_counter() - started) > 1:
-            print(f"the ledger had everything {waited:.1f} s later", file=sys.stderr)
+        wait_for_ledger(self.hub.admin_port)
 
 
 class _Aside:
@@ -227,6 +221,17 @@ def _felt(what: str, phase: Phase, quiet: Phase) -> list[Row]:
 
 def _call(what: str, mine: list[float], quiet: list[float], goal: str) -> Row:
     return Row("P12", what, spread(mine, 1, " ms"), f"quiet {spread(quiet, 1, ' ms')}", "—", goal)
+
+
+def wait_for_ledger(admin_port: int) -> None:
+    """Wait until the ledger has everything that was booked."""
+    started = time.perf_counter()
+    while (lag := _lag(admin_port)) > 0:
+        if time.perf_counter() - started > _ANSWER_SECONDS:
+            raise SystemExit(f"The ledger does not catch up: it lacks {lag:.0f} entries.")
+        time.sleep(_LOOK_SECONDS)
+    if (waited := time.perf_counter() - started) > 1:
+        print(f"the ledger had everything {waited:.1f} s later", file=sys.stderr)
 
 
 def _lag(admin_port: int) -> float:

@@ -4,6 +4,7 @@ The model books each entry at the time the kernel booked it, since Redis keeps t
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -127,7 +128,7 @@ class Pair:
             [outcome] = await self.kernel.call([fact], self.house)
             expected = self.model.close(fact, self.kernel.booked_at_ms)
             assert expected is not None
-            assert outcome == self._wanted(expected)
+            assert outcome == self.wanted(expected)
             assert await self.kernel.call([fact], self.house) == [Unchanged()]
             number, closed_by = int(place.split("-")[1]), len(self.model.journal) - 1
             books = {(told.sku, told.location): told.book for told in self.model.journal[closed_by].counted}
@@ -167,7 +168,7 @@ class Pair:
                 "time_ms": self._started_ms + item.time_ms,
                 "stated_ms": self._started_ms + item.stated_ms,
             }
-            fact = msgspec.structs.replace(item.fact, **times)
+            fact = msgspec.structs.replace(_stated(item.fact, times["stated_ms"]), **times)
             if isinstance(fact.detail, Counting):
                 counted_at_ms = self._started_ms + fact.detail.counted_at_ms
                 fact = msgspec.structs.replace(
@@ -185,7 +186,7 @@ class Pair:
         places = {line.location for line in fact.lines}
         if isinstance(fact.detail, Transfer) and fact.detail.to:
             places.add(fact.detail.to)
-        fact = self._renamed(fact)
+        fact = self.renamed(fact)
         known = places <= set(self.house.locations)
         if not known or (fact.pool and fact.pool not in self.house.pool_index):
             verb = fact.verb if fact.verb == "conflict" else "park"
@@ -198,12 +199,12 @@ class Pair:
             return with_skus(fact, self.model, self.catalogue.sku)
         if fact.verb == "void":
             made = with_told_sale(fact, self.model)
-            return made and self._renamed(made)
+            return made and self.renamed(made)
         if isinstance(fact.detail, Transfer) and fact.verb in ("dispatch", "receive"):
             return with_transfer(fact, self.model, self.catalogue.sku)
         return fact
 
-    def _renamed(self, fact: Fact) -> Fact:
+    def renamed(self, fact: Fact) -> Fact:
         """The fact by the names that the house has for its SKUs."""
         name, detail = self.catalogue.sku, fact.detail
         # Two names of one SKU may bring a piece together twice, which the kernel refuses.
@@ -243,8 +244,8 @@ class Pair:
                 assert outcome == Unchanged() if written is None else _seq(outcome) == written
             else:
                 expected = self._applied(command, booked_at_ms)
-                assert outcome == self._wanted(expected), command
-                self._add_up(command, outcome)
+                assert outcome == self.wanted(expected), command
+                self.add_up(command, outcome)
         return list(dict.fromkeys(stale))
 
     def _applied(self, command: Command, booked_at_ms: int) -> Expected:
@@ -253,7 +254,7 @@ class Pair:
             return self.model.request(command, booked_at_ms)
         return self.model.apply(command, booked_at_ms)
 
-    def _wanted(self, expected: Expected) -> Outcome:
+    def wanted(self, expected: Expected) -> Outcome:
         """Say the model's answer in the kernel's types."""
         if expected.denial is not None:
             return Denied(expected.denial.problem, expected.denial.shortages)
@@ -287,7 +288,7 @@ class Pair:
                     shown.append(Shown(sku, terms.pool, view))
         return tuple(shown)
 
-    def _add_up(self, fact: Fact, outcome: Outcome) -> None:
+    def add_up(self, fact: Fact, outcome: Outcome) -> None:
         if isinstance(outcome, Granted | Applied) and self._is_held(fact):
             self._add_up_moved(self.model.journal[outcome.seq.number], outcome.seq.number)
             return
@@ -508,6 +509,12 @@ class Pair:
                 parts = parts_of(places, profile, index)
                 view = views.get(sku, {}).get(terms.pool)
                 assert parts == view.parts if view else not any(parts)
+
+
+def _stated(fact: Fact, stated_ms: int) -> Fact:
+    """As it is sent, an event says when it happened."""
+    sent = msgspec.json.decode(fact.payload or "{}") | {"time": datetime.fromtimestamp(stated_ms / 1000, UTC)}
+    return msgspec.structs.replace(fact, payload=msgspec.json.encode(sent).decode())
 
 
 def _again(fact: Fact, item: Repeat) -> Fact:

@@ -4,13 +4,14 @@ from hypothesis import HealthCheck, given, settings
 from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
+from tests.model.doubles import double
 from tests.model.happenings import happenings
 from tests.model.holdings import awaited, stocked
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
 from tests.model.renewals import renewals
 from tests.model.travels import travels
-from tests.model.worlds import CloseCounts, Describing, Lapsing, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Describing, Doubling, Lapsing, Reconfigure, Step, stories
 
 at_leisure = settings(
     deadline=None,
@@ -69,6 +70,8 @@ async def tell(redis_client: Redis, house: HouseSettings, steps: list[Step]) -> 
             await pair.close_counts(step)
         elif isinstance(step, Lapsing):
             await let_lapse(pair, step)
+        elif isinstance(step, Doubling):
+            await double(pair, step)
         elif isinstance(step, Describing):
             await pair.describe(step)
         else:

@@ -98,7 +98,16 @@ class Describing(msgspec.Struct, frozen=True):
     article: Article
 
 
-Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing | Describing
+class Doubling(msgspec.Struct, frozen=True):
+    """A fact takes effect a second time, and that is taken back."""
+
+    # Which of those that only moved units; further than the last is the first again.
+    back: int
+    # Something is sold between the two.
+    then_taken: bool
+
+
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing | Describing | Doubling
 
 
 def house_of(settings: HouseSettings, catalogue: Catalogue | None = None) -> House:
@@ -287,6 +296,8 @@ def stories(
         if draw(st.integers(0, 3)) == 3:
             steps.append(Lapsing(draw(small), frozenset(draw(st.sampled_from(((), (0,), (0,), (1,), (0, 2)))))))
             continue
+        if draw(st.integers(0, 5)) == 5:
+            steps.append(Doubling(draw(st.integers(0, 9)), draw(yes_or_no)))
         steps.append(
             [
                 draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(told(f"{number}-{place}"))

@@ -62,7 +62,9 @@ async def test_a_reservation_survives_other_rules_of_another_process(
     async with opened(servers.redis_url, postgres_dsn) as hub, opened(servers.redis_url, postgres_dsn) as other:
         await hub.book(hub.fact("in", Line("BAG", "LON", 2), Line("BOX", "LON", 2)))
         assert isinstance(await reserve(hub, "before", "BAG", "BOX"), Granted)
-        await other.stores.adopt(msgspec.structs.replace(HOUSE, rules=(RuleSettings(pool="online", safety=1),)))
+        await other.stores.adopting.adopt(
+            msgspec.structs.replace(HOUSE, rules=(RuleSettings(pool="online", safety=1),))
+        )
 
         # The last one is held back now; what is held stays held.
         denied = await reserve(hub, "after", "BAG", "BOX", is_named=0)
@@ -80,7 +82,7 @@ async def test_a_name_that_became_an_alias_elsewhere_is_the_house_sku(
     assert servers.redis_url is not None
     async with opened(servers.redis_url, postgres_dsn) as hub, opened(servers.redis_url, postgres_dsn) as other:
         await hub.book(hub.fact("in", Line("BAG", "LON", 2)))
-        await other.stores.describe([SkuSettings("BAG", aliases=("3607340000001",))])
+        await other.stores.adopting.describe([SkuSettings("BAG", aliases=("3607340000001",))])
 
         granted = await reserve(hub, "r-1", "3607340000001")
 

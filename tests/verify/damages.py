@@ -58,7 +58,7 @@ async def _lose_sku(hand: Hand) -> None:
 
 async def _lose_entries(hand: Hand) -> None:
     """The ledger has up to 4, the journal begins at 10."""
-    await hand.rows.execute("UPDATE hub.hub_state SET cursor_seq = 4")
+    await hand.cursor_back(4)
     await hand.redis.xtrim(keys.JOURNAL, minid=entry(10), approximate=False)
 
 

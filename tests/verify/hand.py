@@ -59,6 +59,12 @@ class Hand:
         old = decode_view(packed) if packed else View()
         await self.raw(sku, field, encode(msgspec.structs.replace(old, **changes)))
 
+    async def cursor_back(self, number: int) -> None:
+        """Put the ledger's cursor where it was once, which the schema refuses everybody who does not ask for more."""
+        async with self.rows.transaction():
+            await self.rows.execute("SET LOCAL session_replication_role = replica")
+            await self.rows.execute("UPDATE hub.hub_state SET cursor_seq = $1", number)
+
     async def raw(self, sku: str, field: bytes, value: bytes | str) -> None:
         await self.redis.hset(keys.sku(sku), field, value)  # type: ignore[arg-type]
 

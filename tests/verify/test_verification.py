@@ -101,7 +101,7 @@ async def test_a_hub_is_good_whose_house_and_skus_change_meanwhile(hub: OpenStor
 
     reports = [await verify()]
     for settings in both * 2:
-        changing = asyncio.create_task(hub.stores.adopt(settings))
+        changing = asyncio.create_task(hub.stores.adopting.adopt(settings))
         reports += [await verify(), await verify()]
         await changing
         await hub.stores.sweep.once()

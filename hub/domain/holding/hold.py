@@ -85,7 +85,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 class Hold(msgspec.Struct, frozen=True, array_like=True):
     """What is remembered of a reservation or an order."""
 
-    # The journal entry that made it: who came first is served first.
+    # `Seq.rank` of the journal entry that made it: who came first is served first, of whatever epoch.
     number: int
     pool: str
     owner: str

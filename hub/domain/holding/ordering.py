@@ -48,7 +48,7 @@ def _place(draft: Draft, fact: Fact, ordering: Ordering, account: Account, reser
     if hold is None:
         pins = tuple(dict.fromkeys(location for _, location, _ in ordering.asked if location))
         hold = Hold(
-            number=draft.seq.number,
+            number=draft.seq.rank,
             pool=account.order.pool,
             # Who reserved it sees the order too.
             owner=ordering.owner or next((reserved.owner for reserved in reservations.values()), ""),

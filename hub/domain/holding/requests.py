@@ -83,7 +83,7 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
             return
         _end_held(draft, old_name, old)
     hold = Hold(
-        number=draft.seq.number,
+        number=draft.seq.rank,
         pool=fact.pool,
         owner=asking.owner,
         kind=asking.kind,

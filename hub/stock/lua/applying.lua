@@ -30,7 +30,7 @@ local function check_line(call, line, fact)
     refuse('a line names nothing that was sent with the call')
   end
   if not is_whole(line[REVISION], 0, INSTANT_MAX) then refuse('revision is not a whole number') end
-  if line[TO] ~= nil and not is_text(line[TO], 64) then refuse('a name is missing') end
+  if line[TO] ~= nil and not is_text(line[TO], fact.bucket_bytes_max or 64) then refuse('a name is missing') end
   if line[HAPPENED] ~= nil and not is_whole(line[HAPPENED], -INSTANT_MAX, INSTANT_MAX) then
     refuse('time is not a whole number of milliseconds')
   end

@@ -5,6 +5,10 @@
 do
 
 local OF_SKU, STATE, EXPIRES_AT = 1, 3, 4
+local NUMBERS_PER_EPOCH = 68719476736
+
+-- The number of a hold that the next entry makes: it orders the holds of all epochs, each of which begins at entry 0.
+function holding.rank_of(call) return (call.epoch - 1) * NUMBERS_PER_EPOCH + call.next end
 
 -- What follows from a hold in place of another: SKU → 1 for each SKU kept, and when the first is due.
 local function kept_of(hold)

@@ -20,6 +20,9 @@
 --        after it the partition is halted.
 
 local ENTRY_FORMAT = 1
+-- Verb -> kind of the entry, of what the hub says by itself; and the kinds of entry of which an id is remembered here.
+local OWN_KINDS = { alert = 'alert', reverse = 'reversal' }
+local EVENT_KINDS = { fact = true, alert = true, reversal = true }
 
 local function read_call()
   local sent = cmsgpack.unpack(ARGV[1])
@@ -77,7 +80,7 @@ local function book(call, command, change, kind, hold)
   local number = append(call, packed)
   keep(change, views, call, number)
   if hold then return { 'granted', number, hold } end
-  if kind == 'fact' or kind == 'alert' then remember_booked(call, command, kind, number) end
+  if EVENT_KINDS[kind] then remember_booked(call, command, kind, number) end
   return { 'applied', number, alerts_told(change, views), shown, change.skus, change.lines }
 end
 
@@ -121,7 +124,7 @@ local function answer(call, command)
   if known_answer then return known_answer end
   if is_conflict then return conflict(call, command) end
   if command[VERB] == 'park' then return park(call, command) end
-  return book(call, command, apply_fact(call, command), command[VERB] == 'alert' and 'alert' or 'fact')
+  return book(call, command, apply_fact(call, command), OWN_KINDS[command[VERB]] or 'fact')
 end
 
 -- One bad command is its own fault only: what it raised is its answer.

@@ -110,7 +110,7 @@ function verbs.order_place(change, call, command, detail, account, reservations)
   local owner = detail[OF_OWNER]
   if owner == '' and reservations[1] then owner = reservations[1][2][holding.OWNER] end
   account.hold = account.hold or {
-    call.next, order[accounts.POOL], owner, '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
+    holding.rank_of(call), order[accounts.POOL], owner, '', command[CONTENT], call.now, 1, detail[ONLY], prefer_of(detail),
     account.id, 0, {}, {}, {},
   }
   for _, reserved in ipairs(reservations) do

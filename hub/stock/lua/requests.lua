@@ -55,7 +55,7 @@ local function reserve(change, call, command, detail, lines)
     if not lines[demand.sku] then look_again() end
   end
   local hold = {
-    call.next, pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
+    holding.rank_of(call), pool, detail[asking.OWNER], detail[asking.KIND], command[CONTENT], call.now, detail[asking.SPLIT], detail[asking.ONLY],
     detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], {}, {}, asking.pins_of(demands),
   }
   local found, expires_at, parts = placing.find(change, call, lines, wish, demands), call.now + detail[asking.TTL], {}

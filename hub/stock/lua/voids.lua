@@ -54,21 +54,21 @@ end
 
 -- After the deficit into the fence that the units came from, the rest as an arrival. The target of the pool's own fence
 -- fell with the sale and rises again, unless the fence is standing.
-local function put_back(change, place, bucket, quantity, pool, time)
-  if has_counted(place, time) then return pass_by(change, place, quantity, 'customer') end
+function voids.put_back(change, place, bucket, quantity, pool, time, from)
+  if has_counted(place, time) then return pass_by(change, place, quantity, from) end
   local position, owner = place.after, string.match(bucket, '^ring_fenced:(.*)$')
   local fence = owner and fence_of(position, owner)
   if fence then
     if owner == pool and fence[STANDING] == 0 then fence[TARGET] = fence[TARGET] + quantity end
     local repaid = math.min(quantity, position[DEFICIT])
     position[DEFICIT] = position[DEFICIT] - repaid
-    record(change, place, 'customer', 'deficit', repaid)
+    record(change, place, from, 'deficit', repaid)
     local filled = math.max(0, math.min(quantity - repaid, lacking_in(fence)))
     fence[QUANTITY] = fence[QUANTITY] + filled
-    record(change, place, 'customer', bucket, filled)
+    record(change, place, from, bucket, filled)
     quantity = quantity - repaid - filled
   end
-  arrive(change, place, quantity, 'customer')
+  arrive(change, place, quantity, from)
 end
 
 -- Say of each SKU whose last units come back now, after others of it, which pieces do: those that are still sold; none
@@ -91,9 +91,11 @@ local function bring_back(change, call, take, units, serials, pool, time, sold)
   local place = take[1]
   move_units(change, units, serials)
   local suspects = pieces.taken_back(change, call, place, serials, time, sold)
-  if #suspects == 0 or has_counted(place, time) then return put_back(change, place, take[3], units, pool, time) end
+  if #suspects == 0 or has_counted(place, time) then
+    return voids.put_back(change, place, take[3], units, pool, time, 'customer')
+  end
   move_units(change, units - #suspects, pieces.without(serials, suspects))
-  put_back(change, place, take[3], units - #suspects, pool, time)
+  voids.put_back(change, place, take[3], units - #suspects, pool, time, 'customer')
   move_units(change, #suspects, suspects)
   put_aside(change, place, 'inspection', #suspects, 'customer')
 end

@@ -1,0 +1,82 @@
+"""`hub rebuild`: the stores of a hub, running or not, and Redis made what the ledger says."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from hub.commands.verify import stores_of
+from hub.journal.reader import reading_client
+from hub.ledger.connection import Link
+from hub.ledger.opening import LedgerState, open_ledger
+from hub.recovery.rebuilding import Rebuild, Recovered
+from hub.settings import load
+from hub.stock.requirements import check_redis
+
+# Between two words about how far it is.
+PROGRESS_SECONDS = 2.0
+
+_DONE = {
+    "rebuilt": "Redis was made anew from the ledger",
+    "topped_up": "Redis got what it lacked from the ledger",
+}
+
+
+async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole: bool) -> int:
+    """Heal Redis and print what was done; the answer is the exit code.
+
+    Raises:
+        Fault: it cannot be healed; the partition takes no events until it is.
+    """
+    settings = load(config, environ)
+    async with AsyncExitStack() as exits:
+        redis_url, dsn, _ = await stores_of(exits, settings)
+        client = reading_client(redis_url)
+        exits.push_async_callback(client.aclose)
+        await check_redis(client)
+        ledger = await _opened(dsn)
+        recovered = await Rebuild(client, dsn, on_progress=_Progress()).run(ledger.hub, whole=whole)
+    click.echo(told(recovered))
+    return 0
+
+
+def told(recovered: Recovered) -> str:
+    """What was done, a line for each thing."""
+    if recovered.how == "nothing":
+        return "nothing was to be done: Redis has what the ledger has. `--whole` makes it anew nevertheless."
+    lines = [
+        f"{_DONE[recovered.how]}, up to {recovered.cursor}: {recovered.fields:,} values written and read back,"
+        f" {recovered.remembered:,} ids among them, in {recovered.seconds:.1f} s",
+        f"epoch {recovered.old_epoch} → {recovered.new_epoch}",
+    ]
+    if recovered.drained:
+        lines.append(f"{recovered.drained:,} entries that only the journal had were posted to the ledger first")
+    if recovered.left_behind is not None:
+        lines.append(
+            f"the journal went on to {recovered.left_behind} in another way than the ledger; that is not in the ledger:"
+            " let the sources of that time send again"
+        )
+    if recovered.unread:
+        lines.append(f"{recovered.unread:,} entries cannot be read by this version, so what they set is missing")
+    return "\n".join(lines)
+
+
+async def _opened(dsn: str) -> LedgerState:
+    link = Link(dsn, "opening")
+    try:
+        async with link.use("The ledger cannot be opened") as connection:
+            return await open_ledger(connection)
+    finally:
+        await link.aclose()
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self._told_at = monotonic()
+
+    def __call__(self, stage: str, count: int) -> None:
+        if monotonic() - self._told_at >= PROGRESS_SECONDS:
+            self._told_at = monotonic()
+            click.echo(f"hub: {stage}" + (f": {count:,} so far" if count else ""), err=True)

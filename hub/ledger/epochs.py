@@ -1,0 +1,101 @@
+"""Which epoch the ledger is in, where the earlier ones ended, and whether a hub works in the present one.
+
+Each process that works in an epoch holds a lock of that epoch in Postgres, shared with the others of the same Redis. So
+a process whose Redis is of an older epoch can tell whether the newer one is alive somewhere: then its own Redis is the
+one that was left behind, and it must not heal it.
+"""
+
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from hub.domain.entry import PARTITION
+from hub.faults import ServerRefused
+from hub.ledger.connection import Link
+from hub.ledger.rows import ms_of
+
+# Two numbers make a lock's name: what it is for and the partition, and the epoch.
+_WORKING = 0x687562_10 + PARTITION
+
+_LAST_EVENT = "SELECT seq, booked_at FROM hub.event WHERE (partition, epoch) = ($1, $2) ORDER BY seq DESC LIMIT 1"
+_LAST_POISON = "SELECT max(seq) FROM hub.poison WHERE (partition, epoch) = ($1, $2)"
+
+
+class Present(msgspec.Struct, frozen=True):
+    """What the ledger says now."""
+
+    hub: UUID
+    epoch: int
+
+
+class End(msgspec.Struct, frozen=True):
+    """The last entry that the ledger has of an epoch."""
+
+    # -1: it has none.
+    number: int
+    # UTC milliseconds; 0 where that is not known.
+    booked_at_ms: int
+
+
+class Epochs:
+    """Questions about epochs, and this process's lock, over one connection; for one user at a time."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        # The connection that holds the lock, and of which epoch.
+        self._held_on: asyncpg.Connection | None = None
+        self._held_epoch = 0
+
+    async def present(self, working_in: int | None = None) -> Present:
+        """The hub and epoch of the ledger; this process works in the given epoch, if any, from now on.
+
+        Raises:
+            ServerRefused: the ledger was never opened.
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger's epoch cannot be read") as connection:
+            await self._hold(connection, working_in)
+            row = await connection.fetchrow("SELECT hub, epoch FROM hub.hub_state WHERE partition = $1", PARTITION)
+        if row is None:
+            raise ServerRefused("The ledger has not been opened: it has no state.")
+        return Present(UUID(str(row["hub"])), row["epoch"])
+
+    async def others_work_in(self, epoch: int) -> bool:
+        """Whether another process works in that epoch now; this one must not.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot tell who works") as connection:
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _WORKING, epoch):
+                await connection.execute("SELECT pg_advisory_unlock($1, $2)", _WORKING, epoch)
+                return False
+        return True
+
+    async def end_of(self, epoch: int) -> End:
+        """How far the ledger has an epoch that ended.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot be read") as connection:
+            row = await connection.fetchrow(_LAST_EVENT, PARTITION, epoch)
+            poison = await connection.fetchval(_LAST_POISON, PARTITION, epoch)
+        number, booked_at_ms = (row["seq"], ms_of(row["booked_at"])) if row is not None else (-1, 0)
+        return End(max(number, -1 if poison is None else poison), booked_at_ms)
+
+    async def aclose(self) -> None:
+        """Give the lock back."""
+        self._held_on = None
+        await self._link.aclose()
+
+    async def _hold(self, connection: asyncpg.Connection, epoch: int | None) -> None:
+        """Work in the epoch, and in no other."""
+        if epoch is None or (self._held_on is connection and self._held_epoch == epoch):
+            return
+        # Nobody holds it alone for longer than a question.
+        await connection.execute("SELECT pg_advisory_lock_shared($1, $2)", _WORKING, epoch)
+        if self._held_on is not None and self._held_on is connection:
+            await connection.execute("SELECT pg_advisory_unlock_shared($1, $2)", _WORKING, self._held_epoch)
+        self._held_on, self._held_epoch = connection, epoch

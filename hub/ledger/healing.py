@@ -1,0 +1,184 @@
+"""Heal a partition alone: a lock that all processes of a hub share, the epoch, and which ids the ledger knows.
+
+The epoch is raised before Redis is made anew; every post checks it, so what an older Redis books after that is refused.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from time import monotonic
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from hub.domain.entry import PARTITION, Seq
+from hub.domain.folding import EntryNotFolded, Setting, remembered, remembered_in, settings_in
+from hub.faults import ServerRefused, Unavailable
+from hub.ledger.connection import close, connect, translated
+from hub.ledger.opening import cursor_of
+from hub.ledger.rows import instant, ms_of
+
+# Of all advisory locks of the hub's this one is for healing; "hub" in ASCII, then its number.
+_LOCK = 0x687562_02
+# As long as another may take to heal the largest partition.
+WAIT_SECONDS = 600.0
+COMMAND_SECONDS = 60.0
+IDS_PER_PAGE = 10_000
+_LOOK_AGAIN_SECONDS = 0.2
+_DOING = "The ledger cannot be asked about the partition"
+
+_STATE = "SELECT hub, epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
+_RAISE = "UPDATE hub.hub_state SET epoch = epoch + 1 WHERE partition = $1 AND epoch = $2"
+_NEWEST = "SELECT booked_at FROM hub.event WHERE partition = $1 ORDER BY epoch DESC, seq DESC LIMIT 1"
+_LAST_OF = "SELECT max(seq) FROM hub.event WHERE partition = $1 AND epoch = $2"
+_BOOKED_AT = """SELECT booked_at FROM hub.event WHERE partition = $1 AND epoch = $2 AND seq >= $3
+    ORDER BY epoch, seq LIMIT 1"""
+_IDS = """SELECT epoch, seq, kind, source, id, hash, booked_at FROM hub.event
+    WHERE partition = $1 AND (epoch, seq) > ($2, $3) ORDER BY epoch, seq LIMIT $4"""
+_POISON = "SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 ORDER BY epoch, seq"
+_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the ledger says of the partition."""
+
+    hub: UUID
+    epoch: int
+    cursor: Seq | None
+
+
+class Healing:
+    """The lock while it is held, and what only its holder does; made by `healing`."""
+
+    def __init__(self, connection: asyncpg.Connection, partition: int) -> None:
+        self._connection = connection
+        self._partition = partition
+
+    async def standing(self) -> Standing:
+        """What the ledger says now; also whether the lock's connection lives.
+
+        Raises:
+            ServerRefused: the ledger never belonged to a hub.
+            Unavailable: Postgres does not answer, here and below.
+        """
+        with translated(_DOING):
+            row = await self._connection.fetchrow(_STATE, self._partition)
+        if row is None:
+            raise ServerRefused("there is nothing to rebuild: the ledger never belonged to a hub")
+        return Standing(UUID(str(row["hub"])), row["epoch"], cursor_of(row, self._partition))
+
+    async def raise_epoch(self, epoch: int) -> int:
+        """Raise the epoch by one, if it is still this one; answers the new one.
+
+        Raises:
+            Unavailable: another raised it.
+        """
+        with translated("The epoch cannot be raised"):
+            if await self._connection.execute(_RAISE, self._partition, epoch) != "UPDATE 1":
+                raise Unavailable("another process raised the epoch")
+        return epoch + 1
+
+    async def newest_booked_at_ms(self) -> int:
+        """When the newest entry was booked; 0 where there is none."""
+        with translated(_DOING):
+            booked_at = await self._connection.fetchval(_NEWEST, self._partition)
+        return 0 if booked_at is None else ms_of(booked_at)
+
+    async def remembered_since(self, booked_at_ms: int) -> AsyncIterator[list[Setting]]:
+        """The dedupe records of entries booked then or later, in pages, the oldest first."""
+        at = await self._first_since(instant(booked_at_ms))
+        while True:
+            with translated(_DOING):
+                rows = await self._connection.fetch(_IDS, self._partition, at.epoch, at.number, IDS_PER_PAGE)
+            if not rows:
+                break
+            at = _place(rows[-1])
+            yield [setting for row in rows if (setting := _remembered(row)) is not None]
+        # Seldom any, and of an id that was booked as well the newer record may lose: it is the same id either way.
+        with translated(_DOING):
+            set_aside = await self._connection.fetch(_POISON, self._partition)
+        yield [setting for row in set_aside if (setting := _of_poison(row)) is not None]
+
+    async def unread(self) -> int:
+        """How many entries this version cannot read, so that nobody knows what they set."""
+        with translated(_DOING):
+            set_aside = await self._connection.fetch(_POISON, self._partition)
+        return sum(not _is_read(row) for row in set_aside)
+
+    async def _first_since(self, booked_at: datetime) -> Seq:
+        """A place before all entries booked then or later; booking times never go back."""
+        epoch = (await self.standing()).epoch
+        while epoch > 1 and await self._booked_at(epoch, 0) >= booked_at:
+            epoch -= 1
+        low, high = 0, await self._beyond(epoch)
+        while low < high:
+            middle = (low + high) // 2
+            if await self._booked_at(epoch, middle) < booked_at:
+                low = middle + 1
+            else:
+                high = middle
+        return Seq(epoch, low - 1, self._partition)
+
+    async def _beyond(self, epoch: int) -> int:
+        with translated(_DOING):
+            last = await self._connection.fetchval(_LAST_OF, self._partition, epoch)
+        return 0 if last is None else int(last) + 1
+
+    async def _booked_at(self, epoch: int, number: int) -> datetime:
+        """When the first entry from a place on was booked; of an epoch without any, after all others."""
+        with translated(_DOING):
+            found: datetime | None = await self._connection.fetchval(_BOOKED_AT, self._partition, epoch, number)
+        return found or _AFTER_ALL
+
+
+@asynccontextmanager
+async def healing(
+    dsn: str, *, wait_seconds: float = WAIT_SECONDS, partition: int = PARTITION
+) -> AsyncIterator[Healing]:
+    """Hold the lock inside the block; it goes with its connection, however the process ends.
+
+    Raises:
+        Unavailable: another heals for longer than `wait_seconds`, or Postgres does not answer.
+        SettingsInvalid, ServerRefused: as `connect`.
+    """
+    connection = await connect(dsn, "healing", command_seconds=COMMAND_SECONDS)
+    try:
+        until = monotonic() + wait_seconds
+        while not await _try_lock(connection, partition):
+            if monotonic() >= until:
+                raise Unavailable("another process of this hub heals Redis for too long", 5)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        yield Healing(connection, partition)
+    finally:
+        await close(connection)
+
+
+async def _try_lock(connection: asyncpg.Connection, partition: int) -> bool:
+    with translated("The lock for healing cannot be taken"):
+        return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK, partition))
+
+
+def _place(row: asyncpg.Record) -> Seq:
+    return Seq(row["epoch"], row["seq"])
+
+
+def _remembered(row: asyncpg.Record) -> Setting | None:
+    booked_at_ms = ms_of(row["booked_at"])
+    return remembered(_place(row), row["kind"], row["source"], row["id"], row["hash"], booked_at_ms)
+
+
+def _is_read(row: asyncpg.Record) -> bool:
+    try:
+        settings_in(_place(row), row["entry"])
+    except EntryNotFolded:
+        return False
+    return True
+
+
+def _of_poison(row: asyncpg.Record) -> Setting | None:
+    try:
+        return remembered_in(_place(row), row["entry"])
+    except EntryNotFolded:
+        return None

@@ -1,0 +1,178 @@
+"""Watch over the partition: when Redis lacks what was booked, have it healed, and work on in the new epoch.
+
+The path of one loss: Redis comes back empty, older or as another → the kernel takes nothing, reads are refused → it is
+healed from the ledger, by whichever process is first → this process takes the new epoch, its house and its SKUs → what
+it had been answered and nobody has any more is told, with who sent it. Screens get all they watch again, because every
+`rev` is higher.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic, time
+from typing import NamedTuple
+
+import structlog
+
+from hub.domain.command import Fact
+from hub.domain.entry import Seq
+from hub.domain.losing import Window, alert_of
+from hub.domain.standing import Standing, standing
+from hub.faults import Fault, Unavailable
+from hub.journal.watermark import Watermark
+from hub.ledger.epochs import End, Epochs, Present
+from hub.stock.counting import Closer
+from hub.stock.current_house import CurrentHouse
+from hub.stock.described import Described
+from hub.stock.kernel import Kernel
+from hub.stock.partition import read_meta
+
+log = structlog.get_logger()
+
+# How often both stores are looked at while nobody notices anything.
+LOOK_SECONDS = 1.0
+# Windows that could not be told yet, for the partition was not open.
+UNTOLD_MAX = 100
+
+_WHY = {
+    Standing.OLDER: "another hub works in a newer epoch: this Redis was replaced, and takes nothing",
+    Standing.NEWER: "the ledger is of an older epoch than Redis: it was restored from a copy that is too old",
+    Standing.FOREIGN: "Redis holds the stock of another hub",
+}
+
+
+class Process(NamedTuple):
+    """What of a process is bound to an epoch."""
+
+    kernel: Kernel
+    current: CurrentHouse
+    described: Described
+    closer: Closer
+    watermark: Watermark
+
+
+class Healing:
+    """The watch of one process. `run` beside everything else."""
+
+    def __init__(
+        self,
+        process: Process,
+        epochs: Epochs,
+        *,
+        heal: Callable[[Seq | None], Awaitable[object]],
+        tell: Callable[[Fact], Awaitable[object]],
+        on_lost: Callable[[int], None] = lambda entries: None,
+        on_healed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._process = process
+        self._epochs = epochs
+        # Heals Redis unless somebody did, given the last place that this process was answered.
+        self._heal = heal
+        self._tell = tell
+        self._on_lost = on_lost
+        # Told once this process works in the new epoch.
+        self._on_healed = on_healed
+        self._untold: list[Window] = []
+        self._closed = asyncio.Event()
+        process.kernel.on_closed = self.look_soon
+
+    def look_soon(self) -> None:
+        """Look at once: somebody noticed something."""
+        self._closed.set()
+
+    async def run(self) -> None:
+        """Watch until cancelled; stores that are away are waited for."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._closed.wait()
+            self._closed.clear()
+            try:
+                await self.look()
+            except Unavailable as fault:
+                # A store that is away heals by coming back.
+                log.debug("the partition cannot be looked at", reason=str(fault))
+            except Fault as fault:
+                log.error("the partition cannot be healed", reason=str(fault))
+
+    async def look(self) -> None:
+        """Find out where Redis stands, and do what follows.
+
+        Raises:
+            Unavailable: a store does not answer.
+            ServerRefused: somebody has to do something about a store.
+        """
+        kernel = self._process.kernel
+        # Redis first: an epoch is raised in the ledger first.
+        meta = await read_meta(kernel.client)
+        present = await self._epochs.present(kernel.epoch)
+        found = standing(meta, kernel.hub, present.epoch, self._unanswered())
+        if found is Standing.OLDER and not await self._epochs.others_work_in(present.epoch):
+            found = Standing.LOST
+        kernel.fence(_WHY.get(found))
+        if found is Standing.OLDER:
+            # Nobody shall be told 202 for what the ledger never takes.
+            await self._end_of(kernel.epoch, present)
+        if found is Standing.LOST:
+            await self._have_it_healed()
+        elif found is Standing.HEALED:
+            await self._take_up(present)
+        await self._tell_lost()
+
+    def _unanswered(self) -> Seq:
+        return Seq(self._process.kernel.epoch, self._process.kernel.floor)
+
+    async def _have_it_healed(self) -> None:
+        began = monotonic()
+        log.error("Redis lacks what was booked, and is healed", epoch=self._process.kernel.epoch)
+        unanswered = self._unanswered()
+        await self._heal(Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None)
+        present = await self._epochs.present()
+        if present.epoch > self._process.kernel.epoch:
+            await self._take_up(present)
+            log.info("Redis is healed", epoch=present.epoch, seconds=round(monotonic() - began, 3))
+
+    async def _take_up(self, present: Present) -> None:
+        """Work on in the new epoch."""
+        kernel, current, described, closer, _ = self._process
+        window = await self._window(self._unanswered(), present)
+        await described.load()
+        await current.reopen(present.hub, present.epoch)
+        closer.forget_lost()
+        self._on_healed()
+        if window is not None:
+            sources = tuple(kernel.answered.take_since(window.first.number))
+            self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))
+        await self._epochs.present(present.epoch)
+
+    async def _end_of(self, epoch: int, present: Present) -> End:
+        """How far the ledger is with an epoch that ended; who waits for more of it is told that it is lost."""
+        end, watermark = await self._epochs.end_of(epoch), self._process.watermark
+        watermark.note_end(epoch, end.number)
+        watermark.advance(Seq(present.epoch, -1))
+        return end
+
+    async def _window(self, ended: Seq, present: Present) -> Window | None:
+        """What this process was answered in the epoch that ended, and the ledger never had."""
+        end = await self._end_of(ended.epoch, present)
+        if ended.number <= end.number + 1:
+            return None
+        first, last = Seq(ended.epoch, end.number + 1), Seq(ended.epoch, ended.number - 1)
+        return Window(first, last, end.booked_at_ms, self._process.kernel.booked_at_ms)
+
+    def _note_lost(self, window: Window) -> None:
+        log.error(
+            "answers of 202 were lost with Redis; their sources should send them again",
+            first=str(window.first),
+            last=str(window.last),
+            since_ms=window.since_ms,
+            until_ms=window.until_ms,
+            sources=list(window.sources),
+        )
+        self._on_lost(window.entries)
+        self._untold = [*self._untold, window][-UNTOLD_MAX:]
+
+    async def _tell_lost(self) -> None:
+        while self._untold:
+            await self._tell(alert_of(self._untold[0], int(time() * 1000)))
+            del self._untold[0]

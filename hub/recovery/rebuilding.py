@@ -1,0 +1,263 @@
+"""Heal Redis from the ledger: alone, under a raised epoch, verified before it takes events again.
+
+In this order: the lock · has another healed it meanwhile? · the partition takes nothing more · what its journal has
+beyond the ledger, and continues it, is posted · the epoch is raised · Redis is topped up or made anew, and read back ·
+opened. Whatever breaks off leaves a closed partition, and the next attempt makes it anew.
+"""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from hub.domain.entry import Seq
+from hub.domain.folding import DIGEST, DOCUMENT, HOUSE, RULES, EntryNotFolded, Setting, remembered_in
+from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
+from hub.faults import ServerRefused, Unavailable
+from hub.journal.reader import Tail
+from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, places_of
+from hub.ledger.connection import Link
+from hub.ledger.draining import continues, drain
+from hub.ledger.healing import WAIT_SECONDS, Healing, Standing, healing
+from hub.ledger.posting import CursorMoved
+from hub.patience import attempts
+from hub.stock import keys
+from hub.stock.restoring import Opening, Partition, Restoring
+
+log = structlog.get_logger()
+
+How = Literal["nothing", "topped_up", "rebuilt"]
+# What is under way, and how many of it are done.
+Progress = Callable[[str, int], None]
+
+_OTHER_HUB = "Redis holds the stock of another hub, {}: it is not touched. Give each hub its own Redis"
+_OTHER_LEDGER = "the ledger is of the hub {}, not of {}"
+_NOTHING = "there is nothing to rebuild from: the ledger has no entry of the house's rules"
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What was done to a partition."""
+
+    # `nothing`: it needed nothing, or another process healed it meanwhile.
+    how: How
+    old_epoch: int
+    new_epoch: int
+    # The ledger's last entry, which Redis was made from.
+    cursor: Seq | None
+    # Entries that only the journal had, posted before.
+    drained: int = 0
+    # The end of the journal that was in Redis and did not continue the ledger; None where nothing was left behind.
+    left_behind: Seq | None = None
+    # Fields written and read back, dedupe records among them.
+    fields: int = 0
+    remembered: int = 0
+    # Entries whose values are not known, because this version cannot read them.
+    unread: int = 0
+    seconds: float = 0.0
+
+
+class Rebuild:
+    """Heals one hub's partition; `run` as often as need be."""
+
+    def __init__(
+        self,
+        client: Redis,
+        dsn: str,
+        *,
+        on_progress: Progress = lambda stage, count: None,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self._client = client
+        self._dsn = dsn
+        self._on_progress = on_progress
+        self._wait_seconds = wait_seconds
+
+    async def run(self, hub: UUID, *, whole: bool = False, answered: Seq | None = None) -> Recovered:
+        """Heal the partition of a hub, if it needs it; a `whole` one is made anew in any case.
+
+        `answered` is the highest place that any caller was answered: a Redis behind it has lost entries.
+
+        Raises:
+            ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
+            Unavailable: a store does not answer, or another process heals for too long; try again.
+        """
+        began = monotonic()
+        async with AsyncExitStack() as exits:
+            self._on_progress("waiting for the lock", 0)
+            lock = await exits.enter_async_context(healing(self._dsn, wait_seconds=self._wait_seconds))
+            link = Link(self._dsn, "rebuild", command_seconds=COMMAND_SECONDS)
+            exits.push_async_callback(link.aclose)
+            attempt = _Attempt(self._client, lock, link, self._on_progress)
+            exits.push_async_callback(attempt.restoring.aclose)
+            recovered = await attempt.run(hub, whole=whole, answered=answered)
+        recovered = msgspec.structs.replace(recovered, seconds=monotonic() - began)
+        told = {name: str(value) for name, value in msgspec.structs.asdict(recovered).items()}
+        log.info("redis was looked after", **told)
+        return recovered
+
+
+class _Attempt:
+    """One attempt, while the lock is held."""
+
+    def __init__(self, client: Redis, lock: Healing, link: Link, on_progress: Progress) -> None:
+        self._client = client
+        self._lock = lock
+        self._link = link
+        self._on_progress = on_progress
+        self._checkpoints = Checkpoints(link)
+        self.restoring = Restoring(client)
+        self._remembered = 0
+        # Of the house, by field.
+        self._house: dict[bytes, bytes] = {}
+
+    async def run(self, hub: UUID, *, whole: bool, answered: Seq | None) -> Recovered:
+        ledger = await self._lock.standing()
+        before = await self.restoring.look()
+        _check_is_ours(hub, ledger, before)
+        if not whole and await self._is_well(before, ledger, answered):
+            return Recovered("nothing", ledger.epoch, ledger.epoch, ledger.cursor)
+        before = await self.restoring.close()
+        drained, left_behind = await self._drain(before, ledger)
+        epoch = await self._lock.raise_epoch(ledger.epoch)
+        # From here on nobody posts, so the cursor stays.
+        ledger = await self._lock.standing()
+        await self._fold()
+        newest_ms = await self._lock.newest_booked_at_ms()
+        how: How = "rebuilt"
+        seen_from = newest_ms // DAY_MS - REMEMBERED_DAYS
+        if not whole and await self._is_prefix(before, ledger.cursor):
+            how, seen_from = "topped_up", before.seen_from
+            await self._top_up(before.last)
+        else:
+            await self._rebuild(seen_from)
+        await self._open(hub, epoch, how, ledger.cursor, max(newest_ms, before.booked_at_ms), seen_from)
+        written = (self.restoring.fields, self._remembered, await self._lock.unread())
+        return Recovered(how, epoch - 1, epoch, ledger.cursor, drained, left_behind, *written)
+
+    async def _is_well(self, before: Partition, ledger: Standing, answered: Seq | None) -> bool:
+        """Whether the partition takes events and lacks nothing that is known of."""
+        if not before.hub or before.halted or before.epoch != ledger.epoch or not before.ends_as_it_says:
+            return False
+        assert before.last is not None
+        if any(place is not None and place > before.last for place in (ledger.cursor, answered)):
+            return False
+        tail = Tail(self._client, keys.JOURNAL, None)
+        return ledger.cursor is None or await continues(self._link, tail, ledger.cursor) is not False
+
+    async def _drain(self, before: Partition, ledger: Standing) -> tuple[int, Seq | None]:
+        """Post what the journal has beyond the ledger; how many entries, and the journal's end if some were not."""
+        drained = 0
+        for _ in attempts():
+            ledger = await self._lock.standing()
+            tail = Tail(self._client, keys.JOURNAL, ledger.cursor)
+            if not await self._continues(tail, before, ledger):
+                break
+            try:
+                drained += await drain(self._link, tail, ledger.epoch)
+                break
+            except CursorMoved:
+                # The writer of a hub that runs posts the same entries.
+                continue
+        last = (await self.restoring.look()).last
+        cursor = (await self._lock.standing()).cursor
+        self._on_progress("posted from the journal", drained)
+        is_behind = last is not None and (cursor is None or last > cursor)
+        return drained, last if is_behind else None
+
+    async def _continues(self, tail: Tail, before: Partition, ledger: Standing) -> bool:
+        if ledger.cursor is not None and ledger.cursor.epoch == ledger.epoch:
+            return await continues(self._link, tail, ledger.cursor) is True
+        # Of an epoch that the ledger has nothing of yet only the partition tells whose journal it is.
+        return bool(before.hub) and before.epoch == ledger.epoch
+
+    async def _is_prefix(self, before: Partition, cursor: Seq | None) -> bool:
+        """Whether Redis holds exactly what the ledger's entries up to some place make."""
+        if not before.hub or before.halted or not before.seen_from or not before.ends_as_it_says:
+            return False
+        if cursor is None or before.last is None or before.last > cursor:
+            return False
+        tail = Tail(self._client, keys.JOURNAL, None)
+        return await continues(self._link, tail, before.last) is True
+
+    async def _fold(self) -> None:
+        """Fold the checkpoint on to the ledger's end, and read the house from it.
+
+        Raises:
+            ServerRefused: the ledger has no house, or lacks entries.
+        """
+        folded = 0
+        while await self._checkpoints.lag_entries():
+            at = await self._checkpoints.at()
+            count = await self._checkpoints.fold_on()
+            if not count and await self._checkpoints.at() == at:
+                raise ServerRefused(f"the ledger lacks the entries behind {at}, which its cursor says it has")
+            folded += count
+            self._on_progress("entries folded", folded)
+        self._house = await self._checkpoints.fields(HOUSE)
+        if not self._house.keys() >= {DOCUMENT, DIGEST, RULES}:
+            raise ServerRefused(_NOTHING)
+
+    async def _top_up(self, at: Seq | None) -> None:
+        """Bring Redis from the end of its journal to the end of the ledger."""
+        await self.restoring.begin(whole=False)
+        while entries := await self._checkpoints.entries(at):
+            at, fold = entries[-1][0], Fold()
+            for seq, raw in entries:
+                fold.take(seq, raw)
+            ids = [setting for seq, raw in entries for setting in _remembered_by(seq, raw)]
+            self._remembered += len(ids)
+            await self.restoring.write(places_of([*fold.settings(), *ids]))
+            self._on_progress("fields written", self.restoring.fields)
+
+    async def _rebuild(self, seen_from: int) -> None:
+        """Make Redis anew of the checkpoint, which has everything, and of the ids of the live days."""
+        self._on_progress("fields written", 0)
+        await self.restoring.begin(whole=True)
+        async for page in self._checkpoints.pages(seen_from):
+            await self.restoring.write(page)
+            self._on_progress("fields written", self.restoring.fields)
+        async for settings in self._lock.remembered_since(seen_from * DAY_MS):
+            self._remembered += len(settings)
+            await self.restoring.write(places_of(settings))
+            self._on_progress("fields written", self.restoring.fields)
+        await self.restoring.check_keys()
+
+    async def _open(
+        self, hub: UUID, epoch: int, how: How, cursor: Seq | None, booked_at_ms: int, seen_from: int
+    ) -> None:
+        self._on_progress("opening", self.restoring.fields)
+        if (await self._lock.standing()).epoch != epoch:
+            raise Unavailable("another process raised the epoch", 5)
+        opening = Opening(
+            hub=hub,
+            epoch=epoch,
+            booked_at_ms=booked_at_ms,
+            rules_version=int(self._house[RULES]),
+            house=self._house[DIGEST].decode(),
+            document=self._house[DOCUMENT],
+            seen_from=seen_from,
+            told=msgspec.json.encode({"how": how, "up_to": str(cursor)}).decode(),
+        )
+        await self.restoring.open(opening)
+
+
+def _check_is_ours(hub: UUID, ledger: Standing, before: Partition) -> None:
+    if ledger.hub != hub:
+        raise ServerRefused(_OTHER_LEDGER.format(ledger.hub, hub))
+    if before.hub and before.hub != str(hub):
+        raise ServerRefused(_OTHER_HUB.format(before.hub))
+    if ledger.cursor is None and not before.hub:
+        raise ServerRefused(_NOTHING)
+
+
+def _remembered_by(seq: Seq, raw: bytes) -> list[Setting]:
+    try:
+        setting = remembered_in(seq, raw)
+    except EntryNotFolded:
+        return []
+    return [setting] if setting is not None else []

@@ -1,0 +1,257 @@
+"""Make the partition in Redis anew while nothing else writes to it: closed, emptied, written, read back, opened.
+
+Rules: a partition that has `meta` is halted first, one without answers `closed` anyway; its last step is one
+transaction that opens it, and only if nobody else began meanwhile (`healing` holds the token of the attempt). What
+breaks off before that leaves it closed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, WatchError
+
+from hub.domain.document import token_of
+from hub.domain.entry import FIELD, FORMAT, Entry, Seq, encode_entry
+from hub.domain.standing import HEALING
+from hub.faults import ServerRefused, Unavailable
+from hub.stock import keys
+from hub.stock.restored import Args, Fields, Writes, packed, writes_of
+
+# What `halted` says while the partition is made anew; after a write that failed half way it says 1.
+BEING_HEALED = HEALING.decode()
+# Keys in one step of emptying.
+_SCAN_COUNT = 1_000
+_KEPT = {keys.META.encode(), keys.HEALING.encode()}
+_ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "halted")
+_DIFFERS = "Redis does not have what was just written to {}: look at its log and its memory"
+_DISTURBED = "another process began to heal Redis, or emptied it, meanwhile"
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """What Redis says of the partition before it is healed."""
+
+    # Empty where it says nothing.
+    hub: str = ""
+    epoch: int = 0
+    next: int = 0
+    booked_at_ms: int = 0
+    seen_from: int = 0
+    # `healing` where an attempt broke off, else why the kernel halted it; empty: it takes events.
+    halted: str = ""
+    # The journal's last entry.
+    last: Seq | None = None
+
+    @property
+    def ends_as_it_says(self) -> bool:
+        """Whether the journal's last entry is the one before the next, so that nothing was lost between the two."""
+        return self.last is not None and self.last == Seq(self.epoch, self.next - 1)
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """With what the partition is opened again."""
+
+    hub: UUID
+    epoch: int
+    booked_at_ms: int
+    rules_version: int
+    # Digest of the house, and its document.
+    house: str
+    document: bytes
+    seen_from: int
+    # Payload of the entry that begins the epoch.
+    told: str
+
+
+class Restoring:
+    """One attempt at one partition. Call `begin` first, `aclose` last."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._token = uuid4().hex.encode()
+        self._connection: Any = None
+        # Fields written, and keys but for the sets of locations; a key that is written twice in a row counts once.
+        self.fields = 0
+        self._keys = 0
+        self._apart: set[bytes] = set()
+        self._last_key = b""
+        # Keys that are there when the partition is empty.
+        self._others = 0
+
+    async def look(self) -> Partition:
+        """What the partition says of itself.
+
+        Raises:
+            ServerRefused: it cannot be read.
+            Unavailable: Redis does not answer, here and below.
+        """
+        with _asking():
+            async with self._client.pipeline(transaction=True) as transaction:
+                transaction.hmget(keys.META, _ABOUT)
+                transaction.xrevrange(keys.JOURNAL, count=1)
+                told, newest = await transaction.execute()
+        last = Seq.from_stream_id(newest[0][0]) if newest else None
+        hub, epoch, following, booked_at, seen_from, halted = told
+        if hub is None:
+            return Partition(last=last)
+        try:
+            return Partition(
+                hub=hub.decode(),
+                epoch=int(epoch or b"0"),
+                next=int(following or b"0"),
+                booked_at_ms=int(booked_at or b"0"),
+                seen_from=int(seen_from or b"0"),
+                halted=(halted or b"").decode(),
+                last=last,
+            )
+        except ValueError:
+            raise ServerRefused(f"what {keys.META} says of the partition cannot be read") from None
+
+    async def close(self) -> Partition:
+        """Let the kernel take nothing more, and say what the partition is then; `halted` is why it was so before.
+
+        A partition that is not there takes nothing anyway.
+        """
+        with _asking():
+            is_there = await self._client.hexists(keys.META, "hub")
+            was_open = is_there and await self._client.hsetnx(keys.META, "halted", BEING_HEALED)
+        now = await self.look()
+        return msgspec.structs.replace(now, halted="") if was_open else now
+
+    async def begin(self, *, whole: bool) -> None:
+        """Take the partition for this attempt; a whole one empties it, but for `meta`, which says that it is closed."""
+        with _asking():
+            await self._client.set(keys.HEALING, self._token)
+            if not whole:
+                return
+            cursor = -1
+            while cursor:
+                found: Any = await self._client.scan(max(0, cursor), match=keys.ANY, count=_SCAN_COUNT)
+                cursor, page = int(found[0]), [key for key in found[1] if key not in _KEPT]
+                if page:
+                    await self._client.unlink(*page)
+            self._others = await self._client.dbsize()
+
+    async def write(self, places: Iterable[Fields]) -> None:
+        """Make these fields so, with what follows from them, and read them back.
+
+        Raises:
+            ServerRefused: Redis has something else than was written.
+        """
+        listed = list(places)
+        names = [name for place, fields, _ in listed if place == "holds" for name in fields]
+        writes = writes_of(listed, await self._holds(names))
+        self._count(writes)
+        answers = await self._exchange(writes)
+        for (question, wanted), answer in zip(writes.questions, answers, strict=True):
+            has = [None if each is None else float(each) for each in answer] if question[0] == b"ZMSCORE" else answer
+            if has != wanted:
+                raise ServerRefused(_DIFFERS.format(question[1].decode(errors="replace")))
+
+    async def check_keys(self) -> int:
+        """See that there are as many keys as were written since the partition was emptied; answers how many.
+
+        Raises:
+            ServerRefused: there are others.
+        """
+        wanted = self._keys + len(self._apart)
+        with _asking():
+            found = await self._client.dbsize() - self._others
+            if found != wanted:
+                # Somebody's other keys may have come or gone; a scan may tell of a key twice.
+                left = {key async for key in self._client.scan_iter(match=keys.ANY, count=_SCAN_COUNT)}
+                found = len(left - _KEPT)
+        if found != wanted:
+            raise ServerRefused(f"Redis has {found} keys, but {wanted} were written: something else writes to it")
+        return found
+
+    async def open(self, opening: Opening) -> None:
+        """Open the partition under its new epoch, whose first entry says how it was made.
+
+        Raises:
+            Unavailable: another began to heal it meanwhile, or Redis lost what was begun.
+        """
+        now_ms = max(opening.booked_at_ms, int(time() * 1000))
+        first = Entry(
+            *(FORMAT, "recovered", "", "", "", "", now_ms, now_ms, opening.rules_version),
+            payload=opening.told,
+        )
+        meta = {
+            "hub": str(opening.hub),
+            "epoch": opening.epoch,
+            "next": 1,
+            "booked_at": now_ms,
+            "rules": opening.rules_version,
+            "house": opening.house,
+            "document": token_of(opening.document),
+            "seen_from": opening.seen_from,
+        }
+        with _asking():
+            async with self._client.pipeline(transaction=True) as transaction:
+                await transaction.watch(keys.HEALING)
+                if await transaction.get(keys.HEALING) != self._token:
+                    raise Unavailable(_DISTURBED, 5)
+                transaction.multi()  # type: ignore[no-untyped-call]
+                transaction.delete(keys.META, keys.HEALING)
+                transaction.hset(keys.META, mapping=meta)  # type: ignore[arg-type]
+                transaction.xadd(keys.JOURNAL, {FIELD: encode_entry(first)}, id=Seq(opening.epoch, 0).stream_id)
+                await transaction.execute()
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._client.connection_pool.release(connection)
+
+    async def _holds(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        if not names:
+            return {}
+        with _asking():
+            found: Any = await self._client.hmget(keys.HOLDS, names)
+        return {name: value for name, value in zip(names, found, strict=True) if value is not None}
+
+    def _count(self, writes: Writes) -> None:
+        self.fields += writes.fields
+        for key in writes.keys:
+            if key.startswith(keys.ANY_SKU[:-1].encode()):
+                # They come in order, so a SKU that two pages share comes twice in a row.
+                self._keys += key != self._last_key
+                self._last_key = key
+            else:
+                self._apart.add(key)
+        self._apart.update(keys.skus_at(location.decode()).encode() for location in writes.members)
+
+    async def _exchange(self, writes: Writes) -> list[Any]:
+        """Write in one transaction, which is one write to disk, and ask; what writes answer is left unread.
+
+        redis-py's pipeline would take longer for each command than Redis does.
+        """
+        begin: list[Args] = [(b"CLIENT", b"REPLY", b"OFF"), (b"MULTI",)]
+        end: list[Args] = [(b"EXEC",), (b"CLIENT", b"REPLY", b"ON")]
+        sent = packed([*begin, *writes.commands, *end, *(question for question, _ in writes.questions)])
+        with _asking():
+            if self._connection is None:
+                self._connection = await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                await self._connection.send_packed_command(sent, check_health=False)
+                answers = [await self._connection.read_response() for _ in range(1 + len(writes.questions))]
+            except BaseException:
+                # What it would answer next belongs to these questions.
+                await self._connection.disconnect(nowait=True)
+                raise
+        return answers[1:]
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Turn what redis-py raises into the hub's faults."""
+    try:
+        yield
+    except WatchError as error:
+        raise Unavailable(_DISTURBED, 5) from error
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis does not answer while it is healed: {type(error).__name__}", 5) from error

@@ -1,0 +1,39 @@
+"""Who was answered what last: they are named, should it be lost."""
+
+from hub.domain.command import Fact
+from hub.domain.entry import Seq
+from hub.stock.answered import SOURCES_MAX, Answered
+from hub.stock.message import Refresh
+from hub.stock.outcome import Applied, Duplicate, Parked, Unchanged
+
+
+def fact(source: str) -> Fact:
+    return Fact("sale", "sale", source, "1", "hash", 0, 0, ledger_checked=False, payload="{}", lines=())
+
+
+def test_only_those_are_named_that_were_answered_since() -> None:
+    answered = Answered()
+    answered.note(
+        [fact("a"), fact("b"), Refresh("BAG")],
+        [Applied(Seq(1, 4), (), (), ()), Applied(Seq(1, 5), (), (), ()), Unchanged()],
+    )
+    answered.note([fact("c"), fact("d")], [Duplicate(Seq(1, 2), None), Parked(Seq(1, 6))])
+
+    assert answered.take_since(5) == ["b", "d"]
+    assert answered.take_since(0) == []
+
+
+def test_an_old_answer_told_again_hides_no_newer_one() -> None:
+    answered = Answered()
+    answered.note([fact("a")], [Applied(Seq(1, 9), (), (), ())])
+    answered.note([fact("a")], [Parked(Seq(1, 2))])
+
+    assert answered.take_since(9) == ["a"]
+
+
+def test_of_too_many_sources_those_answered_longest_ago_are_forgotten() -> None:
+    answered = Answered()
+    for number in range(SOURCES_MAX + 1):
+        answered.note([fact(f"s{number}")], [Applied(Seq(1, number), (), (), ())])
+
+    assert len(answered.take_since(0)) == SOURCES_MAX

@@ -1,0 +1,164 @@
+"""What the ledger sets aside is taken back or told, once, also after a crash between any two steps."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.command import Fact, Line, Ordering
+from hub.domain.entry import FIELD, Entry, Seq, decode_entry
+from hub.domain.position import Position
+from hub.stock import keys
+from hub.tasks import end
+from tests.stock.opened import OpenStores, opened
+from tests.verify.conftest import Verify, verify  # noqa: F401
+
+Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+
+@pytest.fixture
+async def hub(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
+    """A hub with five bags."""
+    async with opened(redis_url, postgres_dsn) as stores:
+        await stores.book(stores.fact("in", Line("BAG", "LON", 5)))
+        await stores.ledger_has_all()
+        yield stores
+
+
+async def entries(client: Redis, kind: str) -> list[Entry]:
+    found = await client.xrange(keys.JOURNAL)
+    return [entry for _, fields in found if (entry := decode_entry(fields[FIELD])).kind == kind]
+
+
+def sale(hub: OpenStores, id: str, units: int = 1) -> Fact:
+    fact = hub.fact(id, Line("BAG", "LON", units), verb="sale", type="sale", pool="online")
+    return msgspec.structs.replace(fact, payload='{"pool":"online"}')
+
+
+async def apply_twice(hub: OpenStores, client: Redis, fact: Fact) -> Seq:
+    """Book a fact, and again once Redis has forgotten it; answers where the second stands."""
+    await hub.book(fact)
+    day = hub.kernel.booked_at_ms // 86_400_000
+    assert await client.hdel(keys.seen(day), keys.event_field(fact.source, fact.id)) == 1  # type: ignore[misc]
+    [again] = await hub.book(fact)
+    await hub.ledger_has_all()
+    return again.seq  # type: ignore[union-attr]
+
+
+async def on_hand(client: Redis) -> int:
+    packed = await client.hget(keys.sku("BAG"), "l:LON")  # type: ignore[misc]
+    found = msgspec.msgpack.decode(packed, type=Position)
+    return found.on_hand - found.deficit
+
+
+async def test_a_sale_applied_twice_is_taken_back_once_and_the_hub_is_whole(
+    hub: OpenStores,
+    redis_client: Redis,
+    verify: Verify,  # noqa: F811
+) -> None:
+    twice = await apply_twice(hub, redis_client, sale(hub, "sold", 2))
+    assert await on_hand(redis_client) == 1
+
+    watch = hub.stores.set_aside
+    assert await watch.look() == 1
+    await hub.ledger_has_all()
+    assert await watch.look() == 0
+
+    assert await on_hand(redis_client) == 3
+    [back] = await entries(redis_client, "reversal")
+    assert (back.source, back.about) == ("~hub", twice.stream_id)
+    assert [(alert.type, back.skus[alert.sku], alert.location, alert.quantity) for alert in back.alerts] == [
+        ("reversed", "BAG", "LON", 2)
+    ]
+    report = await verify()
+    assert report.findings == []
+
+
+async def test_a_crash_after_the_reversal_repeats_it_without_effect(hub: OpenStores, redis_client: Redis) -> None:
+    await apply_twice(hub, redis_client, sale(hub, "sold"))
+    watch = hub.stores.set_aside
+    await watch.look()
+    # Another process, or this one after it died, which knows nothing of the first look; the ledger may lag.
+    watch._told.clear()
+    await watch.look()
+    await hub.ledger_has_all()
+
+    assert len(await entries(redis_client, "reversal")) == 1
+    assert await on_hand(redis_client) == 4
+
+
+async def test_what_cannot_be_moved_back_is_owed(hub: OpenStores, redis_client: Redis) -> None:
+    await apply_twice(hub, redis_client, hub.fact("more", Line("BAG", "LON", 2)))
+    await hub.book(sale(hub, "all", 9))
+    await hub.stores.set_aside.look()
+
+    packed = await redis_client.hget(keys.sku("BAG"), "l:LON")  # type: ignore[misc]
+    found = msgspec.msgpack.decode(packed, type=Position)
+    assert (found.on_hand, found.deficit) == (0, 2)
+
+
+async def test_what_did_more_than_move_units_is_left_to_people_and_told_once(
+    hub: OpenStores,
+    redis_client: Redis,
+    verify: Verify,  # noqa: F811
+) -> None:
+    placed = hub.fact(
+        "order",
+        Line("BAG", "", 0),
+        verb="order_place",
+        type="order.placed",
+        pool="online",
+        detail=Ordering("W-1", (("BAG", "", 1),)),
+    )
+    twice = await apply_twice(hub, redis_client, placed)
+
+    await hub.stores.set_aside.look()
+    await hub.ledger_has_all()
+    assert await hub.stores.set_aside.look() == 0
+
+    [told] = await entries(redis_client, "alert")
+    assert (told.type, told.about, [alert.type for alert in told.alerts]) == (
+        "applied_twice",
+        twice.stream_id,
+        ["applied_twice"],
+    )
+    assert await entries(redis_client, "reversal") == []
+    assert "doubled" in {finding.kind for finding in (await verify()).findings}
+
+
+@pytest.mark.parametrize("raw", [b"\xc1 no entry", None])
+async def test_an_entry_that_cannot_be_booked_is_told_once_while_the_rest_goes_on(
+    hub: OpenStores, redis_client: Redis, raw: bytes | None
+) -> None:
+    """Written past the hub; or an entry of a time that Postgres does not know."""
+    if raw is None:
+        [first] = await entries(redis_client, "fact")
+        raw = msgspec.msgpack.encode(msgspec.structs.replace(first, id="late", time_ms=10**17))
+    number = hub.kernel.floor
+    await redis_client.xadd(keys.JOURNAL, {FIELD: raw}, id=f"1-{number}")
+    await redis_client.hset(keys.META, "next", number + 1)  # type: ignore[misc]
+
+    await hub.book(sale(hub, "sold"))
+    await hub.ledger_has_all()
+    assert await hub.stores.set_aside.look() == 1
+    await hub.ledger_has_all()
+    assert await hub.stores.set_aside.look() == 0
+
+    told = [decode_entry(fields[FIELD]) for _, fields in await redis_client.xrange(keys.JOURNAL, min=f"1-{number + 1}")]
+    assert [(entry.kind, entry.type) for entry in told] == [("fact", "sale"), ("alert", "entry_set_aside")]
+    assert told[1].about == f"1-{number}"
+
+
+async def test_the_watch_is_woken_by_the_writer(hub: OpenStores, redis_client: Redis, until: Until) -> None:
+    watching = asyncio.create_task(hub.stores.set_aside.run())
+    try:
+        await apply_twice(hub, redis_client, sale(hub, "sold"))
+
+        async def is_taken_back() -> bool:
+            return await on_hand(redis_client) == 4
+
+        await until(is_taken_back)
+    finally:
+        await end([watching])

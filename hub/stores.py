@@ -95,32 +95,9 @@ class Stores:
             ServerRefused: a server is not fit, or Redis and the ledger do not belong together.
             Unavailable: a server does not answer.
         """
-        client = self._client(exits, redis_url)
-        log.info("redis", server=await check_redis(client))
-        ledger = await self._open_ledger(dsn)
-        self.kernel = Kernel(client)
-        self._epochs = Epochs(Link(dsn, "epochs"))
-        exits.push_async_callback(self._epochs.aclose)
-        self._rebuild = Rebuild(client, dsn)
-        if not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
-            await self._rebuild.run(ledger.hub)
-            ledger = await self._open_ledger(dsn)
-        self._reader = reader = self._client(exits, redis_url)
-        self.described = Described(reader, Catalogue())
-        await self.described.load()
-        self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
-        await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        await self._epochs.present(ledger.epoch)
-        self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
-        await self.backlog.look()
-        self.batcher = Batcher(
-            self.kernel,
-            self.current,
-            weight_max=self._limits.batch_weight_max,
-            waiting_weight_max=self._limits.waiting_weight_max,
-            on_call=self._metrics.kernel_called,
-            full_because=lambda: self.backlog.full_because,
-        )
+        await self._bind(exits, redis_url, dsn)
+        reader = self._reader
+        self.batcher = self._batcher()
         self.describing = Describing(self.batcher, self.described)
         self.adopting = Adopting(reader, self.current, self.described, self.describing)
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
@@ -145,9 +122,41 @@ class Stores:
         )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
+        self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self.writer.look_again
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
+
+    async def _bind(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> None:
+        """Bind this process to the partition, which is healed first where Redis lacks what the ledger has."""
+        client = self._client(exits, redis_url)
+        log.info("redis", server=await check_redis(client))
+        ledger = await self._open_ledger(dsn)
+        self.kernel = Kernel(client)
+        self._epochs = Epochs(Link(dsn, "epochs"))
+        exits.push_async_callback(self._epochs.aclose)
+        self._rebuild = Rebuild(client, dsn)
+        if not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
+            await self._rebuild.run(ledger.hub)
+            ledger = await self._open_ledger(dsn)
+        self._reader = reader = self._client(exits, redis_url)
+        self.described = Described(reader, Catalogue())
+        await self.described.load()
+        self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
+        await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
+        await self._epochs.present(ledger.epoch)
+        self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
+        await self.backlog.look()
+
+    def _batcher(self) -> Batcher:
+        return Batcher(
+            self.kernel,
+            self.current,
+            weight_max=self._limits.batch_weight_max,
+            waiting_weight_max=self._limits.waiting_weight_max,
+            on_call=self._metrics.kernel_called,
+            full_because=lambda: self.backlog.full_because,
+        )
 
     def _healing(self) -> Healing:
         return Healing(
@@ -156,7 +165,6 @@ class Stores:
             heal=lambda answered: self._rebuild.run(self.kernel.hub, answered=answered),
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
-            on_healed=lambda: self.writer.look_again(),
         )
 
     def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
@@ -220,7 +228,6 @@ class Stores:
             partial(Tail, client, keys.JOURNAL),
             self.watermark,
             entries_per_batch_max=self._limits.ledger_batch_max,
-            on_halted=self.healing.look_soon,
             on_posted=self._note_posted,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )

@@ -60,7 +60,6 @@ class LedgerWriter:
         *,
         trim: Trims | None = None,
         on_posted: Callable[[list[Booking]], None] = lambda posted: None,
-        on_halted: Callable[[], None] = lambda: None,
         entries_per_batch_max: int = ENTRIES_PER_BATCH_MAX,
         partition: int = PARTITION,
     ) -> None:
@@ -71,7 +70,8 @@ class LedgerWriter:
         self._on_posted = on_posted
         self._entries_per_batch_max = entries_per_batch_max
         self._partition = partition
-        self._on_halted = on_halted
+        # Told, without waiting, when the journal does not go on.
+        self.on_halted: Callable[[], None] = lambda: None
         self._woken = asyncio.Event()
         self._months = Months()
         self._epoch = 0
@@ -259,7 +259,7 @@ class LedgerWriter:
     def _halt(self, fault: Fault) -> None:
         if (self.state, self.last_error) != ("halted", str(fault)):
             log.error("the ledger is halted", reason=str(fault))
-            self._on_halted()
+            self.on_halted()
         self.state, self.last_error = "halted", str(fault)
 
     def _note_success(self) -> None:

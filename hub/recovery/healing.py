@@ -62,7 +62,6 @@ class Healing:
         heal: Callable[[Seq | None], Awaitable[object]],
         tell: Callable[[Fact], Awaitable[object]],
         on_lost: Callable[[int], None] = lambda entries: None,
-        on_healed: Callable[[], None] = lambda: None,
     ) -> None:
         self._process = process
         self._epochs = epochs
@@ -71,7 +70,7 @@ class Healing:
         self._tell = tell
         self._on_lost = on_lost
         # Told once this process works in the new epoch.
-        self._on_healed = on_healed
+        self.on_healed: Callable[[], None] = lambda: None
         self._untold: list[Window] = []
         self._closed = asyncio.Event()
         process.kernel.on_closed = self.look_soon
@@ -139,7 +138,7 @@ class Healing:
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
-        self._on_healed()
+        self.on_healed()
         if window is not None:
             sources = tuple(kernel.answered.take_since(window.first.number))
             self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))

@@ -24,7 +24,7 @@ Findings = Callable[[], Awaitable[list[Any]]]
 
 
 def uuid_of(hub: OpenStores) -> UUID:
-    return hub.kernel._hub
+    return hub.kernel.hub
 
 
 async def test_an_empty_redis_is_made_anew(

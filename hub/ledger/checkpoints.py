@@ -36,6 +36,7 @@ _ENTRIES = f"""SELECT epoch, seq, entry FROM (
 _LAG = """SELECT coalesce(cursor_seq + 1, 0) - CASE
         WHEN checkpoint.epoch = cursor_epoch THEN checkpoint.seq + 1 ELSE 0 END AS entries
     FROM hub.hub_state LEFT JOIN hub.checkpoint USING (partition) WHERE partition = $1"""
+_PATIENTLY = f"SET LOCAL lock_timeout = '{int(COMMAND_SECONDS * 800)}ms'"
 _BEGIN = "INSERT INTO hub.checkpoint (partition, epoch, seq) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 _MOVE = "UPDATE hub.checkpoint SET epoch = $2, seq = $3 WHERE partition = $1 AND (epoch, seq) = ($4, $5)"
 _SET = """INSERT INTO hub.checkpoint_value (partition, place, field, value)
@@ -101,6 +102,8 @@ class Checkpoints:
         if fold.last is None:
             return 0
         async with self._link.use(_FOLDING) as connection, connection.transaction():
+            # Another who folds just now is waited for: a rebuild must not end for it.
+            await connection.execute(_PATIENTLY)
             return fold.taken if await self._move(connection, at, fold) else 0
 
     async def _move(self, connection: asyncpg.Connection, at: Seq | None, fold: "Fold") -> bool:

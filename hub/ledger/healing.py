@@ -14,7 +14,15 @@ import asyncpg
 import msgspec
 
 from hub.domain.entry import PARTITION, Seq
-from hub.domain.folding import EntryNotFolded, Setting, remembered, remembered_in, settings_in
+from hub.domain.folding import (
+    EntryNotFolded,
+    Setting,
+    is_forgotten,
+    remembered,
+    remembered_in,
+    settings_in,
+)
+from hub.domain.remembering import DAY_MS
 from hub.faults import ServerRefused, Unavailable
 from hub.ledger.connection import close, connect, translated
 from hub.ledger.opening import cursor_of
@@ -99,7 +107,9 @@ class Healing:
         # Seldom any, and of an id that was booked as well the newer record may lose: it is the same id either way.
         with translated(_DOING):
             set_aside = await self._connection.fetch(_POISON, self._partition)
-        yield [setting for row in set_aside if (setting := _of_poison(row)) is not None]
+        seen_from = booked_at_ms // DAY_MS
+        settings = [setting for row in set_aside if (setting := _of_poison(row)) is not None]
+        yield [setting for setting in settings if not is_forgotten(setting[0], setting[1], seen_from)]
 
     async def unread(self) -> int:
         """How many entries this version cannot read, so that nobody knows what they set."""

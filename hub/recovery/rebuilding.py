@@ -32,6 +32,8 @@ from hub.stock.restoring import Opening, Partition, Restoring
 log = structlog.get_logger()
 
 How = Literal["nothing", "topped_up", "rebuilt"]
+# One of a hundred lines in many pools sets a thousand fields, and all are written in one step.
+ENTRIES_PER_TOP_UP = 200
 # What is under way, and how many of it are done.
 Progress = Callable[[str, int], None]
 
@@ -205,7 +207,7 @@ class _Attempt:
     async def _top_up(self, at: Seq | None) -> None:
         """Bring Redis from the end of its journal to the end of the ledger."""
         await self.restoring.begin(whole=False)
-        while entries := await self._checkpoints.entries(at):
+        while entries := await self._checkpoints.entries(at, ENTRIES_PER_TOP_UP):
             at, fold = entries[-1][0], Fold()
             for seq, raw in entries:
                 fold.take(seq, raw)

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from time import time
 from typing import Any
 
@@ -19,7 +19,7 @@ from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
 from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
-from hub.faults import Fault, SettingsInvalid
+from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.server import http_app
@@ -249,7 +249,9 @@ class Hub:
 
     async def _let_ledger_catch_up(self) -> None:
         kernel = self._stores.kernel
-        await self._stores.watermark.wait(Seq(kernel.epoch, kernel.floor - 1), LEDGER_GOODBYE_SECONDS)
+        # What a Redis that was replaced took is lost, whoever waits.
+        with suppress(Unavailable):
+            await self._stores.watermark.wait(Seq(kernel.epoch, kernel.floor - 1), LEDGER_GOODBYE_SECONDS)
 
     def _close(self) -> None:
         self._is_open = False

@@ -34,7 +34,14 @@ _TABLES = frozenset(
 # These lie among the dedupe records of the day they were booked on.
 _OF_THE_DAY = frozenset(("voided", "closed_transfers", "ended_holds", "ended_orders"))
 # Kind of an entry, or of the ledger's row → the kind of the dedupe record that it leaves.
-_REMEMBERED = {"fact": "fact", "doubled": "fact", "alert": "alert", "parked": "parked", "conflict": "conflict"}
+_REMEMBERED = {
+    "fact": "fact",
+    "doubled": "fact",
+    "alert": "alert",
+    "reversal": "reversal",
+    "parked": "parked",
+    "conflict": "conflict",
+}
 _NIL = b"\xc0"
 # The hash of an alias says that it is one.
 _AN_ALIAS = b"-1"
@@ -188,7 +195,7 @@ def _of_the_rest(entry: _Entry) -> Iterator[Setting]:
         yield HOUSE, DOCUMENT, entry.payload.encode()
         yield HOUSE, DIGEST, entry.hash.encode()
         yield HOUSE, RULES, b"%d" % entry.rules_version
-    elif entry.kind in ("fact", "alert", "parked"):
+    elif entry.kind in ("fact", "alert", "reversal", "parked"):
         stated_ms = _stated_ms(entry.payload)
         if stated_ms is not None and stated_ms >= (entry.booked_at_ms // DAY_MS + 1) * DAY_MS + AHEAD_MS:
             yield AHEAD, f"{entry.source}:{stated_ms // DAY_MS}".encode(), b""

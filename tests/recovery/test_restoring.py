@@ -23,7 +23,7 @@ from tests.model.travels import travels
 from tests.model.worlds import Step, stories
 from tests.recovery.contents import contents
 
-TABLES = ("event", "movement", "shown", "count_line", "poison", "checkpoint", "checkpoint_value")
+TABLES = ("hub_state", "event", "movement", "shown", "count_line", "poison", "checkpoint", "checkpoint_value")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_what_is_restored_is_what_was_there(
     story: tuple[HouseSettings, list[Step]],
 ) -> None:
     await ledger.execute(f"TRUNCATE {', '.join(f'hub.{table}' for table in TABLES)}")
-    await ledger.execute("UPDATE hub.hub_state SET hub = $1, epoch = 1, cursor_epoch = NULL, cursor_seq = NULL", HUB)
+    await ledger.execute("INSERT INTO hub.hub_state (partition, hub, epoch) VALUES (0, $1, 1)", HUB)
     await tell(redis_client, *story)
     before = await contents(redis_client)
     link = Link(postgres_dsn, "test")

@@ -136,8 +136,9 @@ class Stores:
         self._epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self._epochs.aclose)
         self._rebuild = Rebuild(client, dsn)
-        if not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
-            await self._rebuild.run(ledger.hub)
+        while not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
+            await self._epochs.present(ledger.epoch + 1)
+            await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch)
             ledger = await self._open_ledger(dsn)
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
@@ -162,7 +163,7 @@ class Stores:
         return Healing(
             Process(self.kernel, self.current, self.described, self.closer, self.watermark),
             self._epochs,
-            heal=lambda answered: self._rebuild.run(self.kernel.hub, answered=answered),
+            heal=lambda answered, epoch: self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch),
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
         )

@@ -59,13 +59,13 @@ class Healing:
         process: Process,
         epochs: Epochs,
         *,
-        heal: Callable[[Seq | None], Awaitable[object]],
+        heal: Callable[[Seq | None, int], Awaitable[object]],
         tell: Callable[[Fact], Awaitable[object]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
         self._process = process
         self._epochs = epochs
-        # Heals Redis unless somebody did, given the last place that this process was answered.
+        # Heals Redis unless somebody did, given the last place that this process was answered and the ledger's epoch.
         self._heal = heal
         self._tell = tell
         self._on_lost = on_lost
@@ -113,7 +113,7 @@ class Healing:
             # Nobody shall be told 202 for what the ledger never takes.
             await self._end_of(kernel.epoch, present)
         if found is Standing.LOST:
-            await self._have_it_healed()
+            await self._have_it_healed(present)
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._tell_lost()
@@ -121,15 +121,17 @@ class Healing:
     def _unanswered(self) -> Seq:
         return Seq(self._process.kernel.epoch, self._process.kernel.floor)
 
-    async def _have_it_healed(self) -> None:
+    async def _have_it_healed(self, seen: Present) -> None:
         began = monotonic()
         log.error("Redis lacks what was booked, and is healed", epoch=self._process.kernel.epoch)
         unanswered = self._unanswered()
-        await self._heal(Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None)
-        present = await self._epochs.present()
-        if present.epoch > self._process.kernel.epoch:
-            await self._take_up(present)
-            log.info("Redis is healed", epoch=present.epoch, seconds=round(monotonic() - began, 3))
+        # Before it begins, so that a process of another Redis never finds the new epoch without anybody in it.
+        await self._epochs.present(seen.epoch + 1)
+        answered = Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None
+        await self._heal(answered, seen.epoch)
+        log.info("Redis was healed", seconds=round(monotonic() - began, 3))
+        # The next look finds the new epoch, or that it is another Redis's.
+        self.look_soon()
 
     async def _take_up(self, present: Present) -> None:
         """Work on in the new epoch."""
@@ -143,6 +145,7 @@ class Healing:
             sources = tuple(kernel.answered.take_since(window.first.number))
             self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))
         await self._epochs.present(present.epoch)
+        log.info("events are taken in a new epoch", epoch=present.epoch)
 
     async def _end_of(self, epoch: int, present: Present) -> End:
         """How far the ledger is with an epoch that ended; who waits for more of it is told that it is lost."""

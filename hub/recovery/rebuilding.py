@@ -5,8 +5,9 @@ beyond the ledger, and continues it, is posted · the epoch is raised · Redis i
 opened. Whatever breaks off leaves a closed partition, and the next attempt makes it anew.
 """
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
 from time import monotonic
 from typing import Literal
 from uuid import UUID
@@ -20,7 +21,7 @@ from hub.domain.folding import DIGEST, DOCUMENT, HOUSE, RULES, EntryNotFolded, S
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.faults import ServerRefused, Unavailable
 from hub.journal.reader import Tail
-from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, places_of
+from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, Place, places_of
 from hub.ledger.connection import Link
 from hub.ledger.draining import continues, drain
 from hub.ledger.healing import WAIT_SECONDS, Healing, Standing, healing
@@ -28,6 +29,7 @@ from hub.ledger.posting import CursorMoved
 from hub.patience import attempts
 from hub.stock import keys
 from hub.stock.restoring import Opening, Partition, Restoring
+from hub.tasks import end
 
 log = structlog.get_logger()
 
@@ -79,10 +81,14 @@ class Rebuild:
         self._on_progress = on_progress
         self._wait_seconds = wait_seconds
 
-    async def run(self, hub: UUID, *, whole: bool = False, answered: Seq | None = None) -> Recovered:
+    async def run(
+        self, hub: UUID, *, whole: bool = False, answered: Seq | None = None, seen_epoch: int | None = None
+    ) -> Recovered:
         """Heal the partition of a hub, if it needs it; a `whole` one is made anew in any case.
 
-        `answered` is the highest place that any caller was answered: a Redis behind it has lost entries.
+        `answered` is the highest place that any caller was answered: a Redis behind it has lost entries. Where the
+        ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
+        this one was replaced, and is left alone.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -96,7 +102,7 @@ class Rebuild:
             exits.push_async_callback(link.aclose)
             attempt = _Attempt(self._client, lock, link, self._on_progress)
             exits.push_async_callback(attempt.restoring.aclose)
-            recovered = await attempt.run(hub, whole=whole, answered=answered)
+            recovered = await attempt.run(hub, whole=whole, answered=answered, seen_epoch=seen_epoch)
         recovered = msgspec.structs.replace(recovered, seconds=monotonic() - began)
         told = {name: str(value) for name, value in msgspec.structs.asdict(recovered).items()}
         log.info("redis was looked after", **told)
@@ -117,11 +123,12 @@ class _Attempt:
         # Of the house, by field.
         self._house: dict[bytes, bytes] = {}
 
-    async def run(self, hub: UUID, *, whole: bool, answered: Seq | None) -> Recovered:
+    async def run(self, hub: UUID, *, whole: bool, answered: Seq | None, seen_epoch: int | None) -> Recovered:
         ledger = await self._lock.standing()
         before = await self.restoring.look()
         _check_is_ours(hub, ledger, before)
-        if not whole and await self._is_well(before, ledger, answered):
+        is_late = seen_epoch is not None and ledger.epoch != seen_epoch
+        if not whole and (is_late or await self._is_well(before, ledger, answered)):
             return Recovered("nothing", ledger.epoch, ledger.epoch, ledger.cursor)
         before = await self.restoring.close()
         drained, left_behind = await self._drain(before, ledger)
@@ -220,9 +227,10 @@ class _Attempt:
         """Make Redis anew of the checkpoint, which has everything, and of the ids of the live days."""
         self._on_progress("fields written", 0)
         await self.restoring.begin(whole=True)
-        async for page in self._checkpoints.pages(seen_from):
-            await self.restoring.write(page)
-            self._on_progress("fields written", self.restoring.fields)
+        async with aclosing(_read_ahead(self._checkpoints.pages(seen_from))) as pages:
+            async for page in pages:
+                await self.restoring.write(page)
+                self._on_progress("fields written", self.restoring.fields)
         async for settings in self._lock.remembered_since(seen_from * DAY_MS):
             self._remembered += len(settings)
             await self.restoring.write(places_of(settings))
@@ -246,6 +254,17 @@ class _Attempt:
             told=msgspec.json.encode({"how": how, "up_to": str(cursor)}).decode(),
         )
         await self.restoring.open(opening)
+
+
+async def _read_ahead(pages: AsyncIterator[list[Place]]) -> AsyncGenerator[list[Place], None]:
+    """The pages, each next one being read while its user works on one."""
+    following = asyncio.ensure_future(anext(pages, None))
+    try:
+        while (page := await following) is not None:
+            following = asyncio.ensure_future(anext(pages, None))
+            yield page
+    finally:
+        await end([following])
 
 
 def _check_is_ours(hub: UUID, ledger: Standing, before: Partition) -> None:

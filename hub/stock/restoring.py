@@ -5,8 +5,10 @@ transaction that opens it, and only if nobody else began meanwhile (`healing` ho
 breaks off before that leaves it closed.
 """
 
+from asyncio import timeout
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from time import time
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +26,8 @@ from hub.stock.restored import Args, Fields, Writes, packed, writes_of
 
 # What `halted` says while the partition is made anew; after a write that failed half way it says 1.
 BEING_HEALED = HEALING.decode()
+# A page's writes reach the disk, and all of them are read back, within this time.
+ANSWER_SECONDS = 30.0
 # Keys in one step of emptying.
 _SCAN_COUNT = 1_000
 _KEPT = {keys.META.encode(), keys.HEALING.encode()}
@@ -238,7 +242,11 @@ class Restoring:
                 self._connection = await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 await self._connection.send_packed_command(sent, check_health=False)
-                answers = [await self._connection.read_response() for _ in range(1 + len(writes.questions))]
+                # One deadline for all answers: one for each would take longer than reading them.
+                async with timeout(ANSWER_SECONDS):
+                    answers = [
+                        await self._connection.read_response(timeout=inf) for _ in range(1 + len(writes.questions))
+                    ]
             except BaseException:
                 # What it would answer next belongs to these questions.
                 await self._connection.disconnect(nowait=True)
@@ -253,5 +261,5 @@ def _asking() -> Iterator[None]:
         yield
     except WatchError as error:
         raise Unavailable(_DISTURBED, 5) from error
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable(f"Redis does not answer while it is healed: {type(error).__name__}", 5) from error

@@ -1,6 +1,8 @@
 """Redis made anew of the ledger holds what it held, whatever happened; what breaks off the next one finishes."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -202,6 +204,43 @@ async def test_an_attempt_that_breaks_off_is_finished_by_the_next(
     assert done.how == "rebuilt"
     assert await contents(redis_client) == wanted
     assert await redis_client.exists(keys.HEALING) == 0
+    assert await findings() == []
+
+
+# What the process of an operator or a hub does, and where it is killed.
+_KILLED = """
+import asyncio, os, signal, sys
+from uuid import UUID
+from redis.asyncio import Redis
+from hub.recovery.rebuilding import Rebuild
+
+def die(at: str, count: int) -> None:
+    if at == sys.argv[4] and (count or at != "fields written"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def run() -> None:
+    async with Redis.from_url(sys.argv[1]) as client:
+        await Rebuild(client, sys.argv[2], on_progress=die).run(UUID(sys.argv[3]))
+
+asyncio.run(run())
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+async def test_a_process_that_is_killed_leaves_a_closed_partition_to_the_next(
+    redis_client: Redis, redis_url: str, postgres_dsn: str, hub: OpenStores, findings: Findings, stage: str
+) -> None:
+    wanted = await contents(redis_client)
+    await redis_client.hset(keys.META, "halted", 1)  # type: ignore[misc]
+
+    args = (redis_url, postgres_dsn, str(uuid_of(hub)), stage)
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, *args)
+    assert await killed.wait() == -signal.SIGKILL
+    assert await redis_client.hget(keys.META, "halted") is not None  # type: ignore[misc]
+    done = await Rebuild(redis_client, postgres_dsn).run(uuid_of(hub))
+
+    assert (done.how, done.new_epoch) == ("rebuilt", 2 if stage == "posted from the journal" else 3)
+    assert await contents(redis_client) == wanted
     assert await findings() == []
 
 

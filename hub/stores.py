@@ -131,12 +131,8 @@ class Stores:
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
-        self.sources = self._sources(exits, dsn)
+        self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
-        asking = self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS)
-        self.set_aside = SetAsideWatch(
-            SetAsideMemory(asking), book=self.booking.book, house_name=self.described.catalogue.sku
-        )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self._live_client = reading_client(redis_url)
@@ -255,6 +251,10 @@ class Stores:
             on_posted=self._note_posted,
             trim=Trimmer(client, journal=keys.JOURNAL, meta=keys.META, seen=keys.seen, ahead=keys.AHEAD),
         )
+
+    def _set_aside(self, exits: AsyncExitStack, dsn: str) -> SetAsideWatch:
+        memory = SetAsideMemory(self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
+        return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
 
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))

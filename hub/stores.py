@@ -114,12 +114,8 @@ class Stores:
         self.healing = self._healing()
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
-        self.sources = self._sources(exits, dsn)
+        self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
-        asking = self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS)
-        self.set_aside = SetAsideWatch(
-            SetAsideMemory(asking), book=self.booking.book, house_name=self.described.catalogue.sku
-        )
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
         self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self.writer.look_again
@@ -240,6 +236,10 @@ class Stores:
             # What nobody was told of yet is more urgent.
             is_busy=lambda: self.writer.lag_entries > self._limits.ledger_batch_max,
         )
+
+    def _set_aside(self, exits: AsyncExitStack, dsn: str) -> SetAsideWatch:
+        memory = SetAsideMemory(self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
+        return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
 
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))

@@ -62,7 +62,7 @@ KINDS = {
     "ledger_gap": "numbers are missing in the ledger",
     "ledger_cursor": "the ledger's cursor is not at its newest entry",
     "ledger_behind": "the ledger of a running hub does not follow the journal",
-    "doubled": "a fact took effect twice",
+    "doubled": "a fact took effect twice, and that was not taken back",
     "poison": "an entry could not be booked in the ledger and was set aside",
     "halted": "the partition takes nothing, because a write failed half way",
     "redis_empty": "Redis has no stock of this hub, but the ledger has",

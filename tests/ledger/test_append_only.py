@@ -1,7 +1,9 @@
 """What is in the ledger stays as it is: the writer may only add rows, and its cursor only goes forward."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -9,9 +11,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from hub.domain.entry import Seq
+from hub.embedded.binaries import postgres_binaries
+from hub.embedded.servers import EmbeddedServers
 from hub.ledger import rights
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
+from tests.databases import new_database
 
 Ledger = asyncpg.Connection
 WriteSales = Callable[[int, int], Awaitable[None]]
@@ -117,3 +123,46 @@ async def test_the_cursor_and_the_epoch_never_go_back(ledger: Ledger, back: str)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await ledger.execute(f"UPDATE hub.hub_state SET {back}")
     await ledger.execute("UPDATE hub.hub_state SET cursor_epoch = 3, cursor_seq = 0")
+
+
+async def test_a_copy_that_was_restored_is_bound_again_and_goes_on_where_it_was(
+    ledger: Ledger,
+    postgres_dsn: str,
+    write_sales: WriteSales,
+    run_writer: RunWriter,
+    servers: EmbeddedServers,
+    tmp_path: Path,
+) -> None:
+    await write_sales(0, 3)
+    async with run_writer() as running:
+        await running.reaches(2)
+    copy = tmp_path / "ledger.dump"
+    await run_tool("pg_dump", "--format=custom", f"--file={copy}", postgres_dsn)
+
+    assert servers.postgres_dsn is not None
+    async with new_database(servers.postgres_dsn) as dsn:
+        await run_tool("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={dsn}", str(copy))
+        restored = await asyncpg.connect(dsn)
+        assert (await open_ledger(restored)).cursor == Seq(1, 2)
+        await write_sales(3, 5)
+        async with run_writer(dsn=dsn) as running:
+            await running.reaches(4)
+        link = Link(dsn, "writer", only_adds=True)
+        async with link.use("a test") as connection:
+            for table in await kept_tables(restored):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(f"DELETE FROM hub.{table}")
+        await link.aclose()
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await restored.execute("UPDATE hub.hub_state SET cursor_seq = 0")
+        assert await restored.fetchval("SELECT count(*) FROM hub.event") == 5
+        await restored.close()
+
+
+async def run_tool(name: str, *options: str) -> None:
+    """Run one of the programs that come with the embedded Postgres."""
+    server = await anext(postgres_binaries())
+    program = server.path.with_name(name)
+    process = await asyncio.create_subprocess_exec(str(program), *options, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()

@@ -27,7 +27,8 @@ class BareStores:
     def __init__(self, runner: asyncio.Runner, servers: EmbeddedServers) -> None:
         assert servers.redis_url is not None
         self.redis_url = servers.redis_url
-        self._dsn = servers.postgres_dsn
+        assert servers.postgres_dsn is not None
+        self.dsn = servers.postgres_dsn
         self._runner = runner
 
     def run(self, job: Coroutine[Any, Any, T]) -> T:
@@ -48,7 +49,7 @@ class BareStores:
             return await _timed_ms(lambda: client.evalsha(sha, 1, "stock", "free"), count, rate)  # type: ignore[arg-type, return-value]
 
     async def _commits_ms(self, count: int, rate: float) -> list[float]:
-        connection = await asyncpg.connect(self._dsn)
+        connection = await asyncpg.connect(self.dsn)
         try:
             await connection.execute("CREATE TABLE IF NOT EXISTS row (id bigserial PRIMARY KEY, body bytea)")
             insert = await connection.prepare("INSERT INTO row (body) VALUES ($1)")

@@ -1,10 +1,9 @@
 """The only place that knows all the parts: it starts them in order, watches them, and stops them in order."""
 
 import asyncio
-import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from time import time
 from typing import Any
 
@@ -12,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from hub.access import Access
+from hub.addresses import bound, host_of, listening, port_of, url_at, url_of
 from hub.admin.reload import add_reload
 from hub.console.metrics import add_metrics
 from hub.console.server import add_console
@@ -19,7 +19,7 @@ from hub.console.session import DemoSession, Doors
 from hub.credentials import signing_key, with_a_key
 from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
-from hub.faults import Fault, SettingsInvalid, Unavailable
+from hub.faults import Fault, Unavailable
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.server import http_app
@@ -78,9 +78,9 @@ class Hub:
         Raises:
             Fault: a part cannot start.
         """
-        http, admin = _bind(exits, self._settings.hub.http), _bind(exits, self._settings.hub.admin)
+        http, admin = bound(exits, self._settings.hub.http), bound(exits, self._settings.hub.admin)
         # The live door takes its own address later; whether it is free shall be known now.
-        _bind(exits, self._settings.hub.live).close()
+        bound(exits, self._settings.hub.live).close()
         redis_url, dsn = await self._servers(exits)
         # Before the servers are stopped, or their end would look like a loss; and again before the stores are closed.
         exits.push_async_callback(self._end_tasks)
@@ -101,7 +101,7 @@ class Hub:
         await self._stores.adopting.describe(self._settings.house.skus)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
-            _url("http", http), _url_of("ws", _host(self._settings.hub.live), live.port), _url("http", admin)
+            url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
         parts = self._parts(origins)
         await self._serve(exits, http_app(parts), http)
@@ -161,7 +161,7 @@ class Hub:
     def _origins(self, admin: socket.socket) -> frozenset[str]:
         """Who may ask from a browser: the configured, and the pages of the admin door under each of its names."""
         port = admin.getsockname()[1]
-        own = {_url("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
+        own = {url_at("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
         return frozenset(self._settings.hub.origins) | own
 
     def _parts(self, origins: frozenset[str]) -> Parts:
@@ -202,8 +202,8 @@ class Hub:
             origins=sorted(origins),
             limits=LiveLimits(connections_max=self._settings.limits.connections_max),
         )
-        with _listening(self._settings.hub.live):
-            await door.start(_host(self._settings.hub.live), _port(self._settings.hub.live))
+        with listening(self._settings.hub.live):
+            await door.start(host_of(self._settings.hub.live), port_of(self._settings.hub.live))
         exits.push_async_callback(door.stop)
         self._run("live door", door.failed())
         stores.current.listeners.append(door.recheck)
@@ -235,11 +235,11 @@ class Hub:
         add_reload(app, self._access, self._reloading)
         return app
 
-    async def _serve(self, exits: AsyncExitStack, app: web.Application, bound: socket.socket) -> None:
+    async def _serve(self, exits: AsyncExitStack, app: web.Application, taken: socket.socket) -> None:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._settings.limits.stop_seconds)
         await runner.setup()
         exits.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, bound, backlog=1024).start()
+        await web.SockSite(runner, taken, backlog=1024).start()
 
     def _run(self, name: str, job: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(job, name=name))
@@ -259,43 +259,3 @@ class Hub:
 
 async def _fail_when_lost(servers: EmbeddedServers) -> None:
     raise Fault(await servers.lost())
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
-
-
-@contextmanager
-def _listening(address: str) -> Iterator[None]:
-    """Turn what the system says of an address into a sentence about the setting."""
-    try:
-        yield
-    except OSError as error:
-        why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
-        raise SettingsInvalid(f"cannot listen on {address}: {why}") from error
-
-
-def _bind(exits: AsyncExitStack, address: str) -> socket.socket:
-    """Take an address before anything is started, so that a port in use costs nothing but a sentence."""
-    host = _host(address)
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    exits.callback(bound.close)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with _listening(address):
-        bound.bind((host, _port(address)))
-    return bound
-
-
-def _url(scheme: str, bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return _url_of(scheme, host, port)
-
-
-def _url_of(scheme: str, host: str, port: int) -> str:
-    """The address as a program on this machine reaches it; nobody can connect to "every address"."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -22,7 +22,7 @@ IMPORTS = {
     "protocol": set(),
     "adapters": {"protocol"},
     "hub.domain": {"protocol"},
-    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching"], LEAVES),
+    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching", "hub.addresses"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
     "hub.imports": LEAVES | {"hub.journal", "hub.stock"},
     "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports"},

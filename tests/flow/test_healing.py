@@ -203,10 +203,12 @@ async def test_a_master_that_was_replaced_takes_nothing_while_the_new_one_works(
             await taken(led, until, led.sale(line("BAG", 1), id="in-the-new-epoch"))
 
             async def is_fenced() -> bool:
-                return (await left.send(left.sale(line("BAG", 1), id="to-the-old-one"))).status == 503
+                return (await left.get("/v1/availability", pool="online", sku="BAG")).status == 503
 
+            # It learns of the new epoch by what it books, or by a look.
+            await left.send(left.sale(line("BAG", 1), id="to-the-old-one"))
             await until(is_fenced)
-            assert (await left.get("/v1/availability", pool="online", sku="BAG")).status == 503
+            assert (await left.send(left.sale(line("BAG", 1), id="to-the-old-one"))).status == 503
             assert (await left.get("/readyz")).status == 503
             assert await on_hand(led, "BAG") == 4
             async with promoted.redis() as client:

@@ -1,4 +1,4 @@
-"""`hub rebuild` on a stopped hub, as an operator runs it."""
+"""`hub rebuild` on a stopped hub and beside a running one, as an operator runs it."""
 
 import asyncio
 import signal
@@ -57,6 +57,20 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
     code, said, _ = await hub(process.config, "verify")
     assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")
     await process.start()
+
+
+async def test_redis_is_made_anew_beside_a_running_hub(process: HubProcess) -> None:
+    await sell_one_of_three(process)
+
+    code, said, erred = await hub(process.config, "rebuild", "--whole")
+
+    assert (code, erred) == (0, "")
+    assert said.startswith("Redis was made anew from the ledger, up to 0-1-")
+    process.signal(signal.SIGTERM)
+    await process.ended(PATIENCE_SECONDS)
+    await process.start()
+    code, said, _ = await hub(process.config, "verify")
+    assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")
 
 
 async def test_a_hub_that_never_booked_anything_has_nothing_to_rebuild(tmp_path: Path) -> None:

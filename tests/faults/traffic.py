@@ -1,0 +1,66 @@
+"""Clients at work and screens that watch, for as long as something is broken."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from hub.tasks import end
+from tests.conftest import until_holds
+from tests.faults.clients import Client
+from tests.faults.judge import Judge
+from tests.faults.town import Town
+from tests.faults.watchers import Watcher
+
+
+class Traffic:
+    """What runs meanwhile."""
+
+    def __init__(self, town: Town, watchers: list[Watcher], working: list[asyncio.Task[None]], judge: Judge) -> None:
+        self.town = town
+        self._working = working
+        self.watchers = watchers
+        self.judge = judge
+
+    async def goes_on(self, more: int) -> None:
+        """Come back when so many more things were answered."""
+        aim = self.answers() + more
+
+        async def answered() -> bool:
+            return self.answers() >= aim or any(task.done() for task in self._working)
+
+        await until_holds(answered)
+        for task in self._working:
+            if task.done():
+                task.result()
+
+    def answers(self) -> int:
+        return sum(len(sent.answers) for sent in self.town.log)
+
+    def unknown(self) -> int:
+        return sum(sent.unknown for sent in self.town.log)
+
+    async def until(self, claim: Callable[[], bool]) -> None:
+        async def holds() -> bool:
+            return claim()
+
+        await until_holds(holds)
+
+
+@asynccontextmanager
+async def traffic(
+    town: Town, seed: object, *, clients: int = 4, watchers: int = 2, drops: float = 0.01
+) -> AsyncIterator[Traffic]:
+    """Traffic inside the block; behind it nobody sends any more, and the screens still watch until they are judged."""
+    stop = asyncio.Event()
+    screens = [Watcher(town, f"screen-{number}", seed, drops=drops) for number in range(watchers)]
+    watching = [asyncio.create_task(screen.watch()) for screen in screens]
+    working = [asyncio.create_task(Client(town, f"{seed}-till-{n}", seed).work(stop)) for n in range(clients)]
+    made = Traffic(town, screens, working, Judge(town, screens, seed))
+    try:
+        yield made
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*working), 60)
+        verdict = await made.judge.judge()
+        assert verdict.is_clean, f"seed {seed}: {verdict}"
+    finally:
+        await end([*working, *watching])

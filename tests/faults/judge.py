@@ -3,7 +3,6 @@
 It changes nothing but for what any client may do: it sends what nobody was told of again, until somebody is.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ import asyncpg
 from hub.domain.buckets import DEFICIT, FREE, RESERVED, is_shelf
 from hub.domain.holding.hold import reservation_name
 from hub.stock import keys
-from tests.conftest import until_holds
 from tests.faults.clients import ASKED, PLACES, effects
 from tests.faults.log import TAKEN, Answer, Log, Sent
+from tests.faults.patience import until
 from tests.faults.town import Town
 from tests.faults.watchers import POOL, SKUS, Item, Watcher
 
@@ -102,9 +101,14 @@ class Judge:
             await self._town.send_all(self._log.open, self._town.hub(self._random))
             return not self._log.open
 
-        async with asyncio.timeout(SETTLE_SECONDS):
-            while not await is_settled():  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        await until(is_settled, SETTLE_SECONDS)
+
+    async def resend_what_only_redis_had(self) -> None:
+        """Do as a source does that is told which of its 202s were lost: send them again, and only them."""
+        lost = set(await self.missing())
+        for sent in self._log.facts:
+            if sent.id in lost and not sent.is_kept:
+                sent.answers.clear()
 
     async def missing(self) -> list[str]:
         """Ids that somebody was told are taken and that the ledger does not have by now; nothing is sent again."""
@@ -127,18 +131,22 @@ class Judge:
             return bool(newest) and newest[0][0].decode() == f"{row['cursor_epoch']}-{row['cursor_seq']}"
 
         try:
-            await until_holds(follows)
+            await until(follows)
         finally:
             await connection.close()
 
     async def _ask_again(self, verdict: Verdict) -> None:
         """Everything once more: whoever repeats an id gets its first answer."""
         firsts = {sent: (sent.first, len(sent.answers)) for sent in self._log if sent.first and _is_repeatable(sent)}
-        async with asyncio.timeout(SETTLE_SECONDS):
-            left = list(firsts)
-            while left:
-                await self._town.send_all(left, self._town.hub(self._random))
-                left = [sent for sent in left if len(sent.answers) == firsts[sent][1]]
+        left = list(firsts)
+
+        async def are_told_again() -> bool:
+            nonlocal left
+            await self._town.send_all(left, self._town.hub(self._random))
+            left = [sent for sent in left if len(sent.answers) == firsts[sent][1]]
+            return not left
+
+        await until(are_told_again, SETTLE_SECONDS)
         for sent, (first, _) in firsts.items():
             verdict.retold += [
                 f"{sent.id} was told {_gist(first)} and then {_gist(answer)}"
@@ -197,7 +205,7 @@ class Judge:
             return not any(watcher.behind(fresh) for watcher in self._watchers)
 
         try:
-            await until_holds(all_know)
+            await until(all_know)
         except TimeoutError:
             verdict.screens += [told for watcher in self._watchers for told in watcher.behind(fresh)]
         verdict.screens += [told for watcher in self._watchers for told in watcher.wrong]
@@ -220,7 +228,9 @@ def _compare_effects(log: Log, booked: dict[tuple[str, str], Any], verdict: Verd
             if not any(found["requests"] for found in requests):
                 verdict.lost.append(f"reservation {sent.id}")
     never_sent = [
-        id for (source, id), row in booked.items() if source in sources and row["facts"] and (source, id) not in sent_ids
+        id
+        for (source, id), row in booked.items()
+        if source in sources and row["facts"] and (source, id) not in sent_ids
     ]
     verdict.doubled += [f"{id}, which nobody sent" for id in never_sent]
 

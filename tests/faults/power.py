@@ -49,17 +49,22 @@ class ForgetfulDisk:
     def __init__(self, folder: Path, workshop: Path) -> None:
         self._folder = folder
         self._journal = workshop / "journal"
+        self._slow = workshop / "slow"
         self._library = workshop / "forgetful.so"
         command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(self._library), str(SOURCE), "-ldl"]
         subprocess.run(command, check=True, capture_output=True)
 
-    def environment(self, sync_ms: int = 0) -> dict[str, str]:
-        """What a server's environment needs; each sync takes so much longer."""
+    def slow_down(self, sync_ms: int) -> None:
+        """Each sync takes so much longer from now on."""
+        self._slow.write_text(str(sync_ms))
+
+    def environment(self) -> dict[str, str]:
+        """What a server's environment needs."""
         return {
             "LD_PRELOAD": str(self._library),
             "FORGETFUL_FOLDER": f"{self._folder}/",
             "FORGETFUL_JOURNAL": str(self._journal),
-            "FORGETFUL_SYNC_MS": str(sync_ms),
+            "FORGETFUL_SLOW": str(self._slow),
         }
 
     def lose_power(self, random: Random | None = None) -> Forgotten:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from hub.embedded.account import postgres_account, take_over
 from hub.embedded.binaries import postgres_binaries, redis_binaries
 from hub.embedded.servers import start
-from tests.conftest import until_holds
+from tests.faults.patience import until
 from tests.faults.power import ForgetfulDisk, Forgotten
 
 PROMISES = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no", "save": ""}
@@ -74,9 +74,9 @@ class OwnRedis(OwnServer):
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._program = program
-        self._disk = disk
+        self.disk = disk
 
-    async def start(self, *options: str, port: int = 0, sync_ms: int = 0) -> None:
+    async def start(self, *options: str, port: int = 0) -> None:
         """Start it on what its folder holds, and come back when it answers."""
         self.data.mkdir(exist_ok=True)
         settings = {
@@ -87,10 +87,10 @@ class OwnRedis(OwnServer):
             "enable-debug-command": "yes",
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        more = self._disk.environment(sync_ms) if self._disk else {}
+        more = self.disk.environment() if self.disk else {}
         self.socket.unlink(missing_ok=True)
         await self.spawn([str(self._program), *words, *options], self.folder / "redis.log", more)
-        await until_holds(self.answers)
+        await until(self.answers)
 
     def client(self) -> Redis:
         return Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
@@ -110,8 +110,8 @@ class OwnRedis(OwnServer):
     async def lose_power(self, random: Random | None = None) -> Forgotten:
         """Kill it, and take from its disk what was not synced."""
         await self.kill()
-        assert self._disk is not None
-        return self._disk.lose_power(random)
+        assert self.disk is not None
+        return self.disk.lose_power(random)
 
     def take_over(self, other: "OwnRedis") -> None:
         """Answer at another's address from now on; a socket that is listened to may be renamed."""
@@ -127,7 +127,7 @@ class OwnPostgres(OwnServer):
         self.folder = folder
         self.dsn = ""
         self._cluster = folder / "made" / "postgres"
-        self._disk = disk
+        self.disk = disk
 
     async def make(self) -> None:
         """Make its cluster, as the hub makes its own."""
@@ -141,11 +141,11 @@ class OwnPostgres(OwnServer):
         take_over(self._cluster, account.uid)
         options = {"port": "5432", "unix_socket_directories": str(self.folder), "listen_addresses": "", "fsync": "on"}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        more = self._disk.environment() if self._disk else {}
+        more = self.disk.environment() if self.disk else {}
         command = [*account.prefix, str(binary.path), "-D", str(self._cluster), *words]
         await self.spawn(command, self.folder / "postgres.log", more)
         self.dsn = f"postgresql://hub@/hub?host={self.folder}&port=5432"
-        await until_holds(self.answers)
+        await until(self.answers)
 
     async def answers(self) -> bool:
         assert self.is_running, (self.folder / "postgres.log").read_text()[-2000:]
@@ -166,13 +166,13 @@ class OwnPostgres(OwnServer):
         async def are_gone() -> bool:
             return not any(map(_runs, children))
 
-        await until_holds(are_gone)
+        await until(are_gone)
 
     async def lose_power(self, random: Random | None = None) -> Forgotten:
         """Kill it, and take from its disk what was not synced."""
         await self.kill()
-        assert self._disk is not None
-        return self._disk.lose_power(random)
+        assert self.disk is not None
+        return self.disk.lose_power(random)
 
     def _children(self) -> list[int]:
         if not self.is_running:

@@ -45,7 +45,7 @@ async def test_the_judge_finds_nothing_where_nothing_is_and_then_names_what_was_
     granted = town.log.add("till-0", "/v1/reservations", {"id": "r-0", "pool": POOL, "lines": []})
     granted.body["lines"] = [{"sku": ASKED[0], "quantity": 1_000}]
     granted.note(Answer(201, {}))
-    screen._take({**next(iter(screen.view.values())), "rev": 1}, {sku: 2 for sku in screen.view})
+    screen._take({**next(iter(screen.view.values())), "rev": 1}, dict.fromkeys(screen.view, 2))
 
     verdict = await judge.judge()
     assert lost.id in verdict.lost

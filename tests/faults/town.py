@@ -53,6 +53,8 @@ class Town:
         self.dsn = dsn
         self.log = Log()
         self.hubs: list[TownHub] = []
+        # More of the hubs' variables.
+        self.settings: dict[str, str] = {}
         self.fired = folder / "fired"
         self.fired.touch()
         self._tokens: dict[str, str] = {}
@@ -66,10 +68,11 @@ class Town:
             "HUB_REDIS_URL": self.redis.url,
             "HUB_LEDGER_DSN": self.dsn,
             "HUB_LIMITS_REDIS_TIMEOUT_SECONDS": str(REDIS_TIMEOUT_SECONDS),
+            **self.settings,
         }
 
     async def open_hub(self, plan: Plan | None = None) -> TownHub:
-        """Start one more hub, which fails as the plan says; it is started again, without a plan, as often as it dies."""
+        """Start one more hub, which fails as the plan says; it is started again, without one, as often as it dies."""
         hub = TownHub(self.folder)
         self.hubs.append(hub)
         if plan is not None:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from hub.tasks import end
-from tests.conftest import until_holds
 from tests.faults.clients import Client
 from tests.faults.judge import Judge
+from tests.faults.patience import until_so
 from tests.faults.town import Town
 from tests.faults.watchers import Watcher
 
@@ -25,10 +25,7 @@ class Traffic:
         """Come back when so many more things were answered."""
         aim = self.answers() + more
 
-        async def answered() -> bool:
-            return self.answers() >= aim or any(task.done() for task in self._working)
-
-        await until_holds(answered)
+        await until_so(lambda: self.answers() >= aim or any(task.done() for task in self._working))
         for task in self._working:
             if task.done():
                 task.result()
@@ -40,10 +37,7 @@ class Traffic:
         return sum(sent.unknown for sent in self.town.log)
 
     async def until(self, claim: Callable[[], bool]) -> None:
-        async def holds() -> bool:
-            return claim()
-
-        await until_holds(holds)
+        await until_so(claim)
 
 
 @asynccontextmanager

@@ -20,9 +20,12 @@ SKUS = (*SOLD, *ASKED)
 class Watcher:
     """One screen: it connects again whenever it is cut off, and says then what it knows."""
 
-    def __init__(self, town: Town, name: str, seed: object, *, drops: float = 0.0) -> None:
+    def __init__(
+        self, town: Town, name: str, seed: object, *, drops: float = 0.0, skus: tuple[str, ...] = SKUS
+    ) -> None:
         self._town = town
         self.name = name
+        self._skus = skus
         self._random = Random(f"{seed}-{name}")
         # How often, 0 to 1, it drops the connection after a frame.
         self._drops = drops
@@ -47,7 +50,7 @@ class Watcher:
             raise OSError("no hub is up")
         async with connect(f"{hub.live}/v1/live", subprotocols=["hub.v1.json"], open_timeout=2) as client:  # type: ignore[list-item]
             known = {sku: item["rev"] for sku, item in self.view.items()} if self._random.random() < 0.8 else {}
-            message = {"op": "subscribe", "ref": 1, "pool": POOL, "skus": SKUS, "known": known}
+            message = {"op": "subscribe", "ref": 1, "pool": POOL, "skus": self._skus, "known": known}
             await client.send(msgspec.json.encode(message).decode())
             self.connections += 1
             # Each hub tells what it knows; over one connection nothing goes back.

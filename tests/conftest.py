@@ -20,6 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="run the suite against this Redis or Valkey program instead of the embedded default",
     )
+    parser.addoption("--rounds", type=int, default=1, help="rounds of faults drawn at random (tests/faults)")
+    parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
 
 
 @pytest.fixture(scope="session")

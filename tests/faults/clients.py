@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from tests.faults.log import Answer, Json, Sent
@@ -14,7 +14,7 @@ SOLD = tuple(f"SOLD-{number}" for number in range(6))
 ASKED = tuple(f"ASKED-{number}" for number in range(3))
 
 # How many units a fact brings to its location, for one unit in its lines.
-SIGNS = {"receipt": 1, "return": 1, "adjustment": 1, "sale": -1, "moved": 0, "order.fulfilled": -1}
+SIGNS = {"receipt": 1, "return": 1, "adjustment": 1, "sale": -1, "sale.voided": 1, "moved": 0, "order.fulfilled": -1}
 ARRAY_MAX = 12
 # What came back as unknown is sent again at once so often; the rest is left to whoever settles in the end.
 AGAIN = 0.5
@@ -26,7 +26,7 @@ def effects(sent: Sent) -> Counter[tuple[str, str]]:
     units: Counter[tuple[str, str]] = Counter()
     sign = SIGNS.get(sent.body["type"], 0)
     for line in sent.body["lines"]:
-        units[line["sku"], sent.body.get("location", "")] += sign * line["quantity"]
+        units[line["sku"], sent.body.get("location", sent.place)] += sign * line["quantity"]
     return units
 
 
@@ -71,10 +71,14 @@ class Client:
 
     def _fact(self) -> Sent:
         choose = self._random.choice
+        if self._random.random() < 0.08 and (voided := self._void()):
+            return voided
         kind = choose(("receipt", "sale", "sale", "sale", "return", "adjustment", "moved", "order"))
         if kind == "order":
             return self._order()
-        fields: Json = {"location": choose(PLACES), "time": _now(), "lines": self._lines(SOLD)}
+        # A till that was offline for long: only the ledger can say whether its id is new.
+        time = _now(days_ago=10 if self._random.random() < 0.08 else 0)
+        fields: Json = {"location": choose(PLACES), "time": time, "lines": self._lines(SOLD)}
         if kind == "sale":
             fields["pool"] = choose(("online", "store", "vip"))
         if kind == "return":
@@ -85,6 +89,17 @@ class Client:
         if kind == "moved":
             fields["lines"] = [{**line, "from": "free", "to": "inspection"} for line in fields["lines"]]
         return self._noted(kind, fields)
+
+    def _void(self) -> Sent | None:
+        """Take back a sale that somebody was told of; each once."""
+        sales = [sent for sent in self._mine[-50:] if sent.body["type"] == "sale" and sent.is_taken]
+        if not sales:
+            return None
+        sale = self._random.choice(sales)
+        self._mine.remove(sale)
+        voided = self._noted("sale.voided", {"time": _now(), "sale": sale.id, "lines": sale.body["lines"]})
+        voided.place = sale.body["location"]
+        return voided
 
     def _order(self) -> Sent:
         """Something about an order, in any order: placed, cancelled, or sent from a location."""
@@ -135,5 +150,5 @@ class Client:
         return f"{self._name}-{letter}{self._count}"
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
+def _now(days_ago: int = 0) -> str:
+    return (datetime.now(UTC) - timedelta(days=days_ago)).isoformat()

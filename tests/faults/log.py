@@ -29,6 +29,8 @@ class Sent(msgspec.Struct, eq=False):
     source: str
     path: str
     body: Json
+    # Where a fact's units come and go, where its body does not say.
+    place: str = ""
     answers: list[Answer] = msgspec.field(default_factory=list)
     # Sent without an answer that says what became of it.
     unknown: int = 0

@@ -5,8 +5,8 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -147,6 +147,20 @@ class OwnPostgres(OwnServer):
         self.dsn = f"postgresql://hub@/hub?host={self.folder}&port=5432"
         await until(self.answers)
 
+    @asynccontextmanager
+    async def database(self, name: str) -> AsyncIterator[str]:
+        """The DSN of a new database, dropped afterwards; no connection is kept, for the server may die meanwhile."""
+        await self._execute(f'CREATE DATABASE "{name}"')
+        yield self.dsn.replace("/hub?", f"/{name}?")
+        await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.dsn, timeout=10)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
     async def answers(self) -> bool:
         assert self.is_running, (self.folder / "postgres.log").read_text()[-2000:]
         try:
@@ -160,7 +174,7 @@ class OwnPostgres(OwnServer):
         children = self._children()
         await super().kill()
         for pid in children:
-            with_luck_kill(pid)
+            _signalled(pid, signal.SIGKILL)
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
         async def are_gone() -> bool:
@@ -173,6 +187,19 @@ class OwnPostgres(OwnServer):
         await self.kill()
         assert self.disk is not None
         return self.disk.lose_power(random)
+
+    @contextmanager
+    def paused_whole(self) -> Iterator[None]:
+        """It stands still meanwhile, with its children, which live in sessions of their own."""
+        children = self._children()
+        with self.paused():
+            for pid in children:
+                _signalled(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                for pid in children:
+                    _signalled(pid, signal.SIGCONT)
 
     def _children(self) -> list[int]:
         if not self.is_running:
@@ -189,12 +216,10 @@ class OwnPostgres(OwnServer):
         return found
 
 
-def with_luck_kill(pid: int) -> None:
-    """Kill a process of ours that may have ended."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _signalled(pid: int, number: int) -> None:
+    """Send a signal to a process of ours that may have ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _runs(pid: int) -> bool:

@@ -63,6 +63,8 @@ async def test_one_id_with_another_content_is_a_conflict_wherever_it_comes_first
 
     told = {answer.body["lines"][0]["quantity"] for answer in answers if answer and answer.status < 300}
     assert len(told) == 1
+    stands = next(body for body in bodies if body["lines"][0]["quantity"] in told)
+    town.log.add("same", "/v1/events", stands).note(next(each for each in answers if each and each.status < 300))
     problems = {answer.body["problem"]["type"] for answer in answers if answer and answer.status == 409}
     assert problems == {"urn:hub:problem:conflict"}
     [item] = (await town.ask("/v1/positions", "judge", sku="SAME"))["items"]

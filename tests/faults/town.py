@@ -20,6 +20,7 @@ from hub.commands.token import make_token
 from hub.crashpoints import VARIABLE, Plan
 from hub.settings import load
 from tests.faults.log import Answer, Json, Log, Sent
+from tests.faults.patience import until_so
 from tests.faults.stores import OwnRedis
 from tests.flow.process import ROOT, HubProcess
 from tests.intake.door import ALL_SCOPES
@@ -30,14 +31,18 @@ ANSWER_SECONDS = 2.5
 REDIS_TIMEOUT_SECONDS = 1.0
 # A hub that does not start is tried again after this.
 _AGAIN_SECONDS = 0.2
+# How long a hub may need to start, while a store comes back too.
+HUB_SECONDS = 90.0
 _ITEMS_PER_ARRAY = 200
 
 
 class TownHub(HubProcess):
     """One `hub serve`; whoever watches it starts it again."""
 
-    plan: Path | None = None
+    # What each of its processes in turn is to fail at; None: at nothing.
+    plans: Callable[[], Plan | None] = staticmethod(lambda: None)
     deaths = 0
+    starts = 0
 
     @property
     def is_up(self) -> bool:
@@ -71,38 +76,52 @@ class Town:
             **self.settings,
         }
 
-    async def open_hub(self, plan: Plan | None = None) -> TownHub:
-        """Start one more hub, which fails as the plan says; it is started again, without one, as often as it dies."""
+    async def open_hub(self, *plans: Plan) -> TownHub:
+        """Start one more hub, whose first processes fail as the plans say; it is started again as often as it dies."""
+        left = list(plans)
+        return await self.open_failing_hub(lambda: left.pop(0) if left else None)
+
+    async def open_failing_hub(self, plans: Callable[[], Plan | None]) -> TownHub:
+        """The same with a plan for each process, made when it is started."""
         hub = TownHub(self.folder)
+        hub.plans = plans
         self.hubs.append(hub)
-        if plan is not None:
-            hub.plan = self.folder / f"plan-{len(self.hubs)}.json"
-            hub.plan.write_bytes(msgspec.json.encode(msgspec.structs.replace(plan, journal=str(self.fired))))
-        await self._start(hub)
         self._watches.append(asyncio.create_task(self._watch(hub)))
+        await until_so(lambda: bool(hub.url), HUB_SECONDS)
         return hub
 
     async def _start(self, hub: TownHub) -> None:
-        armed = {VARIABLE: str(hub.plan)} if hub.plan else {}
+        plan, armed = hub.plans(), {}
+        hub.starts += 1
+        if plan is not None:
+            file = self.folder / f"plan-{self.hubs.index(hub)}-{hub.starts}.json"
+            file.write_bytes(msgspec.json.encode(msgspec.structs.replace(plan, journal=str(self.fired))))
+            armed = {VARIABLE: str(file)}
         await hub.start(env={**self.environment, **armed})
 
     async def _watch(self, hub: TownHub) -> None:
         while True:
-            await hub.process.wait()
-            hub.deaths += 1
-            hub.url, hub.plan = "", None
+            hub.url = ""
             while not hub.url:
                 try:
                     await self._start(hub)
                 except (AssertionError, TimeoutError):
-                    await hub.process.wait()
+                    # It did not become ready: a store is away, or its plan said so.
+                    if hub.process.returncode is None:
+                        hub.process.kill()
+                    if await hub.process.wait() < 0:
+                        hub.deaths += 1
                     await asyncio.sleep(_AGAIN_SECONDS)
+            await hub.process.wait()
+            hub.deaths += 1
 
     async def close_hub(self, hub: TownHub, number: int = signal.SIGTERM) -> None:
         """End a hub for good."""
         index = self.hubs.index(hub)
         await _cancelled(self._watches.pop(index))
         self.hubs.pop(index)
+        if not hasattr(hub, "process"):
+            return
         if hub.process.returncode is None:
             hub.signal(number)
         await hub.ended(20)

@@ -55,7 +55,8 @@ static void note(char kind, uint64_t inode, uint64_t offset, uint64_t size, cons
 
 static int is_ours(const char *path) {
     const char *folder = getenv("FORGETFUL_FOLDER");
-    return folder && strncmp(path, folder, strlen(folder)) == 0;
+    size_t length = folder ? strlen(folder) : 0;
+    return folder && strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
 /* Whether the descriptor is a file or a folder of ours. */

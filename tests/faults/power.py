@@ -62,7 +62,7 @@ class ForgetfulDisk:
         """What a server's environment needs."""
         return {
             "LD_PRELOAD": str(self._library),
-            "FORGETFUL_FOLDER": f"{self._folder}/",
+            "FORGETFUL_FOLDER": str(self._folder),
             "FORGETFUL_JOURNAL": str(self._journal),
             "FORGETFUL_SLOW": str(self._slow),
         }

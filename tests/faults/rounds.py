@@ -126,7 +126,9 @@ class Round:
             return None
         steps = []
         for point in self._random.sample(list(POINTS), self._random.randint(*STEPS)):
-            actions: list[Action] = ["delay", "lose", "lose", "kill"] + (["again", "again"] if POINTS[point] else [])
+            actions: list[Action] = ["delay", "lose", "lose", "kill"]
+            if POINTS[point]:
+                actions += ["again", "again"]
             # The writer and the screens pass seldom, the kernel often.
             passing = int(self._random.paretovariate(1.0))
             steps.append(Step(point, self._random.choice(actions), passing, self._random.uniform(0.01, 0.4)))

@@ -34,9 +34,9 @@ async def test_a_writer_that_dies_after_its_commit_posts_nothing_twice(town: Tow
 
 async def test_answers_that_are_lost_late_or_asked_for_twice_at_every_point_change_nothing(town: Town) -> None:
     steps = [
-        Step(point, action, passing)
+        step
         for point, may_repeat in POINTS.items()
-        for passing, action in ((2, "lose"), (3, "again" if may_repeat else "delay"))
+        for step in (Step(point, "lose", 2), Step(point, "again" if may_repeat else "delay", 3))
     ]
     await town.open_hub(Plan("", tuple(steps), seed=SEED, delayed=0.05))
     async with traffic(town, f"{SEED}-points", clients=6, watchers=4, drops=0.05) as meanwhile:

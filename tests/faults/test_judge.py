@@ -39,7 +39,8 @@ async def test_the_judge_finds_nothing_where_nothing_is_and_then_names_what_was_
 
     lost, doubled, *_ = [sent for sent in town.log.facts if sent.body["type"] == "receipt"]
     ledger = await asyncpg.connect(town.dsn)
-    await ledger.execute("DELETE FROM hub.event WHERE source = $1 AND id = $2", lost.source, lost.id)
+    for table, id in (("event", "id"), ("movement", "event_id")):
+        await ledger.execute(f"DELETE FROM hub.{table} WHERE source = $1 AND {id} = $2", lost.source, lost.id)
     await ledger.close()
     await forget(town, doubled)
     granted = town.log.add("till-0", "/v1/reservations", {"id": "r-0", "pool": POOL, "lines": []})

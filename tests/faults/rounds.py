@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP
@@ -11,12 +12,14 @@ from statistics import median
 from time import monotonic
 
 from hub.crashpoints import POINTS, Action, Plan, Step
-from tests.faults.judge import Judge, Verdict
+from tests.faults.judge import Verdict
 from tests.faults.power import ForgetfulDisk, why_not
 from tests.faults.stores import OwnPostgres, OwnRedis
 from tests.faults.town import Town, town_over
 from tests.faults.traffic import working
 
+# Whether a running hub makes a Redis anew that lost what it was told.
+HEALS = find_spec("hub.recovery") is not None
 # Faults of one round, and answers between two of them.
 FAULTS = (2, 4)
 ANSWERS = (15, 40)
@@ -99,6 +102,7 @@ class Round:
         self._postgres = postgres
         self._totals = totals
         self._armed = 0
+        self._is_redis_lost = False
 
     async def run(self, dsn: str) -> Verdict:
         """Break the town, let it mend itself, and judge."""
@@ -115,7 +119,10 @@ class Round:
                     self._totals.recoveries.append(monotonic() - began)
                 await meanwhile.goes_on(self._random.randint(*ANSWERS), 60)
                 await meanwhile.ends()
-                verdict = await Judge(town, meanwhile.watchers, self._seed).judge()
+                if self._is_redis_lost:
+                    await meanwhile.judge.settle()
+                    await meanwhile.judge.resend_what_only_redis_had()
+                verdict = await meanwhile.judge.judge()
             self._totals.add(town, verdict, self._seed)
             return verdict
 
@@ -143,6 +150,7 @@ class Round:
             "Postgres killed": self._kill_postgres,
             "Postgres stopped": self._stop_postgres,
             "both stores killed": self._kill_stores,
+            **({"Redis lost": self._lose_redis} if HEALS else {}),
             **({} if why_not() else {"power lost": self._lose_power, "power lost everywhere": self._lose_all_power}),
         }
 
@@ -173,6 +181,15 @@ class Round:
         self._totals.kills += 2
         self._totals.power_losses += 2
         await asyncio.gather(town.redis.start(), self._postgres.start())
+        return monotonic()
+
+    async def _lose_redis(self, town: Town) -> float:
+        """Its disk is lost, and what it alone was told."""
+        self._is_redis_lost = True
+        await town.redis.kill()
+        self._totals.kills += 1
+        await town.redis.empty()
+        await town.redis.start()
         return monotonic()
 
     async def _stop_redis(self, town: Town) -> float:

@@ -57,6 +57,8 @@ async def test_a_redis_that_comes_back_empty_is_rebuilt_and_goes_on(town: Town) 
         await heals(town)
         await meanwhile.goes_on(60)
         # Whoever was told 202 and is named as lost sends again; here all do.
+        await meanwhile.ends()
+        await meanwhile.judge.settle()
         await meanwhile.judge.resend_what_only_redis_had()
 
 
@@ -81,6 +83,8 @@ async def test_a_copy_that_takes_the_place_of_a_killed_redis_lacks_nothing_in_th
         replica.take_over(town.redis)
         await heals(town)
         await meanwhile.goes_on(40)
+        await meanwhile.ends()
+        await meanwhile.judge.settle()
         await meanwhile.judge.resend_what_only_redis_had()
 
 

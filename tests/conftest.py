@@ -79,7 +79,7 @@ async def until_holds(claim: Callable[[], Awaitable[bool]]) -> None:
     ends = monotonic() + PATIENCE_SECONDS
     async with asyncio.timeout(PATIENCE_SECONDS):
         # The clock too, because a client of Redis on Python 3.11 may lose the one cancellation that a timeout sends.
-        while not await claim():  # noqa: ASYNC110
+        while not await claim():
             if monotonic() > ends:
                 raise TimeoutError
             await asyncio.sleep(0.02)

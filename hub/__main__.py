@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from hub.crashpoints import crash
 from hub.faults import Fault
 from hub.settings import check, load, read
 
@@ -64,6 +65,7 @@ def serve(config: Path | None, log_level: str) -> None:
 
     settings = load(config, os.environ)
     _set_up_logs(log_level)
+    crash.arm(os.environ)
 
     async def serve_until_stopped() -> None:
         # Before the start: a hub told to stop meanwhile stops in order as soon as it has started. A cancellation

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Claims
+from hub.crashpoints import crash
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.intake.answers import Telling, answer_to, refusal
@@ -84,9 +85,13 @@ async def _book(
     parts: Parts, claims: Claims, raws: Sequence[bytes | msgspec.Raw], clock_error_ms: int
 ) -> list[Answered]:
     read = [_read(parts, claims, raw, clock_error_ms) for raw in raws]
+    if crash.armed:
+        await crash.at("event read")
     facts = [fact for fact in read if isinstance(fact, Fact)]
     house = parts.house
     outcomes = await parts.booking.book(facts, _allowed(claims))
+    if crash.armed and await crash.at("facts booked"):
+        outcomes = await parts.booking.book(facts, _allowed(claims))
     if parts.house is not house:
         sent = [raw for raw, item in zip(raws, read, strict=True) if isinstance(item, Fact)]
         told = [_read(parts, claims, raw, clock_error_ms) for raw in sent]
@@ -138,6 +143,8 @@ async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:
     seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate)]
     if seqs:
         await parts.watermark.wait(max(seqs), parts.limits.ledger_wait_ms / 1000)
+    if crash.armed:
+        await crash.at("ledger waited for")
 
 
 def _alone(answer: EventAnswer, status: int) -> web.Response:

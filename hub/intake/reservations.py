@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Claims
+from hub.crashpoints import crash
 from hub.domain.command import Fact, Verb
 from hub.domain.holding.hold import Hold, State, reservation_name
 from hub.intake.allocated import etas_of
@@ -130,7 +131,11 @@ async def _asked(parts: Parts, request: Fact, hold: Hold | None = None) -> Hold:
     Raises:
         Stopped: 409, 404 or 400, it was denied.
     """
+    if crash.armed:
+        await crash.at("request read")
     outcome = await parts.requests.ask(request, hold)
+    if crash.armed:
+        await crash.at("request answered")
     match outcome:
         case Granted(seq=seq, hold=hold):
             await parts.watermark.wait(seq, parts.limits.ledger_wait_ms / 1000)

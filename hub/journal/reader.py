@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from hub.crashpoints import crash
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.faults import Fault, Unavailable
 
@@ -121,6 +122,8 @@ class Tail:
         # Redis takes 0 as "for ever"; an id of 0-0 is never used, because epochs start at 1.
         block = block_ms or None
         reply = await asked(_DOING, lambda: self._client.xread({self._key: after}, count=count_max, block=block))
+        if crash.armed and await crash.at("journal read"):
+            reply = await asked(_DOING, lambda: self._client.xread({self._key: after}, count=count_max, block=block))
         found = [(Seq.from_stream_id(stream_id), fields.get(FIELD, b"")) for stream_id, fields in _entries_of(reply)]
         return self._continuous(found)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from hub.crashpoints import crash
 from hub.domain.entry import Seq
 from hub.faults import Fault
 from hub.ledger.rows import (
@@ -142,11 +143,15 @@ async def _write(connection: asyncpg.Connection, after: Seq | None, bookings: Se
     async with connection.transaction():
         if await connection.execute(_MOVE_CURSOR, *cursor) != "UPDATE 1":
             raise CursorMoved(f"The ledger's cursor is not at {after} any more.")
+        if crash.armed:
+            await crash.at("cursor moved")
         await _copy(connection, "event", EVENT_COLUMNS, events)
         await _copy(connection, "movement", MOVEMENT_COLUMNS, movements)
         await _copy(connection, "shown", SHOWN_COLUMNS, shown)
         await _copy(connection, "count_line", COUNT_COLUMNS, counted)
         await _copy(connection, "poison", POISON_COLUMNS, poison)
+        if crash.armed:
+            await crash.at("rows copied")
 
 
 async def _copy(connection: asyncpg.Connection, table: str, types: dict[str, str], rows: list[tuple[Any, ...]]) -> None:

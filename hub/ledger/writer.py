@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 import structlog
 
+from hub.crashpoints import crash
 from hub.domain.entry import PARTITION, Seq
 from hub.faults import Fault, ServerRefused, Unavailable
 from hub.journal.reader import JournalGap, Tail
@@ -36,6 +37,7 @@ BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 5.0
 # How often a journal that does not go on is looked at again.
 HALTED_SECONDS = 3.0
+_STATE = "SELECT epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
 
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
@@ -153,6 +155,8 @@ class LedgerWriter:
     async def _read(self, tail: Tail) -> list[Booking]:
         """The next entries, in slices: what is posted meanwhile goes on between them, and so does everybody else."""
         found, bookings = await tail.read_raw(self._batch_max, BLOCK_MS), list[Booking]()
+        if crash.armed:
+            await crash.at("entries read")
         while len(bookings) < len(found):
             if bookings:
                 await asyncio.sleep(0)
@@ -181,10 +185,9 @@ class LedgerWriter:
     async def _take_up(self) -> None:
         """Read where the ledger is; what it has is told to whoever waits."""
         async with self._link.use("The ledger's cursor cannot be read") as connection:
-            row = await connection.fetchrow(
-                "SELECT epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1",
-                self._partition,
-            )
+            row = await connection.fetchrow(_STATE, self._partition)
+            if crash.armed and await crash.at("cursor read"):
+                row = await connection.fetchrow(_STATE, self._partition)
         if row is None:
             raise ServerRefused("The ledger has not been opened: it has no state.")
         self._epoch, self._cursor = row["epoch"], cursor_of(row, self._partition)
@@ -197,7 +200,11 @@ class LedgerWriter:
         async with self._link.use("The ledger cannot be written") as connection:
             if newest is not None:
                 await self._months.prepare(connection, newest)
+            if crash.armed:
+                await crash.at("entries posting")
             posted = await post(connection, self._cursor, bookings)
+            if crash.armed and await crash.at("entries posted"):
+                posted = await post(connection, self._cursor, bookings)
         self._cursor = posted[-1].seq
         self._watermark.advance(self._cursor)
         if newest is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from websockets.exceptions import ConnectionClosed
 
+from hub.crashpoints import crash
 from hub.domain.shown import PoolsSeen, seen_with
 from hub.faults import Unavailable
 from hub.live.connection import LiveConnection
@@ -216,7 +217,11 @@ class Conversations:
             # The house may have changed since the pool was watched, or since the last stretch.
             if pool not in self._terms.house().pool_index:
                 return
-            self._fanout.learn(pool, await self._stock.read(pool, skus[start : start + step]))
+            some = skus[start : start + step]
+            items = await self._stock.read(pool, some)
+            if crash.armed and await crash.at("snapshot read"):
+                items = await self._stock.read(pool, some)
+            self._fanout.learn(pool, items)
 
     def _carry_out_forget(self, connection: LiveConnection, forget: Forget) -> None:
         self._forget(connection, forget.keys, forget.locations)

@@ -7,6 +7,7 @@ watched is read again, and whoever knew less is told. Nothing is ever replayed.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from hub.crashpoints import crash
 from hub.domain.entry import Seq
 from hub.faults import Unavailable
 from hub.journal.reader import BLOCK_MS_MAX, EntryUnreadable, JournalGap
@@ -50,6 +51,8 @@ class Follower:
                 tail = await self._open_tail()
                 # The tail stands before the read, so that nothing falls between the two.
                 await self._refresh()
+                if crash.armed and await crash.at("state read"):
+                    await self._refresh()
                 wait_seconds = self._limits.retry_seconds
                 await self._follow(tail)
             except (JournalGap, EntryUnreadable):
@@ -87,6 +90,8 @@ class Follower:
             if not batch:
                 continue
             self._fanout.apply(batch)
+            if crash.armed and await crash.at("watchers told"):
+                self._fanout.apply(batch)
             for _, entry in batch:
                 if entry.kind in ABOUT_THE_HOUSE:
                     self._hear(entry)

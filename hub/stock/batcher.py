@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from hub.crashpoints import crash
 from hub.domain.command import Fact
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
@@ -181,7 +182,11 @@ class Batcher:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
+            if crash.armed:
+                await crash.at("batch taken")
             outcomes = await self._call([place.command for place in batch])
+            if crash.armed:
+                await crash.at("batch answered")
         except Fault as fault:
             for place in batch:
                 place.ticket.fail(fault)

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from hub.crashpoints import crash
 from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.entry import Entry, Seq
 from hub.domain.holding.hold import hold_from
@@ -218,7 +219,11 @@ class Kernel:
             )
         )
         try:
+            if crash.armed:
+                await crash.at("kernel called")
             reply = await self._kernel.call(self.client, message.keys, body)
+            if crash.armed and await crash.at("kernel answered"):
+                reply = await self._kernel.call(self.client, message.keys, body)
         except Unavailable as fault:
             self._note_closed(str(fault))
             raise

@@ -16,7 +16,6 @@ from tests.faults.traffic import traffic
 SEED = 14
 HEAL_SECONDS = 12.0
 
-NOT_YET = pytest.mark.xfail(strict=False, reason="a running hub does not heal its Redis from the ledger yet")
 
 
 async def epoch(town: Town) -> int:
@@ -44,7 +43,6 @@ async def replica(town: Town, program: Path) -> AsyncIterator[OwnRedis]:
     shutil.rmtree(folder)
 
 
-@NOT_YET
 async def test_a_redis_that_comes_back_empty_is_rebuilt_and_goes_on(town: Town) -> None:
     """A10."""
     await town.open_hub()
@@ -62,7 +60,6 @@ async def test_a_redis_that_comes_back_empty_is_rebuilt_and_goes_on(town: Town) 
         await meanwhile.judge.resend_what_only_redis_had()
 
 
-@NOT_YET
 async def test_a_copy_that_takes_the_place_of_a_killed_redis_lacks_nothing_in_the_end(
     town: Town, replica: OwnRedis
 ) -> None:

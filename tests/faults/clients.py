@@ -18,6 +18,7 @@ SIGNS = {"receipt": 1, "return": 1, "adjustment": 1, "sale": -1, "sale.voided": 
 ARRAY_MAX = 12
 # What came back as unknown is sent again at once so often; the rest is left to whoever settles in the end.
 AGAIN = 0.5
+PAUSE_SECONDS = 0.05
 REPEATED = 0.1
 
 
@@ -62,12 +63,15 @@ class Client:
     async def _send(self, sent: Sent, hub: TownHub) -> Answer | None:
         answer = await self._town.send(sent, hub)
         while (answer is None or not answer.is_certain) and self._random.random() < AGAIN:
+            await asyncio.sleep(PAUSE_SECONDS)
             answer = await self._town.send(sent, self._town.hub(self._random))
         return answer
 
     async def _send_array(self, hub: TownHub) -> None:
         some = [self._fact() for _ in range(self._random.randint(2, ARRAY_MAX))]
         await self._town.send_array(some, hub)
+        if not some[0].answers:
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _fact(self) -> Sent:
         choose = self._random.choice

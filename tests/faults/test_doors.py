@@ -37,8 +37,8 @@ async def test_screens_that_drop_and_come_back_and_ask_in_the_middle_of_updates_
     two_hubs: Town,
 ) -> None:
     """E1, E3: twelve screens, each cut off after one frame in five, and each time a snapshot races the updates."""
-    async with traffic(two_hubs, f"{SEED}-drops", clients=4, watchers=12, drops=0.2) as meanwhile:
-        await meanwhile.goes_on(250)
+    async with traffic(two_hubs, f"{SEED}-drops", clients=3, watchers=12, drops=0.2) as meanwhile:
+        await meanwhile.goes_on(120)
         await meanwhile.until(lambda: sum(watcher.connections for watcher in meanwhile.watchers) > 60)
 
 
@@ -57,7 +57,7 @@ async def test_a_screen_that_does_not_read_and_one_that_shouts_cost_others_nothi
             client.transport.pause_reading()  # type: ignore[attr-defined]
         flood = asyncio.create_task(shout(loud))
         async with traffic(two_hubs, f"{SEED}-stalled", clients=3, watchers=2) as meanwhile:
-            await meanwhile.goes_on(120)
+            await meanwhile.goes_on(60)
         # The hub cuts it off; until then nothing tells a client that does not read.
         await asyncio.wait_for(flood, 20)
         assert resident_bytes(hub) - before < KEPT_BYTES_MAX

@@ -40,10 +40,10 @@ async def test_a_loss_of_power_takes_nothing_that_was_answered(fragile: Town) ->
     random = Random(SEED)
     async with traffic(fragile, f"{SEED}-power") as meanwhile:
         for _ in range(3):
-            await meanwhile.goes_on(40)
+            await meanwhile.goes_on(25)
             await fragile.redis.lose_power(random)
             await fragile.redis.start()
-        await meanwhile.goes_on(40)
+        await meanwhile.goes_on(25)
 
 
 @pytest.mark.parametrize("promise", ["always", "everysec"])

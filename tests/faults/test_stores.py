@@ -13,10 +13,10 @@ async def test_a_redis_that_is_killed_again_and_again_loses_nothing(two_hubs: To
     """A1."""
     async with traffic(two_hubs, f"{SEED}-killed") as meanwhile:
         for _ in range(3):
-            await meanwhile.goes_on(60)
+            await meanwhile.goes_on(30)
             await two_hubs.redis.kill()
             await two_hubs.redis.start()
-        await meanwhile.goes_on(60)
+        await meanwhile.goes_on(30)
 
 
 async def test_a_redis_that_stands_still_for_longer_than_its_callers_wait_sells_nothing_twice(two_hubs: Town) -> None:

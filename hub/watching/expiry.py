@@ -42,12 +42,15 @@ class ExpiryWatch:
 
     async def run(self) -> None:
         """Give back what is due until cancelled; stores that are away are waited for."""
+        told = ""
         while True:
             try:
                 wait_seconds = await self.look()
+                told = ""
             except Fault as fault:
-                log.warning("what is over is given back later", reason=str(fault))
-                wait_seconds = PAUSE_SECONDS
+                if told != str(fault):
+                    log.warning("what is over is given back later", reason=str(fault))
+                told, wait_seconds = str(fault), PAUSE_SECONDS
             await asyncio.sleep(wait_seconds)
 
     async def look(self) -> float:

@@ -17,7 +17,6 @@ SEED = 14
 HEAL_SECONDS = 12.0
 
 
-
 async def epoch(town: Town) -> int:
     async with town.redis.client() as redis:
         told = await redis.hget("hub:{0}:meta", "epoch")

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 # How often both stores are looked at while nobody notices anything.
 LOOK_SECONDS = 1.0
+# When Postgres comes back, every process that works takes its lock again within a look or two.
+ABANDONED_LOOKS = 5
 # Windows that could not be told yet, for the partition was not open.
 UNTOLD_MAX = 100
 
@@ -72,6 +74,8 @@ class Healing:
         # Told once this process works in the new epoch.
         self.on_healed: Callable[[], None] = lambda: None
         self._untold: list[Window] = []
+        # In a row, at which nobody worked in a newer epoch.
+        self._looks_without = 0
         self._closed = asyncio.Event()
         process.kernel.on_closed = self.look_soon
 
@@ -106,7 +110,7 @@ class Healing:
         meta = await read_meta(kernel.client)
         present = await self._epochs.present(kernel.epoch)
         found = standing(meta, kernel.hub, present.epoch, self._unanswered())
-        if found is Standing.OLDER and not await self._epochs.others_work_in(present.epoch):
+        if found is Standing.OLDER and await self._is_abandoned(present.epoch):
             found = Standing.LOST
         kernel.fence(_WHY.get(found))
         if found is Standing.OLDER:
@@ -117,6 +121,11 @@ class Healing:
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._tell_lost()
+
+    async def _is_abandoned(self, epoch: int) -> bool:
+        """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""
+        self._looks_without = 0 if await self._epochs.others_work_in(epoch) else self._looks_without + 1
+        return self._looks_without >= ABANDONED_LOOKS
 
     def _unanswered(self) -> Seq:
         return Seq(self._process.kernel.epoch, self._process.kernel.floor)

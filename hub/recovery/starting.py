@@ -13,6 +13,7 @@ from hub.stock.partition import read_meta
 # How long a Redis without stock is left to the hubs that run, which have it healed within a second or so.
 PATIENCE_SECONDS = 15.0
 LOOK_SECONDS = 0.2
+ABANDONED_LOOKS = 15
 
 
 async def must_heal(kernel: Kernel, ledger: LedgerState, epochs: Epochs) -> bool:
@@ -22,11 +23,14 @@ async def must_heal(kernel: Kernel, ledger: LedgerState, epochs: Epochs) -> bool
         ServerRefused: a hub that runs works with another Redis.
         Unavailable: a store does not answer.
     """
+    looks_without = 0
     for _ in attempts(PATIENCE_SECONDS):
         found = standing(await read_meta(kernel.client), ledger.hub, ledger.epoch, ledger.next_place)
         if found not in (Standing.LOST, Standing.OLDER):
             return False
-        if not await epochs.others_work_in(ledger.epoch):
+        looks_without = 0 if await epochs.others_work_in(ledger.epoch) else looks_without + 1
+        # Those who work in a newer epoch may have to come back first.
+        if looks_without >= (1 if found is Standing.LOST else ABANDONED_LOOKS):
             return True
         await asyncio.sleep(LOOK_SECONDS)
     raise ServerRefused("Redis lacks the hub's stock, and another hub works with a Redis that has it: use that one")

@@ -257,6 +257,23 @@ async def test_a_redis_behind_the_ledger_is_given_what_it_lacks_at_the_start(
         assert (hub.kernel.epoch, await hub.book(fact)) == (2, [Duplicate(first.seq, ANY)])
 
 
+async def test_a_redis_from_before_a_recovery_is_healed_at_the_start_once_nobody_works_in_a_newer_epoch(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn) as hub:
+        fact = hub.fact("one")
+        [first] = await hub.book(fact)
+        await hub.ledger_has_all()
+    older = await redis_client.hgetall(keys.META)
+    await redis_client.hset(keys.META, "next", 1)
+    async with opened(redis_url, postgres_dsn) as hub:
+        await hub.ledger_has_all()
+    await redis_client.hset(keys.META, mapping=older)
+
+    async with opened(redis_url, postgres_dsn) as hub:
+        assert (hub.kernel.epoch, await hub.book(fact)) == (3, [Duplicate(first.seq, ANY)])
+
+
 def capped() -> HouseSettings:
     online = PoolSettings("online", locations=("LON", "PAR"), cap=3)
     return msgspec.structs.replace(HOUSE, pools=(online, *HOUSE.pools[1:]))

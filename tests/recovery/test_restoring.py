@@ -34,7 +34,7 @@ async def ledger(postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-@settings(at_leisure, max_examples=30)
+@settings(at_leisure, max_examples=12)
 @given(story=stories(happenings) | stocked() | awaited() | travels())
 async def test_what_is_restored_is_what_was_there(
     redis_client: Redis,

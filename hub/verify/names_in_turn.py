@@ -10,8 +10,9 @@ from hub.stock.inspecting import Inspection
 
 # A SKU that changed is looked at again and again for so long.
 RECENT_SECONDS = 300.0
-# SKUs that count as changed lately; beyond it a new one is left to the rounds.
-RECENT_MAX = 2_000
+# SKUs that count as changed lately, as many as have their turn within a minute; beyond it the one that had its turn
+# last is left to the rounds.
+RECENT_MAX = 400
 NAMES_PER_PAGE = 500
 _SKU = list(MOVEMENT_COLUMNS).index("sku")
 
@@ -30,7 +31,7 @@ class RecentSkus:
         for name in names:
             if name not in self._changed_at:
                 if len(self._changed_at) >= RECENT_MAX:
-                    continue
+                    del self._changed_at[self._waiting.pop()]
                 self._waiting.appendleft(name)
             self._changed_at[name] = now
 

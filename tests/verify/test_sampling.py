@@ -173,13 +173,13 @@ def test_what_changed_last_is_looked_at_first_and_then_in_turn(monkeypatch: pyte
     for name in "ABCDE":
         recent.note([name])
 
-    assert recent.take(2) == ["D", "C"]
-    assert recent.take(3) == ["B", "A", "D"]
+    assert recent.take(2) == ["E", "D"]
+    assert recent.take(3) == ["C", "B", "E"]
     now = 200.0
-    recent.note("A")
+    recent.note(["B"])
     now = 400.0
-    assert recent.take(9) == ["A"]
-    assert recent.take(9) == ["A"]
+    assert recent.take(9) == ["B"]
+    assert recent.take(9) == ["B"]
 
 
 @pytest.mark.parametrize(("worked", "pause"), [(0.0, 0.5), (0.004, 0.5), (0.1, 9.9)])

@@ -66,6 +66,7 @@ KERNEL = (
     "refresh",
     "describe",
     "lapsing",
+    "repairing",
     "packing",
     "telling",
     "kernel",

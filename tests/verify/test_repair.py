@@ -1,6 +1,7 @@
 """What somebody's hand damaged is set right by one visible entry for each SKU, or it is said why not."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from hub.commands.verify import repaired
 from hub.domain.articles import Catalogue
 from hub.domain.entry import FIELD, Entry, decode_entry
+from hub.domain.pools import View
 from hub.domain.position import Position
 from hub.domain.repairing import BLOCKING, REPAIRABLE, MendedPlace, advice
 from hub.domain.verifying import KINDS
@@ -109,16 +111,21 @@ async def test_the_entry_says_where_and_by_how_much(hand: Hand, mender: Mender) 
     ]
 
 
+async def shown(hand: Hand) -> View:  # noqa: F811
+    packed: Any = await hand.redis.hget(keys.sku("BAG"), "p:online")
+    return decode_view(packed)
+
+
 async def test_a_shown_value_that_went_back_goes_on_behind_what_screens_saw(
     hand: Hand,  # noqa: F811
     mender: Mender,
 ) -> None:
-    before = decode_view(await hand.redis.hget(keys.sku("BAG"), "p:online") or b"")  # type: ignore[misc]
+    before = await shown(hand)
     await hand.view("BAG", "online", changes=1)
 
     await mender.repair(await mender.verify())
 
-    after = decode_view(await hand.redis.hget(keys.sku("BAG"), "p:online") or b"")  # type: ignore[misc]
+    after = await shown(hand)
     assert (after.changes, after.available) == (before.changes + 1, before.available)
 
 

@@ -212,16 +212,17 @@ def drop_parked(source: str, event_id: str, config: Path | None, url: str | None
 @_CONFIG
 @click.option("--sku", "skus", multiple=True, help="Of positions check only this SKU's; repeat; none given: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def verify(config: Path | None, skus: tuple[str, ...], as_json: bool) -> None:
+@click.option("--repair", is_flag=True, help="Set Redis to what the ledger says, where that can be done, and say so.")
+def verify(config: Path | None, skus: tuple[str, ...], as_json: bool, repair: bool) -> None:
     """Check that Redis, the ledger and what pools show agree, and name what does not.
 
-    The hub may run, or be stopped. Nothing is changed. Exit code 0: nothing is wrong; 1: something is; 2: not
-    everything could be checked.
+    The hub may run, or be stopped. Nothing is changed without --repair. Exit code 0: nothing is wrong, or nothing is
+    any more; 1: something is; 2: not everything could be checked.
     """
     from hub.commands.verify import run_verify  # noqa: PLC0415
 
     _set_up_logs("warning")
-    sys.exit(_run(run_verify(config, os.environ, skus, as_json=as_json)))
+    sys.exit(_run(run_verify(config, os.environ, skus, as_json=as_json, repair=repair)))
 
 
 @main.command()

@@ -95,6 +95,7 @@ class Hub:
         self._run("watch over holds", self._stores.expiry.run())
         self._run("watch over what waits", self._stores.waits.run())
         self._run("watch over what is set aside", self._stores.set_aside.run())
+        self._run("sampling", self._stores.sampling.run())
         self._run("closing of counts", self._stores.closer.run())
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
@@ -223,6 +224,8 @@ class Hub:
             self._metrics.reservations_live.set(self._stores.expiry.live)
             self._metrics.stale_sources.set(len(self._stores.sources.stale))
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
+            self._metrics.verify_findings.set(self._stores.sampling.findings)
+            self._metrics.verify_round_seconds.set(self._stores.sampling.rounds.seconds)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)

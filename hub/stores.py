@@ -39,6 +39,7 @@ from hub.ledger.recent import RecentAccuracy
 from hub.ledger.rows import Booking as Posted
 from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
+from hub.ledger.sums import Sums
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.recovery.healing import Healing, Process
@@ -56,6 +57,7 @@ from hub.stock.described import Described
 from hub.stock.describing import Describing
 from hub.stock.earlier import Earlier
 from hub.stock.held import Held
+from hub.stock.inspecting import Inspection
 from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
@@ -63,6 +65,8 @@ from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
+from hub.verify.looking import Running
+from hub.verify.sampling import Sampling
 from hub.watching.expiry import ExpiryWatch
 from hub.watching.set_aside import SetAsideWatch
 from hub.watching.sources import SourceWatch
@@ -115,6 +119,7 @@ class Stores:
         self.booking = self._booking(exits, reader, dsn)
         self._open_reports(exits, dsn)
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
+        self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports = self._imports(exits, redis_url, dsn)
         self.writer = self._writer(exits, redis_url, dsn)
@@ -241,8 +246,16 @@ class Stores:
         memory = SetAsideMemory(self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
         return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
 
+    def _sampling(self, exits: AsyncExitStack, dsn: str) -> Sampling:
+        sums = Sums(Link(dsn, "sampling"))
+        exits.push_async_callback(sums.aclose)
+        running = Running(self.kernel, self.current, self.described, self.watermark)
+        tell, note = (lambda fact: self.batcher.submit([fact])), self._metrics.verify_sampled.inc
+        return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note)
+
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))
+        self.sampling.recent.hear(posted)
         if any(booking.doubled or booking.poison for booking in posted):
             self.set_aside.note()
 

@@ -86,6 +86,19 @@ class Metrics:
             "Reservations whose units this process gave back because their time was over.",
             registry=self.registry,
         )
+        self.verify_findings = Gauge(
+            "hub_verify_findings",
+            "What differs in stock, as the sampling found and confirmed it.",
+            registry=self.registry,
+        )
+        self.verify_sampled = Counter(
+            "hub_verify_sampled_total", "SKUs that the sampling compared.", registry=self.registry
+        )
+        self.verify_round_seconds = Gauge(
+            "hub_verify_round_seconds",
+            "How long the sampling takes for all SKUs: the last round, or the present one if longer.",
+            registry=self.registry,
+        )
         self.stale_sources = Gauge(
             "hub_stale_sources", "Sources that are silent for longer than usual.", registry=self.registry
         )

@@ -3,25 +3,34 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 from hub.domain.articles import Catalogue
+from hub.domain.repairing import BLOCKING, advice
 from hub.embedded.servers import join_or_start
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
 from hub.ledger.sums import COMMAND_SECONDS, Sums
 from hub.settings import Settings, load
+from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
+from hub.stock.kernel import Kernel
+from hub.verify.following import PATIENCE_SECONDS, Following
+from hub.verify.repairing import Repairing
+from hub.verify.report import Report
 from hub.verify.verification import Verification
 
 # Positions between two words about how far it is.
 PROGRESS_POSITIONS = 50_000
 
 
-async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequence[str], *, as_json: bool) -> int:
-    """Verify a hub and print what was found; the answer is the exit code.
+async def run_verify(
+    config: Path | None, environ: Mapping[str, str], skus: Sequence[str], *, as_json: bool, repair: bool = False
+) -> int:
+    """Verify a hub, perhaps repair it and verify it again, and print what was found; the answer is the exit code.
 
     Raises:
         Fault: the hub cannot be checked.
@@ -33,11 +42,42 @@ async def run_verify(config: Path | None, environ: Mapping[str, str], skus: Sequ
         exits.push_async_callback(client.aclose)
         sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
         exits.push_async_callback(sums.aclose)
-        described = Described(client, Catalogue())
-        verification = Verification(Inspection(client), sums, described, is_live=is_live, on_progress=_Progress())
-        report = await verification.run(skus)
+        inspection = Inspection(client)
+
+        async def verified() -> Report:
+            described = Described(client, Catalogue())
+            verification = Verification(inspection, sums, described, is_live=is_live, on_progress=_Progress())
+            return await verification.run(skus)
+
+        report = await verified()
+        if repair and report.total:
+            for sentence in await repaired(inspection, sums, report, is_live=is_live):
+                click.echo(sentence, err=as_json)
+            report = await verified()
+            for kind in sorted(report.kinds):
+                click.echo(f"left: {kind}: {advice(kind)}", err=as_json)
     click.echo(report.json() if as_json else report.text())
     return report.exit_code
+
+
+async def repaired(inspection: Inspection, sums: Sums, report: Report, *, is_live: bool) -> list[str]:
+    """Repair what a verification found and can be repaired; a line for each SKU, or why nothing was done.
+
+    Raises:
+        Fault: a store does not answer, or takes nothing.
+    """
+    if blocking := sorted(BLOCKING & report.kinds.keys()):
+        return [f"nothing was repaired, for the ledger's sums may not be the truth: {', '.join(blocking)}"]
+    client = inspection.client
+    kernel, described = Kernel(client), Described(client, Catalogue())
+    await described.load()
+    current = CurrentHouse(client, kernel, described.catalogue)
+    following = Following(inspection, sums, Report(), is_live=is_live, patience_seconds=PATIENCE_SECONDS)
+    ledger = await following.state()
+    await current.reopen(UUID(ledger.hub), ledger.epoch)
+    _, journal = await inspection.partition()
+    following.journal_from = journal.first
+    return await Repairing(inspection, sums, following, kernel, current).run(report.findings)
 
 
 async def stores_of(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:

@@ -136,7 +136,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     format: int
     # `fact`, `parked`, `dismissed` (not waited for any more), `conflict`, `closed` (a count), `refresh` (views
     # recomputed), `sku` (described), `alert` (raised by the hub itself), `reversal` (of what was applied twice),
-    # `lapsed` (forgotten, for it had waited too long), `request` (about a reservation) or `rules` (the house changed).
+    # `repair` (set to what the ledger says), `lapsed` (forgotten, for it had waited too long), `request` (about a
+    # reservation) or `rules` (the house changed).
     kind: str
     # The event's type; empty for those of the hub's own.
     type: str
@@ -161,7 +162,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     records: tuple[SetRecord, ...] = ()
     counted: tuple[Counted, ...] = ()
     # What the event is about, where another may name the same: the event id of the sale that is voided, the transfer,
-    # the purchase order; the SKU in a `refresh` or `sku`; in a `closed` the entry that opened the count; in a
+    # the purchase order; the SKU in a `refresh`, `repair` or `sku`; in a `closed` the entry that opened the count; in a
     # `reversal` the entry that is taken back; in a `lapsed` the field of the record.
     about: str = ""
     # Of `parked`, where all names are known: what there is no room for, and the locations that the sender may touch

@@ -166,7 +166,7 @@ def _of_skus(entry: _Entry) -> Iterator[Setting]:
         if record.table == _EXPECTED:
             rules[record.field] = None
     # What was computed anew may have come out as it was; a description computes only what was booked before.
-    if entry.kind == "refresh" or (entry.kind == "sku" and entry.about in entry.skus):
+    if entry.kind in ("refresh", "repair") or (entry.kind == "sku" and entry.about in entry.skus):
         rules[entry.about] = None
     for sku in rules:
         yield SKU + sku, b"r", b"%d" % entry.rules_version

@@ -155,8 +155,11 @@ class _Attempt:
         assert before.last is not None
         if any(place is not None and place > before.last for place in (ledger.cursor, answered)):
             return False
-        tail = Tail(self._client, keys.JOURNAL, None)
-        return ledger.cursor is None or await continues(self._link, tail, ledger.cursor) is not False
+        if ledger.cursor is None:
+            return True
+        here = await continues(self._link, Tail(self._client, keys.JOURNAL, None), ledger.cursor)
+        # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.
+        return here is True or (here is None and ledger.cursor.epoch != before.epoch)
 
     async def _drain(self, before: Partition, ledger: Standing) -> tuple[int, Seq | None]:
         """Post what the journal has beyond the ledger; how many entries, and the journal's end if some were not."""

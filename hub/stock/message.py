@@ -1,11 +1,13 @@
 """What is sent to the kernel's script: commands, and the keys, profiles and sights that they share."""
 
+import hashlib
 from typing import ClassVar
 
 import msgspec
 
 from hub.domain.articles import Article
-from hub.domain.command import ORDER_VERBS, REQUESTS, Fact, Line, Selling, Transfer
+from hub.domain.command import ORDER_VERBS, OWN_SOURCE, REQUESTS, Fact, Line, Selling, Transfer
+from hub.domain.repairing import MendedPlace
 from hub.domain.rules import House, Profile
 from hub.stock import keys
 
@@ -41,6 +43,21 @@ class Lapse(msgspec.Struct, frozen=True):
     field: str
 
 
+class Repair(msgspec.Struct, frozen=True):
+    """Set positions of a SKU to what the ledger's movements make, unless they changed, and all its views to the rules.
+
+    `hub.domain.repairing` says what they must be. Nothing is moved.
+    """
+
+    sku: str
+    # How the entry is told from others; and what was found, canonical JSON.
+    id: str
+    payload: str
+    places: tuple[MendedPlace, ...] = ()
+    # By pool: how often the shown value had changed by the ledger.
+    changes: tuple[tuple[str, int], ...] = ()
+
+
 class Dismiss(msgspec.Struct, frozen=True):
     """Say that a parked event is not waited for any more."""
 
@@ -52,7 +69,7 @@ class Dismiss(msgspec.Struct, frozen=True):
     payload: str
 
 
-Command = Fact | Refresh | Describe | Lapse | Dismiss
+Command = Fact | Refresh | Describe | Lapse | Repair | Dismiss
 
 
 class Message:
@@ -76,6 +93,8 @@ class Message:
             return ("refresh", *_OF_NO_SOURCE, [line], None)
         if isinstance(command, Describe):
             return self._describe(command)
+        if isinstance(command, Repair):
+            return self._repair(command)
         if isinstance(command, Lapse):
             return ("lapse", *_OF_NO_SOURCE, [], [command.table, command.field])
         if isinstance(command, Dismiss):
@@ -144,6 +163,15 @@ class Message:
         ]
         return ("describe", *_OF_NO_SOURCE, [line], [article, *of_aliases])
 
+    def _repair(self, command: Repair) -> tuple[object, ...]:
+        line = self._whole_line(command.sku, self._house.profile(command.sku), self._house.revision(command.sku))
+        places = [
+            [self._key(keys.skus_at(each.location)), each.location, sha1(each.before), each.after, each.units]
+            for each in command.places
+        ]
+        told = ("repaired", OWN_SOURCE, command.id, "", 0, 0, 1, command.payload, "", 0)
+        return ("repair", *told, [line], [places, command.changes])
+
     def _key(self, key: str) -> int:
         index = self._key_at.get(key)
         if index is None:
@@ -165,6 +193,11 @@ class Message:
             self.sights.append([number for pair in profile.sight(location) for number in pair])
             index = self._sight_at[id(profile), location] = len(self.sights)
         return index
+
+
+def sha1(packed: bytes) -> str:
+    """As Redis's scripts make it; they cannot be sent bytes that are no text."""
+    return hashlib.sha1(packed, usedforsecurity=False).hexdigest()
 
 
 def _names_a_hold(fact: Fact) -> bool:

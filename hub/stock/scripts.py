@@ -67,6 +67,7 @@ KERNEL = (
     "refresh",
     "describe",
     "lapsing",
+    "repairing",
     "packing",
     "telling",
     "kernel",

@@ -5,11 +5,11 @@ ledger is asked for the sums up to that place, once it has everything before it.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from time import monotonic
 
 from hub.domain.entry import Seq
-from hub.domain.verifying import TRANSIT, Balances, Finding, RawSku, check_positions, read_sku, readable
+from hub.domain.verifying import TRANSIT, Balances, Finding, RawSku, readable
 from hub.domain.verifying_order import (
     Ledger,
     check_entries,
@@ -18,13 +18,12 @@ from hub.domain.verifying_order import (
     check_transfer,
     skus_of_transfer,
 )
-from hub.domain.verifying_views import Rules, check_views
 from hub.faults import ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.described import Described
 from hub.stock.held_moments import HeldMoments
-from hub.stock.inspecting import Batch, Inspection
+from hub.stock.inspecting import Inspection
 from hub.stock.remembered import Remembering
 from hub.verify.following import PATIENCE_SECONDS, Following, LedgerBehind
 from hub.verify.held_house import HeldHouse
@@ -34,14 +33,13 @@ from hub.verify.open_counts import OpenCountCheck
 from hub.verify.records import RecordCheck
 from hub.verify.report import Report
 from hub.verify.seen import SeenCheck
+from hub.verify.skus import SkuCheck
 from hub.verify.travelling import TravelCheck
 
 SKUS_PER_BATCH = 500
 # Redis answers nobody else while it reads a batch, so where SKUs have many positions a batch has fewer of them.
 POSITIONS_PER_BATCH = 5_000
 TRANSFERS_PER_BATCH = 50
-# Reads of one batch, while the house is exchanged or SKUs are described.
-TRIES_MAX = 3
 # Entries that are compared byte for byte.
 NEWEST_ENTRIES = 1_000
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
@@ -74,6 +72,7 @@ class Verification:
         self._names_of_skus = NameCheck(remembering, report)
         moments = HeldMoments(inspection.client)
         self._holds = HoldCheck(remembering, moments, report)
+        self._skus = SkuCheck(inspection, sums, self._house, self._following, self._holds, report)
         self._travelling = TravelCheck(remembering, moments, report)
         # Nobody closes the counts of a hub that is stopped.
         self._counts = OpenCountCheck(remembering, report, patience_seconds=patience_seconds) if is_live else None
@@ -181,41 +180,24 @@ class Verification:
             size = max(1, min(SKUS_PER_BATCH, POSITIONS_PER_BATCH * len(batch) // max(1, positions)))
             self._on_progress(self._report.positions)
 
-    async def _read_batch(self, names: Sequence[str]) -> Batch:
-        """Read a batch by the house of that moment; where it was just exchanged, once more."""
-        for _ in range(TRIES_MAX):
-            batch = await self._inspection.skus(names)
-            if await self._house.fits(batch.meta, batch.skus):
-                break
-        return batch
-
     async def _check_batch(self, names: Sequence[str]) -> int:
-        batch = await self._read_batch(names)
-        balances = await self._balances(names, batch.before)
-        changes = await self._sums.changes(names, batch.before)
-        rules = self._house.rules(batch.meta)
-        others = {raw.name for raw in self._house.not_as_described(batch.skus)}
-        detail = "it is described otherwise than what its views were computed by"
-        self._report.add(Finding("description_differs", detail, name) for name in others)
+        batch, balances = await self._skus.check(names)
         by_location: dict[str, list[str]] = {}
         for raw in batch.skus:
-            known_rules = rules if raw.name not in others else Rules(rules.version, None)
-            self._check_sku(raw, balances.get(raw.name, {}), known_rules, changes.get(raw.name, {}))
+            self._note(raw, balances.get(raw.name, {}))
             # A scan may give a name twice, and then its positions would count twice.
             if (digest := hash(raw.name)) not in self._met_skus:
                 self._met_skus.add(digest)
-                for location in raw.positions:
-                    by_location.setdefault(readable(location), []).append(raw.name)
-        await self._check_members(by_location)
-        await self._holds.check_reserved(batch.skus)
+                for packed in raw.positions:
+                    by_location.setdefault(readable(packed), []).append(raw.name)
+        self._met.update({location: len(skus) for location, skus in by_location.items()})
+        self._met.subtract(await self._skus.check_members(by_location))
+        await self._skus.check_reserved(batch.skus)
         await self._records.check_expected(batch.skus, batch.before)
         return sum(len(raw.positions) for raw in batch.skus)
 
-    def _check_sku(self, raw: RawSku, balances: Balances, rules: Rules, known: Mapping[str, int]) -> None:
-        sku, found = read_sku(raw)
-        if not raw.unreadable:
-            found += check_positions(sku, balances) + check_views(sku, rules, known)
-        self._report.add(found)
+    def _note(self, raw: RawSku, balances: Balances) -> None:
+        """Count a SKU that was compared, and remember its units in transit."""
         # A name of another SKU, or one that is only described, is no stock.
         self._report.skus += bool(raw.positions or raw.views or balances)
         self._report.positions += len(raw.positions)
@@ -223,14 +205,6 @@ class Verification:
             if units and bucket.startswith(TRANSIT) and self._in_transit_count < IN_TRANSIT_MAX:
                 self._in_transit.setdefault(bucket.removeprefix(TRANSIT), set()).add(raw.name)
                 self._in_transit_count += 1
-
-    async def _check_members(self, by_location: Mapping[str, Sequence[str]]) -> None:
-        for location, skus in by_location.items():
-            self._met[location] += len(skus)
-        for sku, location in await self._inspection.not_members(by_location):
-            self._met[location] -= 1
-            detail = "the SKU has a position here, but the location's set does not name it"
-            self._report.add([Finding("place_lacks_sku", detail, sku, location)])
 
     async def _check_places(self) -> None:
         """Each SKU that a location's set names must have a position there."""
@@ -274,12 +248,3 @@ class Verification:
                     of_transfer[sku] = of_transfer.get(sku, 0) + units
         for transfer, packed in zip(transfers, records, strict=True):
             self._report.add(check_transfer(transfer, packed, moved.get(transfer, {})))
-
-    async def _balances(self, names: Sequence[str], before: Seq) -> dict[str, dict[tuple[str, str], int]]:
-        """By SKU: the sums of the ledger, and of what the journal has beyond a ledger that stands."""
-        balances = await self._sums.balances(names, await self._following.reaches(before))
-        for name in names:
-            for place, units in self._following.rest.get(name, {}).items():
-                of_sku = balances.setdefault(name, {})
-                of_sku[place] = of_sku.get(place, 0) + units
-        return balances

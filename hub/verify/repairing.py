@@ -1,0 +1,87 @@
+"""Set right what a verification found in Redis: positions by the ledger's sums, views by the rules, lists of SKUs.
+
+One visible entry for each SKU: kind `repair`, reason `verify`, what was found, and the alert `repaired` by location.
+The hub may go on selling: a position that changed since it was read is read again.
+"""
+
+from collections.abc import Sequence
+
+from hub.domain.entry import Seq
+from hub.domain.repairing import REPAIRABLE, advice, mended_places, payload_of
+from hub.domain.verifying import Finding, read_sku
+from hub.faults import Unavailable
+from hub.ledger.sums import Sums
+from hub.stock.current_house import CurrentHouse
+from hub.stock.inspecting import Inspection
+from hub.stock.kernel import Kernel, RulesChanged
+from hub.stock.message import Repair
+from hub.stock.outcome import Applied, LookAgain, Stale
+from hub.verify.following import Following
+
+TRIES_MAX = 10
+
+
+class Repairing:
+    """Repairs of one partition, whose house and epoch its kernel is bound to."""
+
+    def __init__(
+        self, inspection: Inspection, sums: Sums, following: Following, kernel: Kernel, current: CurrentHouse
+    ) -> None:
+        self._inspection = inspection
+        self._sums = sums
+        self._following = following
+        self._kernel = kernel
+        self._current = current
+
+    async def run(self, findings: Sequence[Finding]) -> list[str]:
+        """Repair every SKU that has something repairable among the findings; answers a line for each.
+
+        Raises:
+            LedgerBehind: what the ledger lacks cannot be had.
+            Unavailable, ServerRefused: a store does not answer, or takes nothing.
+        """
+        by_sku: dict[str, list[Finding]] = {}
+        for finding in findings:
+            if finding.sku and finding.kind in REPAIRABLE:
+                by_sku.setdefault(finding.sku, []).append(finding)
+        # What was remembered of a lost position beside its units (fences, counts) only all entries together know.
+        lost = {finding.sku for finding in findings if finding.kind == "position_not_in_redis"}
+        told = [f"{sku}: not repaired: a position is lost; {advice('')}" for sku in by_sku if sku in lost]
+        return told + [await self._repair(sku, found) for sku, found in by_sku.items() if sku not in lost]
+
+    async def _repair(self, sku: str, found: Sequence[Finding]) -> str:
+        why = "it changed each time that it was looked at; try again"
+        for _ in range(TRIES_MAX):
+            try:
+                [outcome] = await self._kernel.call([await self._command(sku, found)], self._current.house)
+            except RulesChanged:
+                await self._current.catch_up()
+                continue
+            if isinstance(outcome, Applied):
+                alerts = [f"{alert.quantity} at {alert.location}" for alert in outcome.alerts if alert.location]
+                return f"{sku}: repaired by {outcome.seq}" + (f", units: {', '.join(alerts)}" if alerts else "")
+            if isinstance(outcome, Stale):
+                why = "it is described anew; try again"
+            elif not isinstance(outcome, LookAgain):
+                why = f"{getattr(outcome, 'why', '') or type(outcome).__name__}; {advice('')}"
+                break
+        return f"{sku}: not repaired: {why}"
+
+    async def _command(self, sku: str, found: Sequence[Finding]) -> Repair:
+        batch = await self._inspection.skus([sku])
+        balances = (await self._sums.balances([sku], await self._following.reaches(batch.before))).get(sku, {})
+        for place, units in self._following.rest.get(sku, {}).items():
+            balances[place] = balances.get(place, 0) + units
+        if batch.meta.epoch != self._kernel.epoch:
+            raise Unavailable("the partition was healed meanwhile")
+        [raw] = batch.skus
+        known, _ = read_sku(raw)
+        listed = [finding.location for finding in found if finding.kind == "place_lacks_sku"]
+        changes = (await self._sums.changes([sku], batch.before)).get(sku, {})
+        id = f"repaired:{_place(batch.before)}:{sku}"
+        places = mended_places(raw, known, balances, listed)
+        return Repair(sku, id, payload_of(found, batch.before), tuple(places), tuple(changes.items()))
+
+
+def _place(before: Seq) -> str:
+    return before.stream_id

@@ -1,0 +1,172 @@
+"""Look at the stock of a running hub all the time, a little at a time: what a verification would find, within a minute.
+
+The path of one finding: a SKU is read and compared → it differs → it is read again, and still does → a log line, a
+metric, an alert in the journal, once as long as it lasts. A difference that is gone is told no more. Nothing is
+changed but for the alert.
+
+The time that a look takes, Redis's and the ledger's with it, is at most 1 % of all time: whatever it took, the pause
+after it is 99 times as long. Waiting for the ledger to follow is no work and does not count.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from hashlib import blake2b
+from time import monotonic, time
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.remembering import DAY_MS
+from hub.domain.verifying import Finding
+from hub.faults import Fault
+from hub.ledger.sums import Sums
+from hub.stock.inspecting import Inspection
+from hub.verify.looking import Looking, Running
+from hub.verify.names_in_turn import RecentSkus, Rounds
+
+log = structlog.get_logger()
+
+STOCK_DIFFERS = "stock_differs"
+# After a store was away.
+RETRY_SECONDS = 2.0
+SKUS_PER_LOOK = 40
+# Redis answers nobody else while it reads, so where SKUs have many positions a look has fewer of them.
+POSITIONS_PER_LOOK = 500
+# Of each look, for what is known to differ, to see whether it still does.
+WRONG_PER_LOOK = 5
+# SKUs that are known to differ; beyond it others are not remembered.
+WRONG_MAX = 1_000
+_ABOUT_CHARACTERS_MAX = 300
+
+
+class Pace(NamedTuple):
+    """How much of the time looks may take."""
+
+    # Of one core.
+    share: float = 0.01
+    # Between two looks, at least.
+    pause_seconds: float = 0.5
+
+    def pause_after(self, worked_seconds: float) -> float:
+        """How many seconds to rest after so much work."""
+        return max(self.pause_seconds, worked_seconds * (1 / self.share - 1))
+
+
+PACE = Pace()
+
+
+class Sampling:
+    """The watch over what one partition holds, by one process."""
+
+    def __init__(
+        self,
+        inspection: Inspection,
+        sums: Sums,
+        running: Running,
+        *,
+        raise_alert: Callable[[Fact], Awaitable[object]],
+        on_sampled: Callable[[int], None] = lambda skus: None,
+        pace: Pace = PACE,
+    ) -> None:
+        self._looking = Looking(inspection, sums, running)
+        self.rounds = Rounds(inspection, sums, monotonic)
+        self.recent = RecentSkus(monotonic)
+        self._raise_alert = raise_alert
+        self._on_sampled = on_sampled
+        self._pace = pace
+        self._size = SKUS_PER_LOOK
+        # By SKU: what differs, confirmed, and which of it was told.
+        self._wrong: dict[str, list[Finding]] = {}
+        self._told: set[tuple[str, str, str, str]] = set()
+
+    @property
+    def findings(self) -> int:
+        """What differs, as far as is known now; for metrics."""
+        return sum(len(found) for found in self._wrong.values())
+
+    async def run(self) -> None:
+        """Look until cancelled; stores that are away are waited for."""
+        while True:
+            began = monotonic()
+            try:
+                worked_seconds = await self.look()
+            except Fault as fault:
+                log.debug("what is stored is looked at later", reason=str(fault))
+                worked_seconds = monotonic() - began
+                await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._pace.pause_after(worked_seconds))
+
+    async def look(self) -> float:
+        """Look at the next SKUs, and tell what is new; answers how many seconds it worked.
+
+        Raises:
+            Fault: a store is away, or the ledger lags; what was not looked at comes in the next round.
+        """
+        began = monotonic()
+        wrong = list(self._wrong)[:WRONG_PER_LOOK]
+        recent = self.recent.take(max(1, self._size // 2))
+        cold = await self.rounds.take(max(1, self._size - len(recent)))
+        names = list(dict.fromkeys([*wrong, *recent, *cold]))
+        if not names:
+            return monotonic() - began
+        idle_seconds = await self._look_at(names)
+        return monotonic() - began - idle_seconds
+
+    async def _look_at(self, names: Sequence[str]) -> float:
+        look = await self._looking.look(names)
+        idle_seconds, found = look.idle_seconds, look.report.findings
+        if found:
+            # By now it may be otherwise; what is the same twice is no chance.
+            again = await self._looking.look(list(dict.fromkeys(finding.sku for finding in found)))
+            idle_seconds += again.idle_seconds
+            places = {finding.place for finding in found}
+            found = [finding for finding in again.report.findings if finding.place in places]
+        self._size = max(1, min(SKUS_PER_LOOK, POSITIONS_PER_LOOK * len(names) // max(1, look.positions)))
+        self._on_sampled(len(names))
+        # Where not all could be compared, nothing is known to be right again.
+        self._remember(found, () if look.report.unchecked else names)
+        for finding in found:
+            await self._tell(finding)
+        return idle_seconds
+
+    def _remember(self, found: Iterable[Finding], looked_at: Iterable[str]) -> None:
+        by_sku: dict[str, list[Finding]] = {}
+        for finding in found:
+            by_sku.setdefault(finding.sku, []).append(finding)
+        for name in {*looked_at, *by_sku}:
+            before = self._wrong.pop(name, [])
+            now = by_sku.get(name, [])
+            self._told.difference_update({finding.place for finding in before} - {finding.place for finding in now})
+            # Put last, so that the others have their turn.
+            if now and len(self._wrong) < WRONG_MAX:
+                self._wrong[name] = now
+
+    async def _tell(self, finding: Finding) -> None:
+        if finding.place in self._told or finding.sku not in self._wrong:
+            return
+        about = {key: value for key, value in msgspec.to_builtins(finding).items() if value}
+        log.error("what is stored differs", **about)
+        await self._raise_alert(alert_of(finding, int(time() * 1000)))
+        self._told.add(finding.place)
+
+
+def alert_of(finding: Finding, now_ms: int) -> Fact:
+    """The command that tells a finding; the same one is told once a day, by whichever process."""
+    payload = msgspec.json.encode(finding).decode()
+    digest = blake2b(payload.encode(), digest_size=16).hexdigest()
+    about = " ".join(name for name in (finding.sku, finding.location, finding.pool) if name).replace("\0", " ")
+    return Fact(
+        verb="alert",
+        type=STOCK_DIFFERS,
+        source=OWN_SOURCE,
+        # Ids are remembered for longer than a day, so none comes again once it is forgotten.
+        id=f"{STOCK_DIFFERS}:{now_ms // DAY_MS}:{digest}",
+        hash=digest,
+        time_ms=now_ms,
+        stated_ms=now_ms,
+        ledger_checked=True,
+        payload=payload,
+        detail=Raising(about[:_ABOUT_CHARACTERS_MAX] or finding.kind, 1),
+    )

@@ -106,10 +106,12 @@ class Healing:
             ServerRefused: somebody has to do something about a store.
         """
         kernel = self._process.kernel
+        # What is answered while Redis is asked it need not have told.
+        unanswered = self._unanswered()
         # Redis first: an epoch is raised in the ledger first.
         meta = await read_meta(kernel.client)
         present = await self._epochs.present(kernel.epoch)
-        found = standing(meta, kernel.hub, present.epoch, self._unanswered())
+        found = standing(meta, kernel.hub, present.epoch, unanswered)
         if found is Standing.OLDER and await self._is_abandoned(present.epoch):
             found = Standing.LOST
         kernel.fence(_WHY.get(found))

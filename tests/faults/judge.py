@@ -165,14 +165,16 @@ class Judge:
             return not left
 
         await until(are_told_again, SETTLE_SECONDS)
+        is_healed = await self._epoch() > 1
         # A denial is no entry: a Redis made anew from the ledger does not know it.
-        forgotten = {(_DENIED, "granted")} if await self._epoch() > 1 else set()
+        forgotten = {(_DENIED, "granted")} if is_healed else set()
         for sent, (first, _) in firsts.items():
+            answers = _since_lost(sent) if is_healed else sent.answers
             verdict.retold += [
-                f"{sent.id} was told {_gist(first)} and then {_gist(answer)}"
-                for answer in sent.answers[1:]
-                if first is not None and _gist(answer) != _gist(first)
-                if (_gist(first), _gist(answer)) not in forgotten
+                f"{sent.id} was told {_gist(answers[0])} and then {_gist(answer)}"
+                for answer in answers[1:]
+                if first is not None and _gist(answer) != _gist(answers[0])
+                if (_gist(answers[0]), _gist(answer)) not in forgotten
             ]
 
     async def _epoch(self) -> int:
@@ -312,6 +314,13 @@ def _is_done(sent: Sent, verb: str) -> bool:
 def _is_repeatable(sent: Sent) -> bool:
     """Changes of reservations are not asked for once more: what they were about has gone on."""
     return sent.is_fact or sent.path == "/v1/reservations"
+
+
+def _since_lost(sent: Sent) -> list[Answer]:
+    """The answers since it was last booked as new: what came before was 202, and was lost with Redis."""
+    booked = [at for at, answer in enumerate(sent.answers) if answer.body.get("status") in ("applied", "accepted")]
+    begin = booked[-1] if booked and all(answer.status == 202 for answer in sent.answers[: booked[-1]]) else 0
+    return sent.answers[begin:]
 
 
 def _gist(answer: Answer) -> Any:

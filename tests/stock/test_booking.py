@@ -1,5 +1,6 @@
 """Booking with a real ledger: what happened long ago is known for ever, and a ledger that is away stops no sale."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from unittest.mock import ANY
 
@@ -231,27 +232,26 @@ async def test_the_same_house_again_refreshes_nothing(redis_url: str, postgres_d
         assert (after.kernel.floor, after.kernel.rules_version) == (floor, 1)
 
 
-async def test_a_redis_that_lost_its_stock_is_given_it_at_the_start(
-    redis_url: str, postgres_dsn: str, redis_client: Redis
+async def is_flushed(client: Redis) -> None:
+    await client.flushall()
+
+
+async def is_behind(client: Redis) -> None:
+    await client.hset(keys.META, "next", 1)
+
+
+@pytest.mark.parametrize("what_happens", [is_flushed, is_behind])
+async def test_a_redis_that_lacks_what_the_ledger_has_is_given_it_at_the_start(
+    redis_url: str,
+    postgres_dsn: str,
+    redis_client: Redis,
+    what_happens: Callable[[Redis], Awaitable[None]],
 ) -> None:
     async with opened(redis_url, postgres_dsn) as hub:
         fact = hub.fact("one")
         [first] = await hub.book(fact)
         await hub.ledger_has_all()
-    await redis_client.flushall()
-
-    async with opened(redis_url, postgres_dsn) as hub:
-        assert (hub.kernel.epoch, await hub.book(fact)) == (2, [Duplicate(first.seq, ANY)])
-
-
-async def test_a_redis_behind_the_ledger_is_given_what_it_lacks_at_the_start(
-    redis_url: str, postgres_dsn: str, redis_client: Redis
-) -> None:
-    async with opened(redis_url, postgres_dsn) as hub:
-        fact = hub.fact("one")
-        [first] = await hub.book(fact)
-        await hub.ledger_has_all()
-    await redis_client.hset(keys.META, "next", 1)
+    await what_happens(redis_client)
 
     async with opened(redis_url, postgres_dsn) as hub:
         assert (hub.kernel.epoch, await hub.book(fact)) == (2, [Duplicate(first.seq, ANY)])

@@ -178,6 +178,24 @@ async def test_redis_goes_on_somewhere_else_than_the_restored_ledger_and_is_made
         await is_whole(shop, backed.stores)
 
 
+async def test_a_ledger_from_before_redis_was_healed_is_refused_until_redis_is_made_anew(
+    backed: Backed, redis_client: Redis
+) -> None:
+    await redis_client.flushall()
+    async with serving(backed.hub, backed.before) as shop:
+        assert await shop.places(BAG) == SINCE
+
+    await backed.hub.spawn(env={**os.environ, **backed.stores})
+    assert await backed.hub.ended(PATIENCE_SECONDS) == 2
+    assert "another epoch than the ledger" in backed.hub.log()
+    code, said = await command(backed.hub, "rebuild", backed.stores)
+    assert code == 0, said
+
+    async with serving(backed.hub, backed.stores) as shop:
+        assert await shop.places(BAG) == BEFORE
+        await is_whole(shop, backed.stores)
+
+
 async def test_the_private_servers_are_copied_while_they_run(tmp_path: Path) -> None:
     old, copy = HubProcess(tmp_path), tmp_path / "copy"
     async with serving(old, {}) as shop:

@@ -10,8 +10,9 @@ from tests.model.holdings import awaited, stocked
 from tests.model.lapses import let_lapse
 from tests.model.pair import Pair
 from tests.model.renewals import renewals
+from tests.model.repairs import spoil
 from tests.model.travels import travels
-from tests.model.worlds import CloseCounts, Describing, Doubling, Lapsing, Reconfigure, Step, stories
+from tests.model.worlds import CloseCounts, Describing, Doubling, Lapsing, Reconfigure, Spoiling, Step, stories
 
 at_leisure = settings(
     deadline=None,
@@ -72,6 +73,8 @@ async def tell(redis_client: Redis, house: HouseSettings, steps: list[Step]) -> 
             await let_lapse(pair, step)
         elif isinstance(step, Doubling):
             await double(pair, step)
+        elif isinstance(step, Spoiling):
+            await spoil(pair, step)
         elif isinstance(step, Describing):
             await pair.describe(step)
         else:

@@ -107,7 +107,14 @@ class Doubling(msgspec.Struct, frozen=True):
     then_taken: bool
 
 
-Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing | Describing | Doubling
+class Spoiling(msgspec.Struct, frozen=True):
+    """Somebody's hand changes a position, and that is repaired."""
+
+    # Which of all positions; further than the last is the first again.
+    back: int
+
+
+Step = list[Telling | Repeat] | Reconfigure | CloseCounts | Lapsing | Describing | Doubling | Spoiling
 
 
 def house_of(settings: HouseSettings, catalogue: Catalogue | None = None) -> House:
@@ -298,6 +305,8 @@ def stories(
             continue
         if draw(st.integers(0, 5)) == 5:
             steps.append(Doubling(draw(st.integers(0, 9)), draw(yes_or_no)))
+        if draw(st.integers(0, 5)) == 5:
+            steps.append(Spoiling(draw(st.integers(0, 9))))
         steps.append(
             [
                 draw(repeats) if draw(st.integers(0, 3)) == 3 else draw(told(f"{number}-{place}"))

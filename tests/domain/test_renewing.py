@@ -121,6 +121,14 @@ def test_what_is_over_is_nobodys_though_nobody_gave_it_back_yet(visits: Visits) 
     assert short(visits.reserve(2, later_ms=5000)) == (("BAG", 2, 1),)
 
 
+def test_what_is_over_is_expired_and_not_released_by_the_next(visits: Visits) -> None:
+    visits.arrives(1)
+    assert visits.reserve(1, later_ms=5000).kind == "applied"
+    assert visits.state("reservation:1") == State.expired
+    assert visits.reserve(1, later_ms=5500).kind == "applied"
+    assert visits.state("reservation:2") == State.released
+
+
 def test_nobody_else_and_no_other_kind_is_spared_the_rule(visits: Visits) -> None:
     visits.arrives(1)
     assert short(visits.reserve(2, owner=BOB)) == (("BAG", 2, 1),)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hub.domain.draft import Draft, House
-from hub.domain.holding.hold import PURCHASE_ORDER, Allocation, Hold, State, detach, units_of
+from hub.domain.holding.hold import PURCHASE_ORDER, Allocation, Hold, Part, State, detach, units_of
 from hub.domain.holding.placing import Demand, Found, Offer, Place, Shortage, Wish, find
 
 
@@ -24,9 +24,9 @@ class Own(msgspec.Struct):
     locations: tuple[str, ...]
 
 
-def own_units(wish: Wish, demands: Sequence[Demand], old: Hold, now_ms: int) -> Own:
-    """Say what a hold keeps of the demands where the wish allows it; what its time is over for, it keeps no more."""
-    held = [part for part in old.parts if part.state == State.held and not 0 < part.expires_at_ms <= now_ms]
+def own_units(wish: Wish, demands: Sequence[Demand], old: Hold) -> Own:
+    """Say what a hold keeps of the demands where the wish allows it."""
+    held: Sequence[Part] = [part for part in old.parts if part.state == State.held]
     own = Own([], [], ())
     # Those that say where first, or one that does not might take their units.
     for demand in sorted(demands, key=lambda each: not each.location):

@@ -10,11 +10,10 @@ do
 local LOCATED, UNITS = 1, 2
 
 -- What the old hold keeps still.
-local function held_of(old, now)
+local function held_of(old)
   local held = {}
   for _, part in ipairs(old[holding.PARTS]) do
-    local is_due = part[4] > 0 and part[4] <= now
-    if part[3] == holding.HELD and not is_due then held[#held + 1] = part end
+    if part[3] == holding.HELD then held[#held + 1] = part end
   end
   return held
 end
@@ -30,8 +29,8 @@ local function add_place(own, demand, allocation)
 end
 
 -- What a hold keeps of the demands where the wish allows it: {places, rest, units by SKU, locations of what may be anywhere}.
-function renewing.own_units(wish, demands, old, now)
-  local held, some, ordered = held_of(old, now), nil, {}
+function renewing.own_units(wish, demands, old)
+  local held, some, ordered = held_of(old), nil, {}
   local own = { places = {}, rest = {}, units = {}, locations = {}, at = {} }
   -- Those that say where first, or one that does not might take their units.
   for _, is_pinned in ipairs({ true, false }) do

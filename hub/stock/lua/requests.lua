@@ -43,6 +43,7 @@ local function reserve(change, call, command, detail, lines)
   local old = old_name and holding.known(change, call, old_name)
   if old then
     asking.check_covered(lines, old)
+    old = requests.without_due(change, call, lines, old)
     end_held(change, call, lines, old_name, old)
   end
   if #detail[asking.ASKED] == 0 then refuse('a reservation has 1 to 100 lines') end
@@ -60,7 +61,7 @@ local function reserve(change, call, command, detail, lines)
   }
   local found, expires_at, parts = placing.find(change, call, lines, wish, demands), call.now + detail[asking.TTL], {}
   if old and #found.shortages > 0 and offers.has_pool(call, pool) then
-    local own = renewing.own_units(wish, demands, old, call.now)
+    local own = renewing.own_units(wish, demands, old)
     if #own.places > 0 then
       parts = holding.taken(change, call, lines, pool, own.places, holding.HELD, expires_at)
       -- What was promised to the owner is promised to her again before anything more is.

@@ -161,6 +161,18 @@ def test_below_a_threshold_more_is_told_where_more_could_be_had() -> None:
     assert visits.position() == Position(reserved=1)
 
 
+def test_the_rest_that_names_a_place_is_found_there_wherever_the_others_are_kept() -> None:
+    visits = Visits(house_of(limit=0, buffer=1))
+    visits.arrives(2)
+    visits.arrives(5, "HAT", PARIS)
+    assert visits.reserve(1).kind == "applied"
+    visits.arrives(-1)
+    assert visits.reserve(1, ("HAT", PARIS, 1)).kind == "applied"
+    assert visits.kept(visits.name) == (Allocation(WAREHOUSE, 1), Allocation(PARIS, 1))
+    assert visits.reserve(1, ("HAT", PARIS, 3)).kind == "applied"
+    assert short(visits.reserve(1, ("HAT", PARIS, 5))) == (("HAT", 5, 4),)
+
+
 def test_what_a_till_left_of_it_in_two_places_is_kept_in_both() -> None:
     visits = Visits(house_of(limit=0))
     visits.arrives(2)

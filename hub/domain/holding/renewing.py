@@ -48,10 +48,11 @@ def own_units(wish: Wish, demands: Sequence[Demand], old: Hold) -> Own:
 def find_rest(draft: Draft, house: House, wish: Wish, own: Own, first: Found) -> Found:
     """Find places for what the owner does not hold, once what she holds is hers again, or say what is short of all.
 
-    Without a split the rest is where the owner's units are. `first` is what was found without them.
+    Without a split the rest that names no place is where the owner's units are that name none. `first` is what was
+    found without them.
     """
     if own.locations and not wish.is_split:
-        wish = msgspec.structs.replace(wish, only=own.locations)
+        wish = msgspec.structs.replace(wish, beside=own.locations)
     found = find(draft, house, wish, own.rest)
     told = {sku: (requested, shown) for sku, requested, shown in first.shortages}
     shortages = found.shortages

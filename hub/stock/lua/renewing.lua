@@ -55,11 +55,12 @@ function renewing.own_units(wish, demands, old)
 end
 
 -- Places for what the owner does not hold, once what she holds is hers again, or what is short of all. Without a split the
--- rest is where the owner's units are. `first` is what was found without them: it is told where that was more.
+-- rest that names no place is where the owner's units are that name none. `first` is what was found without them: it is
+-- told where that was more.
 function renewing.find_rest(change, call, lines, wish, own, first)
   local rest_wish, first_of, shortages = {}, {}, {}
   for name, value in pairs(wish) do rest_wish[name] = value end
-  if #own.locations > 0 and not wish.is_split then rest_wish.only = own.locations end
+  if #own.locations > 0 and not wish.is_split then rest_wish.beside = own.locations end
   local found = placing.find(change, call, lines, rest_wish, own.rest)
   for _, short in ipairs(first.shortages) do first_of[short[1]] = short end
   for i, short in ipairs(found.shortages) do

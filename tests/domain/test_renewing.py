@@ -173,6 +173,42 @@ def test_the_rest_that_names_a_place_is_found_there_wherever_the_others_are_kept
     assert short(visits.reserve(1, ("HAT", PARIS, 5))) == (("HAT", 5, 4),)
 
 
+@pytest.fixture
+def hidden() -> Visits:
+    """Eve holds two bags in the warehouse, which a buffer would hold back by now, and five more are expected."""
+    visits = Visits(house_of(limit=5, buffer=2))
+    visits.arrives(4)
+    visits.expect(5)
+    assert visits.reserve(2).kind == "applied"
+    visits.arrives(-2)
+    return visits
+
+
+def test_what_she_holds_on_the_shelf_is_not_exchanged_for_a_promise(hidden: Visits) -> None:
+    for units in (2, 1):
+        assert hidden.reserve(units).kind == "applied"
+        assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, units),)
+    assert hidden.reserve(1, owner=BOB).kind == "applied"
+    assert hidden.kept(hidden.name) == (promised(1),)
+
+
+def test_who_asks_for_more_than_she_holds_on_the_shelf_is_promised_the_rest(hidden: Visits) -> None:
+    assert hidden.reserve(3).kind == "applied"
+    assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, 2), promised(1))
+    # Of both, the shelf is kept first.
+    assert hidden.reserve(2).kind == "applied"
+    assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, 2),)
+
+
+def test_who_asks_for_more_gets_what_anybody_would_where_the_rest_is_not_beside_hers(hidden: Visits) -> None:
+    hidden.expect(0)
+    hidden.expect(6, "PO-2", location=PARIS)
+    assert hidden.reserve(3).kind == "applied"
+    assert hidden.kept(hidden.name) == (promised(3, "PO-2", PARIS),)
+    assert hidden.position() == Position(free=2)
+    assert hidden.line("PO-2").promises == (("online", 3, 0),)
+
+
 def test_what_a_till_left_of_it_in_two_places_is_kept_in_both() -> None:
     visits = Visits(house_of(limit=0))
     visits.arrives(2)

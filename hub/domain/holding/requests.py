@@ -106,13 +106,18 @@ def _find_for(draft: Draft, house: House, asking: Asking, hold: Hold, old: Hold 
     demands, until_ms = demands_of(asking.asked), draft.now_ms + asking.ttl_ms
     parts: list[Part] = []
     found = find(draft, house, wish, demands)
-    if found.shortages and old is not None and hold.pool in house.pool_index:
-        own = own_units(wish, demands, old)
-        if own.places:
-            parts = taken(draft, hold.pool, own.places, State.held, until_ms)
-            # What was promised to the owner is promised to her again before anything more is.
-            keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
-            found = find_rest(draft, house, wish, own, found)
+    own = own_units(wish, demands, old) if old is not None and hold.pool in house.pool_index else None
+    if own is not None and own.comes_before(found):
+        parts = taken(draft, hold.pool, own.places, State.held, until_ms)
+        # What was promised to the owner is promised to her again before anything more is.
+        keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
+        rest = find_rest(draft, house, wish, own, found)
+        if rest.shortages and not found.shortages:
+            # Asking for more than she holds she gets what anybody would.
+            given_back(draft, hold.pool, parts, State.released)
+            parts = []
+        else:
+            found = rest
     if found.shortages:
         draft.denial = Denial("insufficient", tuple(found.shortages))
         return

@@ -40,18 +40,31 @@ function renewing.own_units(wish, demands, old)
   end
   for _, demand in ipairs(ordered) do
     local left = demand.quantity
-    some, held = holding.detach(held, demand.sku, left, HELD_ONLY, '', function(allocation)
-      local location = allocation[LOCATED]
-      local is_known = holding.is_placed(allocation) or holding.is_promised(allocation)
-      return is_known and (demand.location == '' or demand.location == location) and offers.allows(wish, location)
-    end)
-    for _, part in ipairs(some) do
-      for _, allocation in ipairs(part[5]) do add_place(own, demand, allocation) end
-      left = left - part[2]
+    -- What lies on shelves before what is promised.
+    for _, is_such in ipairs({ holding.is_placed, holding.is_promised }) do
+      some, held = holding.detach(held, demand.sku, left, HELD_ONLY, '', function(allocation)
+        local location = allocation[LOCATED]
+        return is_such(allocation) and (demand.location == '' or demand.location == location) and offers.allows(wish, location)
+      end)
+      for _, part in ipairs(some) do
+        for _, allocation in ipairs(part[5]) do add_place(own, demand, allocation) end
+        left = left - part[2]
+      end
     end
     if left > 0 then own.rest[#own.rest + 1] = { sku = demand.sku, quantity = left, location = demand.location } end
   end
   return own
+end
+
+-- Whether it is kept rather than what was found without it: that falls short, or promises what lies there.
+function renewing.comes_before(own, found)
+  local there = {}
+  if #found.shortages > 0 then return #own.places > 0 end
+  for _, place in ipairs(own.places) do there[place.sku] = there[place.sku] or place.order == '' end
+  for _, place in ipairs(found.places) do
+    if place.order ~= '' and there[place.sku] then return true end
+  end
+  return false
 end
 
 -- Places for what the owner does not hold, once what she holds is hers again, or what is short of all. Without a split the

@@ -121,6 +121,14 @@ def test_what_is_over_is_nobodys_though_nobody_gave_it_back_yet(visits: Visits) 
     assert short(visits.reserve(2, later_ms=5000)) == (("BAG", 2, 1),)
 
 
+def test_what_is_over_is_expired_and_not_released_by_the_next(visits: Visits) -> None:
+    visits.arrives(1)
+    assert visits.reserve(1, later_ms=5000).kind == "applied"
+    assert visits.state("reservation:1") == State.expired
+    assert visits.reserve(1, later_ms=5500).kind == "applied"
+    assert visits.state("reservation:2") == State.released
+
+
 def test_nobody_else_and_no_other_kind_is_spared_the_rule(visits: Visits) -> None:
     visits.arrives(1)
     assert short(visits.reserve(2, owner=BOB)) == (("BAG", 2, 1),)
@@ -151,6 +159,54 @@ def test_below_a_threshold_more_is_told_where_more_could_be_had() -> None:
     visits.arrives(-2)
     assert visits.reserve(1).kind == "applied"
     assert visits.position() == Position(reserved=1)
+
+
+def test_the_rest_that_names_a_place_is_found_there_wherever_the_others_are_kept() -> None:
+    visits = Visits(house_of(limit=0, buffer=1))
+    visits.arrives(2)
+    visits.arrives(5, "HAT", PARIS)
+    assert visits.reserve(1).kind == "applied"
+    visits.arrives(-1)
+    assert visits.reserve(1, ("HAT", PARIS, 1)).kind == "applied"
+    assert visits.kept(visits.name) == (Allocation(WAREHOUSE, 1), Allocation(PARIS, 1))
+    assert visits.reserve(1, ("HAT", PARIS, 3)).kind == "applied"
+    assert short(visits.reserve(1, ("HAT", PARIS, 5))) == (("HAT", 5, 4),)
+
+
+@pytest.fixture
+def hidden() -> Visits:
+    """Eve holds two bags in the warehouse, which a buffer would hold back by now, and five more are expected."""
+    visits = Visits(house_of(limit=5, buffer=2))
+    visits.arrives(4)
+    visits.expect(5)
+    assert visits.reserve(2).kind == "applied"
+    visits.arrives(-2)
+    return visits
+
+
+def test_what_she_holds_on_the_shelf_is_not_exchanged_for_a_promise(hidden: Visits) -> None:
+    for units in (2, 1):
+        assert hidden.reserve(units).kind == "applied"
+        assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, units),)
+    assert hidden.reserve(1, owner=BOB).kind == "applied"
+    assert hidden.kept(hidden.name) == (promised(1),)
+
+
+def test_who_asks_for_more_than_she_holds_on_the_shelf_is_promised_the_rest(hidden: Visits) -> None:
+    assert hidden.reserve(3).kind == "applied"
+    assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, 2), promised(1))
+    # Of both, the shelf is kept first.
+    assert hidden.reserve(2).kind == "applied"
+    assert hidden.kept(hidden.name) == (Allocation(WAREHOUSE, 2),)
+
+
+def test_who_asks_for_more_gets_what_anybody_would_where_the_rest_is_not_beside_hers(hidden: Visits) -> None:
+    hidden.expect(0)
+    hidden.expect(6, "PO-2", location=PARIS)
+    assert hidden.reserve(3).kind == "applied"
+    assert hidden.kept(hidden.name) == (promised(3, "PO-2", PARIS),)
+    assert hidden.position() == Position(free=2)
+    assert hidden.line("PO-2").promises == (("online", 3, 0),)
 
 
 def test_what_a_till_left_of_it_in_two_places_is_kept_in_both() -> None:

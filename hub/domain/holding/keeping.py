@@ -93,6 +93,15 @@ def given_back(draft: Draft, pool: str, parts: Sequence[Part], state: State) -> 
     return [over(part, state) for part in parts]
 
 
+def without_due(draft: Draft, hold: Hold) -> list[Part]:
+    """The parts, those given back whose time is over."""
+    parts: list[Part] = []
+    for part in hold.parts:
+        is_due = part.state == State.held and 0 < part.expires_at_ms <= draft.now_ms
+        parts += given_back(draft, hold.pool, [part], State.expired) if is_due else [part]
+    return parts
+
+
 def let_go(draft: Draft, pool: str, sku: str, allocation: Allocation) -> None:
     """Give the units of one allocation back where they lie; what is nowhere yet is nothing to give back."""
     if not allocation.is_placed:

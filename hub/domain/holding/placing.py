@@ -38,6 +38,8 @@ class Wish(msgspec.Struct, frozen=True):
     pool: str
     only: tuple[str, ...] = ()
     prefer: tuple[str, ...] = ()
+    # Where units that may be anywhere are put, beside others that are there; empty: wherever they may be.
+    beside: tuple[str, ...] = ()
     # Places that will not do.
     never: tuple[str, ...] = ()
     # Over several locations if need be.
@@ -51,7 +53,7 @@ class Wish(msgspec.Struct, frozen=True):
 
     def rank(self, location: str) -> int:
         """How good a location is; 0 is best."""
-        named = self.only or self.prefer
+        named = self.beside or self.only or self.prefer
         return named.index(location) if location in named else len(named)
 
     def allows(self, location: str) -> bool:
@@ -124,7 +126,8 @@ def _place_anywhere(
     found: Found, house: House, wish: Wish, offers: dict[str, "Offer"], demands: Sequence[Demand]
 ) -> None:
     """Find places for demands that name none."""
-    locations = sorted(house.locations, key=lambda each: (wish.rank(each), -_fenced(offers, demands, each)))
+    near = [each for each in house.locations if not wish.beside or each in wish.beside]
+    locations = sorted(near, key=lambda each: (wish.rank(each), -_fenced(offers, demands, each)))
     whole = [each for each in locations if all(offers[d.sku].room(each) >= d.quantity for d in demands)]
     if whole:
         locations = whole[:1]

@@ -13,7 +13,7 @@ from hub.domain.command import Asking, Fact, Line
 from hub.domain.draft import Denial, Draft, House
 from hub.domain.holding import reserving
 from hub.domain.holding.hold import KEPT, STEPS_MAX, Allocation, Hold, Part, State, detach, over, units_of
-from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken
+from hub.domain.holding.keeping import given_back, keep_hold, known_hold, leave, let_go, replaceable, taken, without_due
 from hub.domain.holding.owing import sorted_parts
 from hub.domain.holding.placing import Wish, demands_of, find
 from hub.domain.holding.renewing import find_rest, own_units
@@ -54,7 +54,7 @@ def _book(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
     if asking.step and len(hold.steps) >= STEPS_MAX:
         draft.refuse(f"parts of a reservation are changed at most {STEPS_MAX} times")
         return
-    still = msgspec.structs.replace(hold, parts=tuple(_without_due(draft, hold)))
+    still = msgspec.structs.replace(hold, parts=tuple(without_due(draft, hold)))
     result: Result = None if still.parts == hold.parts else list(still.parts)
     if fact.verb != "expire":
         result = _VERBS[fact.verb](draft, house, still, asking)
@@ -81,6 +81,7 @@ def _reserve(draft: Draft, fact: Fact, asking: Asking, house: House) -> None:
         if not _covers(fact, old):
             draft.look_again()
             return
+        old = msgspec.structs.replace(old, parts=tuple(without_due(draft, old)))
         _end_held(draft, old_name, old)
     hold = Hold(
         number=draft.seq.rank,
@@ -105,13 +106,18 @@ def _find_for(draft: Draft, house: House, asking: Asking, hold: Hold, old: Hold 
     demands, until_ms = demands_of(asking.asked), draft.now_ms + asking.ttl_ms
     parts: list[Part] = []
     found = find(draft, house, wish, demands)
-    if found.shortages and old is not None and hold.pool in house.pool_index:
-        own = own_units(wish, demands, old, draft.now_ms)
-        if own.places:
-            parts = taken(draft, hold.pool, own.places, State.held, until_ms)
-            # What was promised to the owner is promised to her again before anything more is.
-            keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
-            found = find_rest(draft, house, wish, own, found)
+    own = own_units(wish, demands, old) if old is not None and hold.pool in house.pool_index else None
+    if own is not None and own.comes_before(found):
+        parts = taken(draft, hold.pool, own.places, State.held, until_ms)
+        # What was promised to the owner is promised to her again before anything more is.
+        keep_hold(draft, asking.name, msgspec.structs.replace(hold, parts=tuple(parts)))
+        rest = find_rest(draft, house, wish, own, found)
+        if rest.shortages and not found.shortages:
+            # Asking for more than she holds she gets what anybody would.
+            given_back(draft, hold.pool, parts, State.released)
+            parts = []
+        else:
+            found = rest
     if found.shortages:
         draft.denial = Denial("insufficient", tuple(found.shortages))
         return
@@ -125,15 +131,6 @@ def _end_held(draft: Draft, name: str, hold: Hold) -> None:
     others = [part for part in hold.parts if part.state != State.held]
     parts = (*others, *given_back(draft, hold.pool, held, State.released))
     keep_hold(draft, name, msgspec.structs.replace(hold, parts=parts))
-
-
-def _without_due(draft: Draft, hold: Hold) -> list[Part]:
-    """The parts, those given back whose time is over."""
-    parts: list[Part] = []
-    for part in hold.parts:
-        is_due = part.state == State.held and 0 < part.expires_at_ms <= draft.now_ms
-        parts += given_back(draft, hold.pool, [part], State.expired) if is_due else [part]
-    return parts
 
 
 def _extend(draft: Draft, house: House, hold: Hold, asking: Asking) -> Result:

@@ -19,6 +19,9 @@ function offers.allows(wish, location)
   return not (wish.never and is_in(wish.never, location)) and (#wish.only == 0 or is_in(wish.only, location))
 end
 
+-- Whether units that may be anywhere may be put there.
+function offers.is_beside(wish, location) return not wish.beside or is_in(wish.beside, location) end
+
 -- All positions of the SKU as this command left them, by location.
 function offers.positions_of(change, state)
   local positions = {}

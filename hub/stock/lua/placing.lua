@@ -1,6 +1,6 @@
 -- Where the units of a request can be had.
 --
--- A wish is {pool, only, prefer, never, is_split, is_forced, may_be_promised, is_promised, is_promised_anew}, a demand {sku, quantity, location}, location '' being anywhere;
+-- A wish is {pool, only, prefer, beside, never, is_split, is_forced, may_be_promised, is_promised, is_promised_anew}, a demand {sku, quantity, location}, location '' being anywhere;
 -- `lines` has the line of each SKU, by name. A line of a request is about a SKU at all its locations.
 --
 -- LAW  Nothing here changes anything. What is found was available before, and no unit is found twice.
@@ -9,12 +9,13 @@ local placing = {}
 
 do
 
--- The locations where any of the SKUs lies, the best first; `key` gives what is compared, less is better.
-local function ordered(offered, key)
+-- The locations where any of the SKUs lies, of those that will do, the best first; `key` gives what is compared, less is
+-- better.
+local function ordered(wish, offered, key)
   local found, known_place = {}, {}
   for _, offer in pairs(offered) do
     offers.each_location(offer, function(location)
-      if offer.sights[location] and not known_place[location] then
+      if offer.sights[location] and not known_place[location] and offers.is_beside(wish, location) then
         known_place[location] = true
         found[#found + 1] = { location, 0, offer.sights[location][3] }
       end
@@ -62,8 +63,8 @@ local function has_all(offered, demands, location)
 end
 
 local function place_anywhere(found, wish, offered, demands)
-  local named = #wish.only > 0 and wish.only or wish.prefer
-  local locations = ordered(offered, function(location)
+  local named = wish.beside or #wish.only > 0 and wish.only or wish.prefer
+  local locations = ordered(wish, offered, function(location)
     -- A rank beats whatever the fences hold.
     return offers.rank_of(named, location) * 1e9 - sum_over(demands, offered, offers.fenced_in, location)
   end)
@@ -79,7 +80,7 @@ local function place_anywhere(found, wish, offered, demands)
     local rank = {}
     for i, location in ipairs(locations) do rank[location] = i end
     -- The one that lacks least tells best what is short.
-    locations = { ordered(offered, function(location)
+    locations = { ordered(wish, offered, function(location)
       return rank[location] - 1e6 * sum_over(demands, offered, offers.room, location)
     end)[1] }
   end

@@ -10,11 +10,10 @@ do
 local LOCATED, UNITS = 1, 2
 
 -- What the old hold keeps still.
-local function held_of(old, now)
+local function held_of(old)
   local held = {}
   for _, part in ipairs(old[holding.PARTS]) do
-    local is_due = part[4] > 0 and part[4] <= now
-    if part[3] == holding.HELD and not is_due then held[#held + 1] = part end
+    if part[3] == holding.HELD then held[#held + 1] = part end
   end
   return held
 end
@@ -30,8 +29,8 @@ local function add_place(own, demand, allocation)
 end
 
 -- What a hold keeps of the demands where the wish allows it: {places, rest, units by SKU, locations of what may be anywhere}.
-function renewing.own_units(wish, demands, old, now)
-  local held, some, ordered = held_of(old, now), nil, {}
+function renewing.own_units(wish, demands, old)
+  local held, some, ordered = held_of(old), nil, {}
   local own = { places = {}, rest = {}, units = {}, locations = {}, at = {} }
   -- Those that say where first, or one that does not might take their units.
   for _, is_pinned in ipairs({ true, false }) do
@@ -41,26 +40,40 @@ function renewing.own_units(wish, demands, old, now)
   end
   for _, demand in ipairs(ordered) do
     local left = demand.quantity
-    some, held = holding.detach(held, demand.sku, left, HELD_ONLY, '', function(allocation)
-      local location = allocation[LOCATED]
-      local is_known = holding.is_placed(allocation) or holding.is_promised(allocation)
-      return is_known and (demand.location == '' or demand.location == location) and offers.allows(wish, location)
-    end)
-    for _, part in ipairs(some) do
-      for _, allocation in ipairs(part[5]) do add_place(own, demand, allocation) end
-      left = left - part[2]
+    -- What lies on shelves before what is promised.
+    for _, is_such in ipairs({ holding.is_placed, holding.is_promised }) do
+      some, held = holding.detach(held, demand.sku, left, HELD_ONLY, '', function(allocation)
+        local location = allocation[LOCATED]
+        return is_such(allocation) and (demand.location == '' or demand.location == location) and offers.allows(wish, location)
+      end)
+      for _, part in ipairs(some) do
+        for _, allocation in ipairs(part[5]) do add_place(own, demand, allocation) end
+        left = left - part[2]
+      end
     end
     if left > 0 then own.rest[#own.rest + 1] = { sku = demand.sku, quantity = left, location = demand.location } end
   end
   return own
 end
 
+-- Whether it is kept rather than what was found without it: that falls short, or promises what lies there.
+function renewing.comes_before(own, found)
+  local there = {}
+  if #found.shortages > 0 then return #own.places > 0 end
+  for _, place in ipairs(own.places) do there[place.sku] = there[place.sku] or place.order == '' end
+  for _, place in ipairs(found.places) do
+    if place.order ~= '' and there[place.sku] then return true end
+  end
+  return false
+end
+
 -- Places for what the owner does not hold, once what she holds is hers again, or what is short of all. Without a split the
--- rest is where the owner's units are. `first` is what was found without them: it is told where that was more.
+-- rest that names no place is where the owner's units are that name none. `first` is what was found without them: it is
+-- told where that was more.
 function renewing.find_rest(change, call, lines, wish, own, first)
   local rest_wish, first_of, shortages = {}, {}, {}
   for name, value in pairs(wish) do rest_wish[name] = value end
-  if #own.locations > 0 and not wish.is_split then rest_wish.only = own.locations end
+  if #own.locations > 0 and not wish.is_split then rest_wish.beside = own.locations end
   local found = placing.find(change, call, lines, rest_wish, own.rest)
   for _, short in ipairs(first.shortages) do first_of[short[1]] = short end
   for i, short in ipairs(found.shortages) do

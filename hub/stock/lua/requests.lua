@@ -43,6 +43,7 @@ local function reserve(change, call, command, detail, lines)
   local old = old_name and holding.known(change, call, old_name)
   if old then
     asking.check_covered(lines, old)
+    old = requests.without_due(change, call, lines, old)
     end_held(change, call, lines, old_name, old)
   end
   if #detail[asking.ASKED] == 0 then refuse('a reservation has 1 to 100 lines') end
@@ -59,13 +60,18 @@ local function reserve(change, call, command, detail, lines)
     detail[asking.PREFER], detail[asking.ORDER], detail[asking.NAMED], {}, {}, asking.pins_of(demands),
   }
   local found, expires_at, parts = placing.find(change, call, lines, wish, demands), call.now + detail[asking.TTL], {}
-  if old and #found.shortages > 0 and offers.has_pool(call, pool) then
-    local own = renewing.own_units(wish, demands, old, call.now)
-    if #own.places > 0 then
-      parts = holding.taken(change, call, lines, pool, own.places, holding.HELD, expires_at)
-      -- What was promised to the owner is promised to her again before anything more is.
-      holding.keep(change, call, detail[asking.NAME], holding.with_parts(hold, parts))
-      found = renewing.find_rest(change, call, lines, wish, own, found)
+  local own = old and offers.has_pool(call, pool) and renewing.own_units(wish, demands, old)
+  if own and renewing.comes_before(own, found) then
+    parts = holding.taken(change, call, lines, pool, own.places, holding.HELD, expires_at)
+    -- What was promised to the owner is promised to her again before anything more is.
+    holding.keep(change, call, detail[asking.NAME], holding.with_parts(hold, parts))
+    local rest = renewing.find_rest(change, call, lines, wish, own, found)
+    if #rest.shortages > 0 and #found.shortages == 0 then
+      -- Asking for more than she holds she gets what anybody would.
+      for _, part in ipairs(parts) do holding.give_back(change, call, lines, pool, part) end
+      parts = {}
+    else
+      found = rest
     end
   end
   if #found.shortages > 0 then

@@ -131,7 +131,7 @@ async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door
     order = Order(door)
     told = await order.place(line("ORDER", 11))
 
-    assert ("oversold", "", 6) in alerts(told)
+    assert ("oversold", "", 2) in alerts(told)
     [bag] = (await order.state())["lines"]
     assert (bag["allocations"], bag["shortfall"]) == (
         [{"purchase_order": "PO-ORDER", "quantity": 9, "eta": SOON}],
@@ -139,6 +139,20 @@ async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door
     )
     now = await promise(door, "ORDER")
     assert (now["available"], now["sold"], now["reserved"]) == (0, 9, 0)
+
+
+async def test_nobody_is_promised_what_is_ordered_in_a_pool_that_may_promise_nothing(door: Door) -> None:
+    await expect(door, "OWED", 3)
+    order = Order(door)
+    told = await order.place(line("OWED", 2), pool="store")
+
+    refused = await clerk(door).reserve(line("OWED", 2))
+
+    assert [kind for kind, _, _ in alerts(told)] == []
+    [bag] = (await order.state())["lines"]
+    assert bag["allocations"] == [{"purchase_order": "PO-OWED", "quantity": 2, "eta": SOON}]
+    assert bag["shortfall"] == 0
+    assert (refused.status, refused.json()["shortages"]) == (409, [{"sku": "OWED", "requested": 2, "available": 1}])
 
 
 async def test_a_later_date_and_a_short_delivery_are_told(door: Door) -> None:

@@ -155,6 +155,30 @@ async def test_nobody_is_promised_what_is_ordered_in_a_pool_that_may_promise_not
     assert (refused.status, refused.json()["shortages"]) == (409, [{"sku": "OWED", "requested": 2, "available": 1}])
 
 
+@pytest.mark.parametrize("is_at_once", [True, False])
+async def test_a_delivery_is_for_the_older_order_also_told_together_with_its_change(
+    door: Door, is_at_once: bool
+) -> None:
+    sku, other = f"FIRST-{is_at_once}", f"OTHER-{is_at_once}"
+    await expect(door, sku, 2)
+    await expect(door, other, 1)
+    older, newer = Order(door), Order(door)
+    await older.place(line(other))
+    await newer.place(line(sku))
+
+    change = door.event("order.changed", line(other), line(sku), location=..., order=older.id)
+    delivery = door.receipt(line(sku, 1), purchase_order=f"PO-{sku}")
+    for told in [[change, delivery]] if is_at_once else [[change], [delivery]]:
+        reply = await door.send(told)
+        assert {each["status"] for each in reply.json()} == {"applied"}, reply.body
+
+    kept = {each.id: (await each.state())["lines"][-1]["allocations"] for each in (older, newer)}
+    assert kept == {
+        older.id: [{"location": "LON-KNB", "quantity": 1}],
+        newer.id: [{"purchase_order": f"PO-{sku}", "quantity": 1, "eta": SOON}],
+    }
+
+
 async def test_a_later_date_and_a_short_delivery_are_told(door: Door) -> None:
     await expect(door, "LATE", 3)
     id = (await clerk(door).held(line("LATE", 3)))["id"]

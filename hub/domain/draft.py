@@ -94,6 +94,8 @@ class Draft:
         self.arrived: dict[tuple[str, str, str], int] = {}
         # (SKU, location, purchase order) of such lines that are expected later than before.
         self.delayed: list[tuple[str, str, str]] = []
+        # (SKU, name of an order's hold) → units that were not there for it, nor any that its pool may promise.
+        self.lacking: dict[tuple[str, str], int] = {}
         self._positions: dict[tuple[int, str], Position] = {}
         self._alerts: dict[tuple[str, int, str, str, str], int] = {}
         self._records: dict[tuple[str, str], Any] = {}
@@ -130,6 +132,11 @@ class Draft:
             place = (line.sku, line.location)
             self.lost[place] = self.lost.get(place, 0) + taken
         self.keep_held(line, change)
+
+    def lack(self, sku: str, name: str, units: int) -> None:
+        """Note units that were not there for an order, nor any that its pool may promise."""
+        if units:
+            self.lacking[sku, name] = self.lacking.get((sku, name), 0) + units
 
     def keep_held(self, line: Line, change: Change) -> None:
         """Take what a hold did to its position."""

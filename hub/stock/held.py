@@ -116,7 +116,8 @@ class Held:
             Unavailable: as `find`.
         """
         owned = await self._entries([(owner, pool) for owner, pool, _ in wanted])
-        held = [{kind: name for kind, name, is_held in entries if is_held} for entries in owned]
+        # As the kernel, the first of a kind.
+        held = [{kind: name for kind, name, is_held in reversed(entries) if is_held} for entries in owned]
         return [names.get(kind, "") for names, (_, _, kind) in zip(held, wanted, strict=True)]
 
     async def stretch(self, place: Place, sku: str | None = None) -> tuple[list[Kept], Place | None]:

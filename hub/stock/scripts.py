@@ -33,6 +33,7 @@ KERNEL = (
     "offers",
     "placing",
     "holds",
+    "owners",
     "promises",
     "indexing",
     "held",

@@ -272,7 +272,7 @@ def test_an_order_is_promised_what_comes_also_beyond_the_limit_and_owed_the_rest
     world.receive(1, "")
     world.expect(5)
     placed = world.order("order_place", 8)
-    assert ("oversold", 4) in alerts(placed)
+    assert ("oversold", 2) in alerts(placed)
     assert world.kept("order:o") == (Allocation(WAREHOUSE, 1), promised(5), Allocation("", 2))
     assert world.line().promises == (("online", 0, 5),)
 
@@ -288,6 +288,43 @@ def test_what_is_owed_is_promised_once_more_is_expected_and_served_by_what_comes
     world.receive(1)
     assert world.kept("order:o") == (Allocation(PARIS, 1), Allocation(WAREHOUSE, 1))
     assert world.model.books.records["shortfalls"] == {}
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+@pytest.mark.parametrize("is_expected_first", [True, False])
+def test_what_is_ordered_beyond_the_limit_is_promised_whichever_came_first(limit: int, is_expected_first: bool) -> None:
+    world = World(house_of(limit))
+    told = [lambda: world.expect(3), lambda: world.order("order_place", 2)]
+    outcomes = [tell() for tell in (told if is_expected_first else reversed(told))]
+
+    assert world.kept("order:o") == (promised(2),)
+    assert world.line().promises == (("online", 0, 2),)
+    assert world.model.books.records["shortfalls"] == {"BAG": ["order:o"]}
+    # When nothing was expected nobody had the units.
+    oversold = [units for outcome in outcomes for kind, units in alerts(outcome) if kind == "oversold"]
+    assert oversold == ([] if is_expected_first else [2])
+
+
+def test_nobody_is_promised_what_an_order_is_owed_also_when_the_limit_was_reached_before(world: World) -> None:
+    world.expect(5, location=PARIS)
+    world.ask("reserve", A, 3)
+    assert "oversold" not in dict(alerts(world.order("order_place", 1)))
+    world.order("order_change", 2)
+    assert world.kept("order:o") == (promised(2, location=PARIS),)
+    assert world.line().promises == (("online", 3, 2),)
+    assert ("oversold", 1) in alerts(world.order("order_change", 3))
+    assert world.kept("order:o") == (promised(2, location=PARIS), Allocation("", 1))
+
+
+def test_what_is_ordered_beyond_the_limit_is_for_the_first_in_line(world: World) -> None:
+    world.expect(4)
+    world.ask("reserve", A, 3)
+    world.order("order_place", 2, id="first")
+    world.order("order_place", 1, id="second")
+    world.ask("release", A, 3)
+    assert world.kept("order:first") == (promised(2),)
+    assert world.kept("order:second") == (promised(1),)
+    assert world.line().promises == (("online", 0, 3),)
 
 
 def test_a_promise_given_back_is_for_whom_units_are_owed(world: World) -> None:

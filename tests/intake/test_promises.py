@@ -131,7 +131,7 @@ async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door
     order = Order(door)
     told = await order.place(line("ORDER", 11))
 
-    assert ("oversold", "", 6) in alerts(told)
+    assert ("oversold", "", 2) in alerts(told)
     [bag] = (await order.state())["lines"]
     assert (bag["allocations"], bag["shortfall"]) == (
         [{"purchase_order": "PO-ORDER", "quantity": 9, "eta": SOON}],
@@ -139,6 +139,44 @@ async def test_an_order_tells_what_is_promised_to_it_and_what_is_owed(door: Door
     )
     now = await promise(door, "ORDER")
     assert (now["available"], now["sold"], now["reserved"]) == (0, 9, 0)
+
+
+async def test_nobody_is_promised_what_is_ordered_in_a_pool_that_may_promise_nothing(door: Door) -> None:
+    await expect(door, "OWED", 3)
+    order = Order(door)
+    told = await order.place(line("OWED", 2), pool="store")
+
+    refused = await clerk(door).reserve(line("OWED", 2))
+
+    assert [kind for kind, _, _ in alerts(told)] == []
+    [bag] = (await order.state())["lines"]
+    assert bag["allocations"] == [{"purchase_order": "PO-OWED", "quantity": 2, "eta": SOON}]
+    assert bag["shortfall"] == 0
+    assert (refused.status, refused.json()["shortages"]) == (409, [{"sku": "OWED", "requested": 2, "available": 1}])
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+async def test_a_delivery_is_for_the_older_order_also_told_together_with_its_change(
+    door: Door, is_at_once: bool
+) -> None:
+    sku, other = f"FIRST-{is_at_once}", f"OTHER-{is_at_once}"
+    await expect(door, sku, 2)
+    await expect(door, other, 1)
+    older, newer = Order(door), Order(door)
+    await older.place(line(other))
+    await newer.place(line(sku))
+
+    change = door.event("order.changed", line(other), line(sku), location=..., order=older.id)
+    delivery = door.receipt(line(sku, 1), purchase_order=f"PO-{sku}")
+    for told in [[change, delivery]] if is_at_once else [[change], [delivery]]:
+        reply = await door.send(told)
+        assert {each["status"] for each in reply.json()} == {"applied"}, reply.body
+
+    kept = {each.id: (await each.state())["lines"][-1]["allocations"] for each in (older, newer)}
+    assert kept == {
+        older.id: [{"location": "LON-KNB", "quantity": 1}],
+        newer.id: [{"purchase_order": f"PO-{sku}", "quantity": 1, "eta": SOON}],
+    }
 
 
 async def test_a_later_date_and_a_short_delivery_are_told(door: Door) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from hub.domain.catalogue import RuleSettings, SkuSettings
 from hub.domain.command import Asking, Fact, Line, Verb
-from hub.domain.holding.hold import State, reservation_name
+from hub.domain.holding.hold import OWNED_MAX, State, reservation_name
 from hub.embedded.servers import EmbeddedServers
 from hub.stock import keys
 from hub.stock.outcome import AsItIs, Denied, Granted, Outcome
@@ -106,3 +106,40 @@ async def test_what_is_so_already_is_told_as_it_is(
         assert again == AsItIs(granted.hold)
         assert unknown == Denied("unknown_reservation")
         assert await redis_client.xlen(keys.JOURNAL) == before
+
+
+async def test_an_owners_basket_is_replaced_however_many_confirmed_ones_of_another_kind_came_since(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub:
+        await hub.book(hub.fact("in", Line("BAG", "LON", 200)), hub.fact("box", Line("BOX", "LON", 1)))
+        await reserve(hub, "cart", "BAG")
+        for number in range(OWNED_MAX + 1):
+            await reserve(hub, f"r-{number}", "BAG", kind="checkout")
+            await hub.stores.requests.ask(request(hub, "confirm", f"r-{number}"))
+
+        assert isinstance(await reserve(hub, "next", "BOX"), Granted)
+
+        assert await state(hub, "cart") == State.released
+        assert len((await hub.stores.held.owned([("anna", "online")]))[0]) == OWNED_MAX
+
+
+async def test_of_two_baskets_of_a_kind_all_take_the_one_that_is_listed_first(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers
+) -> None:
+    assert servers.redis_url is not None
+    async with opened(servers.redis_url, postgres_dsn) as hub:
+        skus = ("BAG", "BOX", "HAT")
+        await hub.book(*(hub.fact(sku, Line(sku, "LON", 200)) for sku in skus))
+        # So many kinds that the first of them is listed no more, nor replaced, until its time is prolonged.
+        await reserve(hub, "first", "BAG")
+        for number in range(OWNED_MAX):
+            await reserve(hub, f"r-{number}", "BAG", kind=f"kind-{number}")
+        await reserve(hub, "second", "BOX")
+        await hub.stores.requests.ask(request(hub, "extend", "first"))
+        assert [await state(hub, id) for id in ("first", "second")] == [State.held, State.held]
+
+        assert isinstance(await reserve(hub, "next", "HAT"), Granted)
+
+        assert [await state(hub, id) for id in ("first", "second")] == [State.held, State.released]

@@ -140,7 +140,7 @@ class Account:
         elif surplus < 0:
             more, lacking = self._had(sku, -surplus)
             parts, owed = [*parts, *more], owed + lacking
-            self._draft.alert("oversold", self._draft.sku_number(sku), "", lacking, "", self._name)
+            self._draft.lack(sku, self._name, lacking)
         self._keep_parts([*parts, *coming, *ended, *owed_parts(sku, owed)])
         return left
 

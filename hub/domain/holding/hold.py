@@ -18,7 +18,8 @@ RESERVATION, ORDER = "reservation", "order"
 TRANSFER, PURCHASE_ORDER = "transfer:", "purchase_order:"
 # Lines of one hold, and how often parts of it may be confirmed, released, fulfilled or reallocated.
 LINES_MAX = 100
-# Of the reservations of one owner in a pool that units are kept for, so many are remembered as the owner's, the newest.
+# Of the reservations of one owner in a pool that units are kept for, so many are remembered as the owner's: rather
+# those of which any are only held, and then the newest.
 OWNED_MAX = 100
 STEPS_MAX = 100
 

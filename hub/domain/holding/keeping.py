@@ -59,12 +59,16 @@ def replaceable(draft: Draft, owner: str, pool: str, kind: str) -> str:
 
 
 def _note_owner(draft: Draft, name: str, hold: Hold, field: str) -> None:
-    """List the hold among its owner's while units are kept for it, at most OWNED_MAX, the newest last."""
+    """List the hold among its owner's while units are kept for it, at most OWNED_MAX, the newest last.
+
+    Those that the owner's next cannot take the place of go first.
+    """
     old = draft.record(OWNERS, field) or []
     new = [entry for entry in old if entry[1] != name]
     if hold.is_kept:
         new.append([hold.kind, name, int(any(part.state == State.held for part in hold.parts))])
-    new = new[-OWNED_MAX:]
+    if len(new) > OWNED_MAX:
+        new.remove(next((entry for entry in new if not entry[2]), new[0]))
     if new != old:
         draft.set_record(OWNERS, field, new or None)
 

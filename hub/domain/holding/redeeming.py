@@ -70,10 +70,18 @@ class WaitingOrder(Account):
 
 
 def promise_owed(draft: Draft, house: House) -> None:
-    """Promise to orders what is owed to them, the first in line first; they stay in line for what comes before."""
-    for sku in dict.fromkeys([*(sku for sku, _ in draft.touched()), *draft.fields_set(TABLE)]):
+    """Promise to orders what is owed to them, the first in line first; they stay in line for what comes before.
+
+    What an order has found neither there nor to be promised, and is owed still, nobody has.
+    """
+    touched, lacking = (sku for sku, _ in draft.touched()), (sku for sku, _ in draft.lacking)
+    for sku in dict.fromkeys([*touched, *draft.fields_set(TABLE), *lacking]):
         for name in draft.record(LINE_UP, sku) or () if draft.record(TABLE, sku) else ():
             WaitingOrder(draft, house, id_of(name)).promise(sku)
+    for (sku, name), units in draft.lacking.items():
+        hold = draft.record(LIVE, name)
+        owed = sorted_parts(hold_from(hold).parts, sku)[2] if hold is not None else 0
+        draft.alert("oversold", draft.sku_number(sku), "", min(units, owed), "", name)
 
 
 def tell_delays(draft: Draft) -> None:

@@ -37,6 +37,18 @@ local function leave(change, call, account, sku, location, gone)
   return left
 end
 
+-- Note units that were not there for an order, nor any that its pool may promise.
+local function note_lacking(change, sku, name, units)
+  if units == 0 then return end
+  for _, each in ipairs(change.lacking) do
+    if each[1] == sku and each[2] == name then
+      each[3] = each[3] + units
+      return
+    end
+  end
+  table.insert(change.lacking, { sku, name, units })
+end
+
 -- Keep what is due of a SKU, `out` units of it leaving from the location, or where they are when it is ''; returns how
 -- many of them were not kept there.
 function accounts.bring(change, call, account, sku, location, out)
@@ -63,7 +75,7 @@ function accounts.bring(change, call, account, sku, location, out)
   elseif surplus < 0 then
     local lacking = accounts.have(change, call, account, parts, sku, -surplus)
     owed = owed + lacking
-    alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', lacking, '', account.name)
+    note_lacking(change, sku, account.name, lacking)
   end
   for _, part in ipairs(ended) do coming[#coming + 1] = part end
   accounts.keep_parts(account, parts, coming, sku, owed)

@@ -150,34 +150,6 @@ function holding.known(change, call, name)
   return record_of(change, call, 'holds', name) or record_of(change, call, 'ended_holds', name)
 end
 
-local UNCONFIRMED = { [holding.HELD] = true }
-local OWNED_MAX = 100
-
-local function is_same(old, new)
-  if #old ~= #new then return false end
-  for i, entry in ipairs(old) do
-    for part = 1, 3 do
-      if entry[part] ~= new[i][part] then return false end
-    end
-  end
-  return true
-end
-
--- List the hold among its owner's while units are kept for it, at most so many, the newest last.
-local function note_owner(change, call, name, hold, owner)
-  local field = owner .. '\0' .. hold[holding.POOL]
-  local old = record_of(change, call, 'owners', field) or NONE
-  local new = {}
-  for _, entry in ipairs(old) do
-    if entry[2] ~= name then new[#new + 1] = entry end
-  end
-  if holding.has(hold, holding.KEPT) then
-    new[#new + 1] = { hold[holding.KIND], name, holding.has(hold, UNCONFIRMED) and 1 or 0 }
-  end
-  if #new > OWNED_MAX then table.remove(new, 1) end
-  if not is_same(old, new) then set_record(change, 'owners', field, #new > 0 and new or nil) end
-end
-
 -- Remember a hold, in another table once nothing is kept for it.
 function holding.keep(change, call, name, hold)
   local old = record_of(change, call, 'holds', name)
@@ -191,9 +163,9 @@ function holding.keep(change, call, name, hold)
   end
   -- An order finds what was reserved for it by an owner that no token has.
   if hold[holding.ORDER] ~= '' and hold[holding.KIND] ~= '' then
-    note_owner(change, call, name, hold, '\0' .. hold[holding.ORDER])
+    holding.note_owner(change, call, name, hold, '\0' .. hold[holding.ORDER])
   end
-  if hold[holding.IS_NAMED] == 1 then note_owner(change, call, name, hold, hold[holding.OWNER]) end
+  if hold[holding.IS_NAMED] == 1 then holding.note_owner(change, call, name, hold, hold[holding.OWNER]) end
   return hold
 end
 

@@ -85,21 +85,23 @@ function holding.note_promises(change, call, old, new)
   end
 end
 
--- The names of all holds that keep units of a SKU, the oldest first; those that this call made come last.
+-- The names of all holds that keep units of a SKU, the oldest first, whether they did before this call or not.
 local function names_of(change, call, sku)
-  local names, met, fresh = {}, {}, {}
+  local names, numbers = {}, {}
   local found = redis.call('ZRANGEBYLEX', KEYS[HELD_INDEX], '[' .. sku .. '\0', '[' .. sku .. '\0\255')
   for i, member in ipairs(found) do
     names[i] = string.sub(member, #sku + 19)
-    met[names[i]] = true
+    numbers[names[i]] = tonumber(string.sub(member, #sku + 2, #sku + 17))
   end
   for _, name in ipairs(holding.fresh[sku] or NONE) do
-    local hold = not met[name] and record_of(change, call, 'holds', name)
-    met[name] = true
-    if hold then fresh[#fresh + 1] = { hold[holding.NUMBER], name } end
+    local hold = not numbers[name] and record_of(change, call, 'holds', name)
+    if hold then
+      names[#names + 1], numbers[name] = name, hold[holding.NUMBER]
+    end
   end
-  table.sort(fresh, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
-  for _, each in ipairs(fresh) do names[#names + 1] = each[2] end
+  if #names > #found then
+    table.sort(names, function(a, b) return numbers[a] < numbers[b] or numbers[a] == numbers[b] and a < b end)
+  end
   return names
 end
 

@@ -149,6 +149,16 @@ local function promise_to(change, call, line, name)
   accounts.keep(change, call, account)
 end
 
+-- What an order has found neither there nor to be promised, and is owed still, nobody has.
+local function tell_lacking(change, call)
+  for _, each in ipairs(change.lacking) do
+    local sku, name = each[1], each[2]
+    local hold, owed = record_of(change, call, 'holds', name), 0
+    if hold then owed = select(3, accounts.sorted_parts(hold[holding.PARTS], sku)) end
+    alert(change, { sku = sku_number(change, sku), location = '' }, 'oversold', math.min(each[3], owed), '', name)
+  end
+end
+
 -- Promise to orders what is owed to them, the first in line first; they stay in line for what comes before.
 function redeeming.promise_owed(change, call)
   if not accounts.has_shortfalls(call) then return end
@@ -161,6 +171,7 @@ function redeeming.promise_owed(change, call)
   for _, set in ipairs(change.records) do
     if set[1] == 'expected' then add(set[2]) end
   end
+  for _, each in ipairs(change.lacking) do add(each[1]) end
   for _, sku in ipairs(skus_of) do
     local names, line = record_of(change, call, 'shortfalls', sku), change.line_at[sku]
     if names and #supply.lines_of(change, state_of(call, line), sku) > 0 then
@@ -168,6 +179,7 @@ function redeeming.promise_owed(change, call)
       for _, name in ipairs(names) do promise_to(change, call, line, name) end
     end
   end
+  tell_lacking(change, call)
 end
 
 end

@@ -78,6 +78,8 @@ local function new_change()
     records = {}, record_at = {}, expected = {}, counted = {}, about = '',
     -- SKU → a line about it; what came of purchase orders of which units are promised, as a list and by name.
     line_at = {}, came = {}, came_at = {}, delayed = {}, alert_at = {},
+    -- {SKU, name of an order's hold, units that were not there for it, nor any that its pool may promise}.
+    lacking = {},
   }
 end
 

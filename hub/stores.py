@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 
 from hub.adopting import Adopting
 from hub.domain.articles import Catalogue
-from hub.domain.entry import Entry
+from hub.domain.entry import Entry, Seq
 from hub.domain.rules import House
 from hub.imports.comparing import Comparer
 from hub.imports.pace import Pace
@@ -160,11 +160,14 @@ class Stores:
             full_because=lambda: self.backlog.full_because,
         )
 
+    async def _heal(self, answered: Seq | None, epoch: int) -> str:
+        return (await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch)).how
+
     def _healing(self) -> Healing:
         return Healing(
             Process(self.kernel, self.current, self.described, self.closer, self.watermark),
             self._epochs,
-            heal=lambda answered, epoch: self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch),
+            heal=self._heal,
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
         )

@@ -64,7 +64,7 @@ KINDS = {
     "ledger_behind": "the ledger of a running hub does not follow the journal",
     "doubled": "a fact took effect twice, and that was not taken back",
     "poison": "an entry could not be booked in the ledger and was set aside",
-    "halted": "the partition takes nothing, because a write failed half way",
+    "halted": "the partition takes nothing: it is being healed, or a write failed half way",
     "redis_empty": "Redis has no stock of this hub, but the ledger has",
     "other_hub": "Redis and the ledger are of different hubs",
     "other_epoch": "Redis and the ledger are in different epochs",

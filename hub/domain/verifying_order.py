@@ -70,7 +70,12 @@ def check_partition(meta: Meta | None, journal: Journal, ledger: Ledger, later: 
         return [Finding("redis_empty", detail)] if ledger.last is not None or journal.length else []
     found: list[Finding] = []
     if meta.is_halted:
-        found.append(Finding("halted", "the partition is halted, because a write failed half way"))
+        found.append(
+            Finding(
+                "halted",
+                "the partition is halted: it is being healed, or a write failed half way; `hub rebuild` mends both",
+            )
+        )
     if meta.hub != ledger.hub:
         found.append(Finding("other_hub", f"Redis is of the hub {meta.hub}, the ledger of {ledger.hub}"))
     if meta.epoch != ledger.epoch:

@@ -38,7 +38,7 @@ _LOOK_AGAIN_SECONDS = 0.2
 _DOING = "The ledger cannot be asked about the partition"
 
 _STATE = "SELECT hub, epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
-_RAISE = "UPDATE hub.hub_state SET epoch = epoch + 1 WHERE partition = $1 AND epoch = $2"
+_RAISE = "UPDATE hub.hub_state SET epoch = $3 WHERE partition = $1 AND epoch = $2"
 _NEWEST = "SELECT booked_at FROM hub.event WHERE partition = $1 ORDER BY epoch DESC, seq DESC LIMIT 1"
 _LAST_OF = "SELECT max(seq) FROM hub.event WHERE partition = $1 AND epoch = $2"
 _BOOKED_AT = """SELECT booked_at FROM hub.event WHERE partition = $1 AND epoch = $2 AND seq >= $3
@@ -77,16 +77,17 @@ class Healing:
             raise ServerRefused("there is nothing to rebuild: the ledger never belonged to a hub")
         return Standing(UUID(str(row["hub"])), row["epoch"], cursor_of(row, self._partition))
 
-    async def raise_epoch(self, epoch: int) -> int:
-        """Raise the epoch by one, if it is still this one; answers the new one.
+    async def raise_epoch(self, epoch: int, seen: int) -> int:
+        """Raise the epoch above this one, if it is still this one, and above one that was seen; answers the new one.
 
         Raises:
             Unavailable: another raised it.
         """
         with translated("The epoch cannot be raised"):
-            if await self._connection.execute(_RAISE, self._partition, epoch) != "UPDATE 1":
+            new = max(epoch, seen) + 1
+            if await self._connection.execute(_RAISE, self._partition, epoch, new) != "UPDATE 1":
                 raise Unavailable("another process raised the epoch")
-        return epoch + 1
+        return new
 
     async def newest_booked_at_ms(self) -> int:
         """When the newest entry was booked; 0 where there is none."""

@@ -17,7 +17,7 @@ import structlog
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.losing import Window, alert_of
-from hub.domain.standing import Standing, standing
+from hub.domain.standing import Meta, Standing, standing
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
@@ -61,7 +61,7 @@ class Healing:
         process: Process,
         epochs: Epochs,
         *,
-        heal: Callable[[Seq | None, int], Awaitable[object]],
+        heal: Callable[[Seq | None, int], Awaitable[str]],
         tell: Callable[[Fact], Awaitable[object]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
@@ -74,6 +74,7 @@ class Healing:
         # Told once this process works in the new epoch.
         self.on_healed: Callable[[], None] = lambda: None
         self._untold: list[Window] = []
+        self._is_waiting = False
         # In a row, at which nobody worked in a newer epoch.
         self._looks_without = 0
         self._closed = asyncio.Event()
@@ -110,7 +111,12 @@ class Healing:
         unanswered = self._unanswered()
         # Redis first: an epoch is raised in the ledger first.
         meta = await read_meta(kernel.client)
-        present = await self._epochs.present(kernel.epoch)
+        try:
+            present = await self._epochs.present(kernel.epoch)
+        except Unavailable:
+            self._note_waiting(meta)
+            raise
+        self._is_waiting = False
         found = standing(meta, kernel.hub, present.epoch, unanswered)
         if found is Standing.OLDER and await self._is_abandoned(present.epoch):
             found = Standing.LOST
@@ -129,6 +135,12 @@ class Healing:
         self._looks_without = 0 if await self._epochs.others_work_in(epoch) else self._looks_without + 1
         return self._looks_without >= ABANDONED_LOOKS
 
+    def _note_waiting(self, meta: Meta) -> None:
+        """Say once that nobody can heal Redis while the ledger is away."""
+        if not self._is_waiting and (meta.hub is None or self._process.kernel.closed_because is not None):
+            self._is_waiting = True
+            log.error("Redis lacks what was booked, and can be healed only once the ledger answers")
+
     def _unanswered(self) -> Seq:
         return Seq(self._process.kernel.epoch, self._process.kernel.floor)
 
@@ -139,8 +151,8 @@ class Healing:
         # Before it begins, so that a process of another Redis never finds the new epoch without anybody in it.
         await self._epochs.present(seen.epoch + 1)
         answered = Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None
-        await self._heal(answered, seen.epoch)
-        log.info("Redis was healed", seconds=round(monotonic() - began, 3))
+        how = await self._heal(answered, seen.epoch)
+        log.info("Redis was looked after", how=how, seconds=round(monotonic() - began, 3))
         # The next look finds the new epoch, or that it is another Redis's.
         self.look_soon()
 

@@ -41,6 +41,10 @@ Progress = Callable[[str, int], None]
 
 _OTHER_HUB = "Redis holds the stock of another hub, {}: it is not touched. Give each hub its own Redis"
 _OTHER_LEDGER = "the ledger is of the hub {}, not of {}"
+_OLD_LEDGER = (
+    "the ledger is of an older epoch than Redis: it was restored from a copy that is too old. Bring the newer one "
+    "back; else `--whole` makes Redis what this ledger says, and what it lacks is lost"
+)
 _NOTHING = "there is nothing to rebuild from: the ledger has no entry of the house's rules"
 
 
@@ -128,11 +132,14 @@ class _Attempt:
         before = await self.restoring.look()
         _check_is_ours(hub, ledger, before)
         is_late = seen_epoch is not None and ledger.epoch != seen_epoch
+        if not whole and before.hub and before.epoch > ledger.epoch:
+            raise ServerRefused(_OLD_LEDGER)
         if not whole and (is_late or await self._is_well(before, ledger, answered)):
             return Recovered("nothing", ledger.epoch, ledger.epoch, ledger.cursor)
         before = await self.restoring.close()
         drained, left_behind = await self._drain(before, ledger)
-        epoch = await self._lock.raise_epoch(ledger.epoch)
+        # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
+        old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
         # From here on nobody posts, so the cursor stays.
         ledger = await self._lock.standing()
         await self._fold()
@@ -146,7 +153,7 @@ class _Attempt:
             await self._rebuild(seen_from)
         await self._open(hub, epoch, how, ledger.cursor, max(newest_ms, before.booked_at_ms), seen_from)
         written = (self.restoring.fields, self._remembered, await self._lock.unread())
-        return Recovered(how, epoch - 1, epoch, ledger.cursor, drained, left_behind, *written)
+        return Recovered(how, old_epoch, epoch, ledger.cursor, drained, left_behind, *written)
 
     async def _is_well(self, before: Partition, ledger: Standing, answered: Seq | None) -> bool:
         """Whether the partition takes events and lacks nothing that is known of."""
@@ -176,10 +183,10 @@ class _Attempt:
                 # The writer of a hub that runs posts the same entries.
                 continue
         last = (await self.restoring.look()).last
-        cursor = (await self._lock.standing()).cursor
         self._on_progress("posted from the journal", drained)
-        is_behind = last is not None and (cursor is None or last > cursor)
-        return drained, last if is_behind else None
+        if last is None or await continues(self._link, Tail(self._client, keys.JOURNAL, None), last):
+            return drained, None
+        return drained, last
 
     async def _continues(self, tail: Tail, before: Partition, ledger: Standing) -> bool:
         if ledger.cursor is not None and ledger.cursor.epoch == ledger.epoch:

@@ -237,7 +237,7 @@ CLOSED = {
     "closed": "Redis has lost the hub's stock",
     "fenced": "Redis is of another epoch than this process",
     "behind": "Redis is behind what was already answered",
-    "halted": "the partition is halted, because a write failed half way",
+    "halted": "the partition is halted: it is being healed, or a write failed half way",
     "stale_rules": "the house's rules were changed by another process of this hub",
     "stale_days": "the clocks of Redis and this process disagree about the day",
 }

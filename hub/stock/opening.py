@@ -55,6 +55,7 @@ NO_REBUILD = "`hub rebuild` makes it anew from the ledger"
 _REFUSALS = {
     "missing": f"Redis has no stock of this hub, but the ledger knows some: {NO_REBUILD}",
     "other_hub": "Redis holds the stock of another hub: give each hub its own Redis database or data folder",
-    "other_epoch": f"Redis is of another epoch than the ledger, a copy from before it was healed: {NO_REBUILD}",
-    "halted": f"the partition is halted, because a write failed half way or it is being healed: {NO_REBUILD}",
+    "other_epoch": "the ledger is of an older epoch than Redis: it was restored from a copy that is too old. Bring the "
+    "newer one back; else `hub rebuild --whole` makes Redis what this ledger says, and what it lacks is lost",
+    "halted": f"the partition is halted: it is being healed, or a write failed half way: {NO_REBUILD}",
 }

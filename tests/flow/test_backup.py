@@ -49,10 +49,10 @@ async def serving(hub: HubProcess, stores: dict[str, str]) -> AsyncIterator[Shop
         await hub.ended(PATIENCE_SECONDS)
 
 
-async def command(hub: HubProcess, word: str, stores: dict[str, str]) -> tuple[int, str]:
+async def command(hub: HubProcess, word: str, stores: dict[str, str], *more: str) -> tuple[int, str]:
     """The exit code of `hub <word>`, and what it said."""
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", word, "--config", str(hub.config)),
+        *(sys.executable, "-m", "hub", word, "--config", str(hub.config), *more),
         cwd=ROOT,
         env={**os.environ, **stores},
         stdout=asyncio.subprocess.PIPE,  # type: ignore[arg-type]
@@ -187,9 +187,13 @@ async def test_a_ledger_from_before_redis_was_healed_is_refused_until_redis_is_m
 
     await backed.hub.spawn(env={**os.environ, **backed.stores})
     assert await backed.hub.ended(PATIENCE_SECONDS) == 2
-    assert "another epoch than the ledger" in backed.hub.log()
+    assert "the ledger is of an older epoch than Redis" in backed.hub.log()
     code, said = await command(backed.hub, "rebuild", backed.stores)
+    assert (code, said) == (2, "")
+    code, said = await command(backed.hub, "rebuild", backed.stores, "--whole")
     assert code == 0, said
+    # Above that of the Redis that knew more: no `rev` is told twice.
+    assert await redis_client.hget(keys.META, "epoch") == b"3"
 
     async with serving(backed.hub, backed.stores) as shop:
         assert await shop.places(BAG) == BEFORE

@@ -1,12 +1,11 @@
 """What was answered and then lost: said exactly, so that whoever sent it sends it again. Pure."""
 
-from hashlib import blake2b
-
 import msgspec
 
-from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.command import Fact, Raising
 from hub.domain.document import instant
 from hub.domain.entry import Seq
+from hub.domain.noticing import digest_of, own_alert
 
 # Sources that an alert names; the log names all.
 SOURCES_NAMED_MAX = 1_000
@@ -39,16 +38,6 @@ def alert_of(window: Window, now_ms: int) -> Fact:
         "sources_count": len(window.sources),
     }
     payload = msgspec.json.encode(told).decode()
-    digest = blake2b(payload.encode(), digest_size=16).hexdigest()
-    return Fact(
-        verb="alert",
-        type="answers_lost",
-        source=OWN_SOURCE,
-        id=f"answers_lost:{window.first}:{digest}",
-        hash=digest,
-        time_ms=now_ms,
-        stated_ms=now_ms,
-        ledger_checked=True,
-        payload=payload,
-        detail=Raising(f"{window.first}..{window.last}", window.entries),
-    )
+    digest = digest_of(payload)
+    detail = Raising(f"{window.first}..{window.last}", window.entries)
+    return own_alert("answers_lost", f"{window.first}:{digest}", digest, now_ms, payload, detail)

@@ -6,15 +6,14 @@ not where it went any more is looked for as an adjustment's minus is, and at las
 the plain sum of the facts, each counted once. Between two buckets of the shelf only what lies there moves.
 """
 
-from hashlib import blake2b
-
 import msgspec
 
 from hub.domain import buckets
 from hub.domain.buckets import DEFICIT, FREE, RESERVED, Change, Move, is_shelf
-from hub.domain.command import OWN_SOURCE, Fact, Line, Raising, Reversing
+from hub.domain.command import Fact, Line, Raising, Reversing
 from hub.domain.draft import NO_SKU, Draft, House
 from hub.domain.entry import Entry, Seq
+from hub.domain.noticing import digest_of, own_alert
 from hub.domain.position import Position
 from hub.domain.voids import put_back
 
@@ -75,17 +74,8 @@ def _own(type: str, seq: Seq, entry: Entry | None) -> Fact:
     # What cannot be booked may name a time that nobody can take.
     time_ms = entry.time_ms if entry is not None and 0 <= entry.time_ms <= _TIME_MAX_MS else 0
     about = {"entry": str(seq)} | ({"source": entry.source, "id": entry.id} if entry is not None else {})
-    return Fact(
-        verb="alert",
-        type=type,
-        source=OWN_SOURCE,
-        id=f"{type}:{content}",
-        hash=blake2b(content.encode(), digest_size=16).hexdigest(),
-        time_ms=time_ms,
-        stated_ms=time_ms,
-        ledger_checked=True,
-        payload=msgspec.json.encode(about, order="sorted").decode(),
-    )
+    payload = msgspec.json.encode(about, order="sorted").decode()
+    return own_alert(type, content, digest_of(content), time_ms, payload)
 
 
 def book_reversal(draft: Draft, fact: Fact, house: House) -> None:

@@ -49,7 +49,7 @@ _POISON = "SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 ORDER B
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class LedgerStanding(msgspec.Struct, frozen=True):
     """What the ledger says of the partition."""
 
     hub: UUID
@@ -57,14 +57,14 @@ class Standing(msgspec.Struct, frozen=True):
     cursor: Seq | None
 
 
-class Healing:
+class HealingLock:
     """The lock while it is held, and what only its holder does; made by `healing`."""
 
     def __init__(self, connection: asyncpg.Connection, partition: int) -> None:
         self._connection = connection
         self._partition = partition
 
-    async def standing(self) -> Standing:
+    async def standing(self) -> LedgerStanding:
         """What the ledger says now; also whether the lock's connection lives.
 
         Raises:
@@ -75,7 +75,7 @@ class Healing:
             row = await self._connection.fetchrow(_STATE, self._partition)
         if row is None:
             raise ServerRefused("there is nothing to rebuild: the ledger never belonged to a hub")
-        return Standing(UUID(str(row["hub"])), row["epoch"], cursor_of(row, self._partition))
+        return LedgerStanding(UUID(str(row["hub"])), row["epoch"], cursor_of(row, self._partition))
 
     async def raise_epoch(self, epoch: int, seen: int) -> int:
         """Raise the epoch above this one, if it is still this one, and above one that was seen; answers the new one.
@@ -147,7 +147,7 @@ class Healing:
 @asynccontextmanager
 async def healing(
     dsn: str, *, wait_seconds: float = WAIT_SECONDS, partition: int = PARTITION
-) -> AsyncIterator[Healing]:
+) -> AsyncIterator[HealingLock]:
     """Hold the lock inside the block; it goes with its connection, however the process ends.
 
     Raises:
@@ -161,7 +161,7 @@ async def healing(
             if monotonic() >= until:
                 raise Unavailable("another process of this hub heals Redis for too long", 5)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        yield Healing(connection, partition)
+        yield HealingLock(connection, partition)
     finally:
         await close(connection)
 

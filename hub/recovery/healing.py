@@ -8,10 +8,10 @@ it had been answered and nobody has any more is told, with who sent it. Screens 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from time import monotonic, time
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from hub.domain.command import Fact
@@ -21,6 +21,7 @@ from hub.domain.standing import Meta, Standing, standing
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
+from hub.patience import news_within
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
@@ -87,10 +88,7 @@ class Healing:
     async def run(self) -> None:
         """Watch until cancelled; stores that are away are waited for."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._closed.wait()
-            self._closed.clear()
+            await news_within(self._closed, LOOK_SECONDS)
             try:
                 await self.look()
             except Unavailable as fault:
@@ -166,7 +164,7 @@ class Healing:
         self.on_healed()
         if window is not None:
             sources = tuple(kernel.answered.take_since(window.first.number))
-            self._note_lost(Window(window.first, window.last, window.since_ms, window.until_ms, sources))
+            self._note_lost(msgspec.structs.replace(window, sources=sources))
         await self._epochs.present(present.epoch)
         log.info("events are taken in a new epoch", epoch=present.epoch)
 

@@ -24,7 +24,7 @@ from hub.journal.reader import Tail
 from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, Place, places_of
 from hub.ledger.connection import Link
 from hub.ledger.draining import continues, drain
-from hub.ledger.healing import WAIT_SECONDS, Healing, Standing, healing
+from hub.ledger.healing import WAIT_SECONDS, HealingLock, LedgerStanding, healing
 from hub.ledger.posting import CursorMoved
 from hub.patience import attempts
 from hub.stock import keys
@@ -116,7 +116,7 @@ class Rebuild:
 class _Attempt:
     """One attempt, while the lock is held."""
 
-    def __init__(self, client: Redis, lock: Healing, link: Link, on_progress: Progress) -> None:
+    def __init__(self, client: Redis, lock: HealingLock, link: Link, on_progress: Progress) -> None:
         self._client = client
         self._lock = lock
         self._link = link
@@ -155,7 +155,7 @@ class _Attempt:
         written = (self.restoring.fields, self._remembered, await self._lock.unread())
         return Recovered(how, old_epoch, epoch, ledger.cursor, drained, left_behind, *written)
 
-    async def _is_well(self, before: Partition, ledger: Standing, answered: Seq | None) -> bool:
+    async def _is_well(self, before: Partition, ledger: LedgerStanding, answered: Seq | None) -> bool:
         """Whether the partition takes events and lacks nothing that is known of."""
         if not before.hub or before.halted or before.epoch != ledger.epoch or not before.ends_as_it_says:
             return False
@@ -168,7 +168,7 @@ class _Attempt:
         # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.
         return here is True or (here is None and ledger.cursor.epoch != before.epoch)
 
-    async def _drain(self, before: Partition, ledger: Standing) -> tuple[int, Seq | None]:
+    async def _drain(self, before: Partition, ledger: LedgerStanding) -> tuple[int, Seq | None]:
         """Post what the journal has beyond the ledger; how many entries, and the journal's end if some were not."""
         drained = 0
         for _ in attempts():
@@ -188,7 +188,7 @@ class _Attempt:
             return drained, None
         return drained, last
 
-    async def _continues(self, tail: Tail, before: Partition, ledger: Standing) -> bool:
+    async def _continues(self, tail: Tail, before: Partition, ledger: LedgerStanding) -> bool:
         if ledger.cursor is not None and ledger.cursor.epoch == ledger.epoch:
             return await continues(self._link, tail, ledger.cursor) is True
         # Of an epoch that the ledger has nothing of yet only the partition tells whose journal it is.
@@ -277,7 +277,7 @@ async def _read_ahead(pages: AsyncIterator[list[Place]]) -> AsyncGenerator[list[
         await end([following])
 
 
-def _check_is_ours(hub: UUID, ledger: Standing, before: Partition) -> None:
+def _check_is_ours(hub: UUID, ledger: LedgerStanding, before: Partition) -> None:
     if ledger.hub != hub:
         raise ServerRefused(_OTHER_LEDGER.format(ledger.hub, hub))
     if before.hub and before.hub != str(hub):

@@ -20,7 +20,7 @@ from hub.domain.catalogue import HouseSettings
 from hub.domain.document import HouseDocument, decode_document, document_of, next_boundary_ms
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
-from hub.patience import attempts
+from hub.patience import attempts, news_within
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 
@@ -140,12 +140,7 @@ class CurrentHouse:
                 # A store that is away or refuses is somebody else's to end the hub for.
                 log.warning("the house cannot be watched", reason=str(fault))
                 wait_seconds = WATCH_SECONDS
-            try:
-                async with asyncio.timeout(wait_seconds):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            self._news.clear()
+            await news_within(self._news, wait_seconds)
 
     async def _look(self) -> float:
         """Do what is due; returns how long nothing will be, in seconds, as far as anybody knows."""

@@ -10,14 +10,14 @@ after it is 99 times as long. Waiting for the ledger to follow is no work and do
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from hashlib import blake2b
 from time import monotonic, time
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.command import Fact, Raising
+from hub.domain.noticing import digest_of, own_alert
 from hub.domain.remembering import DAY_MS
 from hub.domain.verifying import Finding
 from hub.faults import Fault
@@ -155,18 +155,8 @@ class Sampling:
 def alert_of(finding: Finding, now_ms: int) -> Fact:
     """The command that tells a finding; the same one is told once a day, by whichever process."""
     payload = msgspec.json.encode(finding).decode()
-    digest = blake2b(payload.encode(), digest_size=16).hexdigest()
+    digest = digest_of(payload)
     about = " ".join(name for name in (finding.sku, finding.location, finding.pool) if name).replace("\0", " ")
-    return Fact(
-        verb="alert",
-        type=STOCK_DIFFERS,
-        source=OWN_SOURCE,
-        # Ids are remembered for longer than a day, so none comes again once it is forgotten.
-        id=f"{STOCK_DIFFERS}:{now_ms // DAY_MS}:{digest}",
-        hash=digest,
-        time_ms=now_ms,
-        stated_ms=now_ms,
-        ledger_checked=True,
-        payload=payload,
-        detail=Raising(about[:_ABOUT_CHARACTERS_MAX] or finding.kind, 1),
-    )
+    detail = Raising(about[:_ABOUT_CHARACTERS_MAX] or finding.kind, 1)
+    # Ids are remembered for longer than a day, so none comes again once it is forgotten.
+    return own_alert(STOCK_DIFFERS, f"{now_ms // DAY_MS}:{digest}", digest, now_ms, payload, detail)

@@ -17,6 +17,7 @@ from hub.domain.entry import Entry, Seq, decode_entry
 from hub.domain.findings import SetAside
 from hub.domain.reversing import APPLIED_TWICE, REVERSAL, alert_about, is_plain, reversal_of
 from hub.faults import Fault
+from hub.patience import news_within
 
 log = structlog.get_logger()
 
@@ -64,12 +65,7 @@ class SetAsideWatch:
             except Fault as fault:
                 log.warning("what was set aside is looked at later", reason=str(fault))
                 wait_seconds = RETRY_SECONDS
-            try:
-                async with asyncio.timeout(wait_seconds):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            self._news.clear()
+            await news_within(self._news, wait_seconds)
 
     async def look(self) -> int:
         """Take back or tell what nobody was told of; how much that was.

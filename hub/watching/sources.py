@@ -7,12 +7,12 @@ silence's own, so it is told once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from hashlib import blake2b
 from typing import Protocol
 
 import structlog
 
 from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.noticing import digest_of, own_alert
 from hub.domain.silence import Rhythm, Silence, Sources
 from hub.faults import Fault
 
@@ -118,15 +118,5 @@ class SourceWatch:
 def alert_of(silence: Silence) -> Fact:
     """The command that tells a silence; its id says since when, so that it is told once."""
     content = f"{silence.source}:{silence.last_heard_ms}"
-    return Fact(
-        verb="alert",
-        type="stale_source",
-        source=OWN_SOURCE,
-        id=f"stale_source:{content}",
-        hash=blake2b(content.encode(), digest_size=16).hexdigest(),
-        time_ms=silence.last_heard_ms,
-        stated_ms=silence.last_heard_ms,
-        ledger_checked=True,
-        payload="",
-        detail=Raising(silence.source, silence.silent_seconds),
-    )
+    detail = Raising(silence.source, silence.silent_seconds)
+    return own_alert("stale_source", content, digest_of(content), silence.last_heard_ms, detail=detail)

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import time
 from typing import Any
@@ -18,6 +20,32 @@ from tests.intake.door import ALL_SCOPES, settings_in
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 _READY = re.compile(r"hub: ready · events (\S+) · live (\S+) · admin (\S+)")
+
+
+async def said_by(config: Path, word: str, *options: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """The exit code of `hub <word>`, and what it said on standard output and standard error."""
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hub", word, "--config", str(config), *options),
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        said, erred = await started.communicate()
+    assert started.returncode is not None
+    return started.returncode, said.decode(), erred.decode()
+
+
+@asynccontextmanager
+async def running_process(folder: Path) -> AsyncIterator["HubProcess"]:
+    """A hub with private servers, from here to the end of the block unless it ends before."""
+    made = HubProcess(folder)
+    await made.start()
+    yield made
+    if made.process.returncode is None:
+        made.signal(signal.SIGTERM)
+        await made.ended(PATIENCE_SECONDS)
 
 
 class HubProcess:

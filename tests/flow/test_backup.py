@@ -1,10 +1,8 @@
 """Backup and restore of both stores, by the commands that the operations page names."""
 
-import asyncio
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,12 +19,11 @@ from hub.settings import load
 from hub.stock import keys
 from tests.databases import new_database
 from tests.flow.pair import Shop
-from tests.flow.process import HubProcess
+from tests.flow.process import HubProcess, said_by
 from tests.intake.door import ALL_SCOPES, line
 from tests.intake.reserving import CLERK_SCOPES
 from tests.ledger.test_append_only import run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 BAG, PLACE, TIME = "BAG-NOIR", "LON-KNB", "2026-11-22T10:00:00Z"
 RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error")
@@ -51,16 +48,8 @@ async def serving(hub: HubProcess, stores: dict[str, str]) -> AsyncIterator[Shop
 
 async def command(hub: HubProcess, word: str, stores: dict[str, str], *more: str) -> tuple[int, str]:
     """The exit code of `hub <word>`, and what it said."""
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", word, "--config", str(hub.config), *more),
-        cwd=ROOT,
-        env={**os.environ, **stores},
-        stdout=asyncio.subprocess.PIPE,  # type: ignore[arg-type]
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        said, _ = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, said.decode()
+    code, said, _ = await said_by(hub.config, word, *more, env={**os.environ, **stores})
+    return code, said
 
 
 def event(id: str, type: str, units: int, **fields: Any) -> dict[str, Any]:

@@ -1,47 +1,29 @@
 """`hub rebuild` on a stopped hub and beside a running one, as an operator runs it."""
 
-import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hub.embedded.servers import join_or_start
-from tests.flow.process import HubProcess
+from tests.flow.process import HubProcess, running_process, said_by
 from tests.verify.test_command import sell_one_of_three
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
 async def process(tmp_path: Path) -> AsyncIterator[HubProcess]:
-    made = HubProcess(tmp_path)
-    await made.start()
-    yield made
-    if made.process.returncode is None:
-        made.signal(signal.SIGTERM)
-        await made.ended(PATIENCE_SECONDS)
-
-
-async def hub(config: Path, *words: str) -> tuple[int, str, str]:
-    """The exit code of the command, and what it said."""
-    command = ("-m", "hub", *words, "--config", str(config))
-    pipe = asyncio.subprocess.PIPE
-    started = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        said, erred = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, said.decode(), erred.decode()
+    async with running_process(tmp_path) as made:
+        yield made
 
 
 async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process: HubProcess) -> None:
     await sell_one_of_three(process)
     process.signal(signal.SIGTERM)
     await process.ended(PATIENCE_SECONDS)
-    code, said, erred = await hub(process.config, "rebuild")
+    code, said, erred = await said_by(process.config, "rebuild")
     assert (code, said.split(":")[0], erred) == (0, "nothing was to be done", "")
 
     servers = await join_or_start(process.data, redis=True, postgres=False)
@@ -50,11 +32,11 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
         if file.is_file() and file.suffix in (".aof", ".rdb", ".manifest"):
             file.unlink()
 
-    code, said, erred = await hub(process.config, "rebuild")
+    code, said, erred = await said_by(process.config, "rebuild")
     assert (code, erred) == (0, "")
     assert said.startswith("Redis was made anew from the ledger, up to 0-1-")
     assert said.endswith("epoch 1 → 2\n")
-    code, said, _ = await hub(process.config, "verify")
+    code, said, _ = await said_by(process.config, "verify")
     assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")
     await process.start()
 
@@ -62,14 +44,14 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
 async def test_redis_is_made_anew_beside_a_running_hub(process: HubProcess) -> None:
     await sell_one_of_three(process)
 
-    code, said, erred = await hub(process.config, "rebuild", "--whole")
+    code, said, erred = await said_by(process.config, "rebuild", "--whole")
 
     assert (code, erred) == (0, "")
     assert said.startswith("Redis was made anew from the ledger, up to 0-1-")
     process.signal(signal.SIGTERM)
     await process.ended(PATIENCE_SECONDS)
     await process.start()
-    code, said, _ = await hub(process.config, "verify")
+    code, said, _ = await said_by(process.config, "verify")
     assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")
 
 
@@ -77,7 +59,7 @@ async def test_a_hub_that_never_booked_anything_has_nothing_to_rebuild(tmp_path:
     config = tmp_path / "hub.toml"
     config.write_text('[hub]\ndata_dir = "nothing"\n')
 
-    code, said, erred = await hub(config, "rebuild")
+    code, said, erred = await said_by(config, "rebuild")
 
     assert (code, said) == (2, "")
     assert erred.startswith("hub: there is no hub in the data folder ")

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from hub.stock import keys
-from tests.flow.process import HubProcess
+from tests.flow.process import HubProcess, running_process, said_by
 from tests.intake.door import line
 from tests.verify.hand import decode_position, encode
 
@@ -25,23 +25,12 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture
 async def process(tmp_path: Path) -> AsyncIterator[HubProcess]:
-    made = HubProcess(tmp_path)
-    await made.start()
-    yield made
-    if made.process.returncode is None:
-        made.signal(signal.SIGTERM)
-        await made.ended(PATIENCE_SECONDS)
+    async with running_process(tmp_path) as made:
+        yield made
 
 
 async def verify(config: Path, *options: str) -> tuple[int, str, str]:
-    """The exit code of the command, and what it said."""
-    command = ("-m", "hub", "verify", "--config", str(config), *options)
-    pipe = asyncio.subprocess.PIPE
-    started = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        said, erred = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, said.decode(), erred.decode()
+    return await said_by(config, "verify", *options)
 
 
 async def sell_one_of_three(process: HubProcess) -> None:

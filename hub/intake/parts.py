@@ -7,7 +7,6 @@ import msgspec
 from aiohttp import web
 
 from hub.access import Access
-from hub.credentials import JwtKey
 from hub.domain.rules import House
 from hub.imports.running import Imports
 from hub.intake.memories import Closings, Counts, Past, Waiting
@@ -51,8 +50,6 @@ class Parts(msgspec.Struct, frozen=True):
     not_ready: Callable[[], str | None]
     # How the ledger is, for people: "current", "behind", …
     ledger_state: Callable[[], str]
-    # What `POST /v1/tokens` signs with; None when the hub can only verify.
-    signing_key: JwtKey | None
     # Origins that browsers may ask from.
     origins: frozenset[str]
 

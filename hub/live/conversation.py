@@ -101,12 +101,25 @@ class Conversations:
             # Most changes are of rules alone, and ten thousand sessions take a while.
             return
         for connection, session in self._sessions.items():
-            for decision in session.recheck():
-                if isinstance(decision, Forget):
-                    self._carry_out_forget(connection, decision)
-                else:
-                    connection.write(text_frame(encode_frame(decision.message)))
-            self._see_again(connection, session)
+            self._carry_out_now(connection, session, session.recheck())
+
+    def recheck_claims(self) -> None:
+        """Close connections whose key is gone, and drop what others may not watch any more; for keys that changed."""
+        for connection, session in self._sessions.items():
+            self._carry_out_now(connection, session, session.recheck_claims())
+
+    def _carry_out_now(
+        self, connection: LiveConnection, session: Session, decisions: Sequence[Say | Forget | Close]
+    ) -> None:
+        """Carry out what needs no reading."""
+        for decision in decisions:
+            if isinstance(decision, Forget):
+                self._carry_out_forget(connection, decision)
+            elif isinstance(decision, Close):
+                connection.end(decision)
+            else:
+                connection.write(text_frame(encode_frame(decision.message)))
+        self._see_again(connection, session)
 
     async def _first_message(self, connection: LiveConnection, session: Session) -> None:
         try:

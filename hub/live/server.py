@@ -18,7 +18,7 @@ from hub.live.connection import LiveConnection
 from hub.live.conversation import Conversations
 from hub.live.fanout import Counters
 from hub.live.limits import LiveLimits
-from hub.live.needs import Authenticate, CurrentHouse, HearEntry, OpenTail, StockReader, WallClock
+from hub.live.needs import Credentials, CurrentHouse, HearEntry, OpenTail, StockReader, WallClock
 from hub.live.session import Terms
 from hub.live.upkeep import Kept, Upkeep
 from hub.tasks import end
@@ -35,7 +35,7 @@ class LiveDoor:
         self,
         *,
         house: CurrentHouse,
-        authenticate: Authenticate,
+        access: Credentials,
         stock: StockReader,
         open_tail: OpenTail,
         clock: WallClock,
@@ -47,7 +47,7 @@ class LiveDoor:
         self._origins = tuple(origins)
         self.counters = Counters()
         self._upkeep = Upkeep(self._limits, self.counters)
-        terms = Terms(house, authenticate, self._limits)
+        terms = Terms(house, access, self._limits)
         self._conversations = Conversations(terms, stock, open_tail, self.counters, clock, hear)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +110,10 @@ class LiveDoor:
     def recheck(self) -> None:
         """Drop what clients may not watch any more, and tell them; call it when the house has changed."""
         self._conversations.recheck()
+
+    def recheck_claims(self) -> None:
+        """Close connections whose key was revoked, and narrow those that may do less; call it when keys have changed."""
+        self._conversations.recheck_claims()
 
     def watched_skus(self) -> set[str]:
         """The SKUs that somebody watches in some pool."""

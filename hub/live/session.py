@@ -11,7 +11,7 @@ import msgspec
 from hub.access import ANONYMOUS, Claims, Unauthenticated
 from hub.domain.shown import PoolsSeen
 from hub.live.limits import LiveLimits
-from hub.live.needs import Authenticate, CurrentHouse, PoolFacts
+from hub.live.needs import Credentials, CurrentHouse, PoolFacts
 from hub.live.subscriptions import TopicKey
 from protocol.codec import Malformed
 from protocol.frames import (
@@ -80,7 +80,7 @@ class Terms(msgspec.Struct, frozen=True):
     """What all sessions share."""
 
     house: CurrentHouse
-    authenticate: Authenticate
+    access: Credentials
     limits: LiveLimits
 
 
@@ -157,6 +157,14 @@ class Session:
         ]
         return [forgotten, *said] if said else []
 
+    def recheck_claims(self) -> list[Say | Forget | Close]:
+        """Go on with what the client's key grants by now; without the key not at all."""
+        claims = self._terms.access.still(self.claims)
+        if claims is None:
+            return [TOKEN_ENDED]
+        self.claims = claims
+        return [*self.recheck()]
+
     def _misunderstood(self, ref: int | None, error: Malformed) -> list[Decision]:
         self._malformed += 1
         said = _error(ref, "malformed", error.detail)
@@ -169,7 +177,7 @@ class Session:
             self.claims = ANONYMOUS
         else:
             try:
-                self.claims = self._terms.authenticate(message.token, now)
+                self.claims = self._terms.access.authenticate_token(message.token, now)
             except Unauthenticated as error:
                 return [_error(None, "unauthenticated", str(error)), TOKEN_ENDED]
         self.ends_at = _end_of(self.claims, now)

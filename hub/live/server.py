@@ -112,7 +112,7 @@ class LiveDoor:
         self._conversations.recheck()
 
     def recheck_claims(self) -> None:
-        """Close connections whose key was revoked, and narrow those that may do less; call it when keys have changed."""
+        """Close connections whose key is gone and narrow those that may do less; call it when keys have changed."""
         self._conversations.recheck_claims()
 
     def watched_skus(self) -> set[str]:

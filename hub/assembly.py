@@ -103,7 +103,7 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
-        parts = self._parts(origins)
+        parts = self._parts(origins, live)
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("imports", self._stores.imports.run())
@@ -164,7 +164,7 @@ class Hub:
         own = {url_at("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
         return frozenset(self._settings.hub.origins) | own
 
-    def _parts(self, origins: frozenset[str]) -> Parts:
+    def _parts(self, origins: frozenset[str], live: LiveDoor) -> Parts:
         stores = self._stores
         return Parts(
             access=self._access,
@@ -182,6 +182,7 @@ class Hub:
             counts=stores.counts,
             closings=stores.closings,
             waiting=stores.waiting,
+            live=live,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,

@@ -72,6 +72,7 @@ Decision = Say | Show | ShowShelf | Forget | Close
 
 # All sessions share the answer to what goes wrong in the same way.
 SILENT = Close(CloseCode.SILENT, CLOSE_CODES[CloseCode.SILENT].reason)
+GOING_AWAY = Close(CloseCode.GOING_AWAY, CLOSE_CODES[CloseCode.GOING_AWAY].reason)
 TOKEN_ENDED = Close(CloseCode.TOKEN_ENDED, CLOSE_CODES[CloseCode.TOKEN_ENDED].reason)
 TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, "too many messages that cannot be read")
 
@@ -116,6 +117,11 @@ class Session:
         if message.location is not None:
             return [self._subscribe_shelf(message.ref, message.location)]
         return [self._subscribe(message)]
+
+    def open(self, claims: Claims, message: Subscribe, now: float) -> Decision:
+        """Begin with these claims and this wish, where nothing more can be asked for; `now` as in `receive`."""
+        self.claims, self.ends_at = claims, _end_of(claims, now)
+        return self._subscribe(message)
 
     def wait_seconds(self, now: float) -> float:
         """How long to wait before the next message is read, 0 when the client keeps within its allowance."""

@@ -16,7 +16,7 @@ from hub.admin.reload import add_reload
 from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
-from hub.credentials import signing_key, with_a_key
+from hub.credentials import with_a_key
 from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, Unavailable
@@ -61,10 +61,9 @@ class Hub:
         self._settings = settings
         self._demo = demo
         self._metrics = Metrics()
-        self._access_keys = with_a_key(settings.access, settings.hub.data_dir)
-        self._access = Access(self._access_keys)
+        self._access = Access(with_a_key(settings.access, settings.hub.data_dir))
         self._stores = Stores(settings, self._metrics)
-        self._reloading = Reloading(settings, reread, self._stores)
+        self._reloading = Reloading(settings, reread, self._stores, self._access)
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -104,7 +103,7 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
-        parts = self._parts(origins)
+        parts = self._parts(origins, live)
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("imports", self._stores.imports.run())
@@ -165,7 +164,7 @@ class Hub:
         own = {url_at("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
         return frozenset(self._settings.hub.origins) | own
 
-    def _parts(self, origins: frozenset[str]) -> Parts:
+    def _parts(self, origins: frozenset[str], live: LiveDoor) -> Parts:
         stores = self._stores
         return Parts(
             access=self._access,
@@ -183,11 +182,11 @@ class Hub:
             counts=stores.counts,
             closings=stores.closings,
             waiting=stores.waiting,
+            live=live,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,
             ledger_state=lambda: stores.writer.state,
-            signing_key=signing_key(self._access_keys),
             origins=origins,
         )
 
@@ -195,7 +194,7 @@ class Hub:
         stores = self._stores
         door = LiveDoor(
             house=lambda: stores.house,
-            authenticate=self._access.authenticate_token,
+            access=self._access,
             stock=stores.reads,
             open_tail=stores.tail_from_now,
             clock=time,
@@ -208,6 +207,7 @@ class Hub:
         exits.push_async_callback(door.stop)
         self._run("live door", door.failed())
         stores.current.listeners.append(door.recheck)
+        self._reloading.on_keys.append(door.recheck_claims)
         stores.sweep.watched = door.watched_skus
         return door
 

@@ -10,6 +10,7 @@ from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
+from hub.intake.live_stream import get_live_stream, post_live_stream
 from hub.intake.orders import get_order
 from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
@@ -38,7 +39,7 @@ _PREFLIGHT_SECONDS = "600"
 _RESERVATION = "/v1/reservations/{id:[^/]+}"
 _ORDER = "/v1/orders/{order:[^/]+}"
 # Questions too long for a URL, and what is known again by its id.
-ASKED_BY_POST = frozenset({"/v1/availability/query"})
+ASKED_BY_POST = frozenset({"/v1/availability/query", "/v1/live/sse"})
 TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 
 
@@ -73,12 +74,15 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get(_RESERVATION, guarded(get_reservation))
     app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_get(_ORDER, guarded(get_order))
+    app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
+    app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)
     app.router.add_route("*", "/{path:.*}", guarded(_nowhere))
     app.on_response_prepare.append(_allow_origin)
+    app.on_shutdown.append(_end_streams)
     return app
 
 
@@ -121,6 +125,11 @@ def _next_step(request: web.Request) -> str:
     if request.method in ("GET", "HEAD") or request.path in ASKED_BY_POST:
         return "Ask again"
     return "Send the same id again" if request.path in TAKES_IDS else "Send the same again"
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Before requests under way are waited for: a stream would never end by itself."""
+    app[Parts.KEY].live.end_streams()
 
 
 async def get_healthz(request: web.Request) -> web.Response:

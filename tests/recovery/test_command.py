@@ -44,9 +44,9 @@ async def test_what_a_killed_hub_may_have_been_answered_is_named_with_who_sent_b
     await process.ended(PATIENCE_SECONDS)
     await lose_redis(process)
 
-    code, said, _ = await said_by(process.config, "rebuild")
+    code, said, erred = await said_by(process.config, "rebuild")
 
-    assert code == 0
+    assert code == 0, erred
     *_, line = said.splitlines()
     assert re.fullmatch(
         r"answers of 202 after 0-1-\d+ may have been lost with Redis, from \S+Z to \S+Z; let these sources send again"
@@ -76,8 +76,10 @@ async def test_redis_is_made_anew_beside_a_running_hub(process: HubProcess) -> N
 
     assert (code, erred) == (0, "")
     assert said.startswith("Redis was made anew from the ledger, up to 0-1-")
+    assert "lost" not in said
     process.signal(signal.SIGTERM)
     await process.ended(PATIENCE_SECONDS)
+    assert "Redis lacks" not in process.log()
     await process.start()
     code, said, _ = await said_by(process.config, "verify")
     assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")

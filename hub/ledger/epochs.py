@@ -47,7 +47,7 @@ class Epochs:
         # The connection that holds the lock, and of which epoch.
         self._held_on: asyncpg.Connection | None = None
         self._held_epoch = 0
-        # Whether the ledger was told that somebody works, since the lock is held.
+        # Whether the ledger was told that somebody works, since this lock is held.
         self._is_told = False
 
     async def present(self, working_in: int | None = None) -> Present:
@@ -122,7 +122,5 @@ class Epochs:
         await connection.execute("SELECT pg_advisory_lock_shared($1, $2)", _WORKING, epoch)
         if self._held_on is not None and self._held_on is connection:
             await connection.execute("SELECT pg_advisory_unlock_shared($1, $2)", _WORKING, self._held_epoch)
-        if self._held_on is not connection:
-            # While there was no lock somebody else may have said that nobody works.
-            self._is_told = False
-        self._held_on, self._held_epoch = connection, epoch
+        # Before it was held somebody else may have said that nobody works.
+        self._held_on, self._held_epoch, self._is_told = connection, epoch, False

@@ -170,6 +170,8 @@ class Healing:
         """Work on in the new epoch."""
         kernel, current, described, closer, _ = self._process
         window = await self._window(self._unanswered(), present)
+        # Before anybody is answered in it.
+        await self._epochs.present(present.epoch)
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
@@ -177,7 +179,6 @@ class Healing:
         if window is not None:
             sources = tuple(kernel.answered.take_since(window.first.number))
             self._note_lost(msgspec.structs.replace(window, sources=sources))
-        await self._epochs.present(present.epoch)
         log.info("events are taken in a new epoch", epoch=present.epoch)
 
     async def _end_of(self, epoch: int, present: Present) -> End:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -152,6 +153,24 @@ async def test_who_is_about_to_heal_does_not_take_back_that_the_hub_had_stopped(
     await epochs.present(2)
     await redis_client.flushall()
     assert [type(each) for each in (await rebuilt()).lost] == [Doubt]
+    await epochs.aclose()
+
+
+async def test_who_goes_on_in_another_epoch_takes_back_that_nobody_works_there(
+    redis_client: Redis, postgres_dsn: str, rebuilt: Any
+) -> None:
+    epochs = Epochs(Link(postgres_dsn, "epochs"))
+    await epochs.present(1)
+    await rebuilt(whole=True)
+    ledger = await asyncpg.connect(postgres_dsn)
+    assert await ledger.fetchval("SELECT count(*) FROM hub.at_rest") == 1
+    await epochs.present(1)
+    assert await ledger.fetchval("SELECT count(*) FROM hub.at_rest") == 1
+
+    await epochs.present(2)
+
+    assert await ledger.fetchval("SELECT count(*) FROM hub.at_rest") == 0
+    await ledger.close()
     await epochs.aclose()
 
 

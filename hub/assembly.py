@@ -17,14 +17,14 @@ from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import with_a_key
-from hub.domain.entry import Seq
 from hub.embedded.servers import EmbeddedServers, start
-from hub.faults import Fault, Unavailable
+from hub.faults import Fault
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.server import http_app
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
+from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
 from hub.settings import Settings
 from hub.stores import Stores
@@ -37,6 +37,7 @@ MakeDemoSession = Callable[[Doors], DemoSession]
 
 # A stop waits so long for the ledger to have what was booked; what it lacks then it takes up at the next start.
 LEDGER_GOODBYE_SECONDS = 2.0
+_LEDGER_WRITER = "ledger writer"
 
 
 @asynccontextmanager
@@ -86,7 +87,7 @@ class Hub:
         await self._stores.open(exits, redis_url, dsn)
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
-        self._run("ledger writer", self._stores.writer.run())
+        self._run(_LEDGER_WRITER, self._stores.writer.run())
         self._run("healing", self._stores.healing.run())
         self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
@@ -251,10 +252,14 @@ class Hub:
         await end(self._tasks)
 
     async def _let_ledger_catch_up(self) -> None:
-        kernel = self._stores.kernel
-        # What a Redis that was replaced took is lost, whoever waits.
-        with suppress(Unavailable):
-            await self._stores.watermark.wait(Seq(kernel.epoch, kernel.floor - 1), LEDGER_GOODBYE_SECONDS)
+        """Wait a moment until the ledger has all, and have it note that then; nobody but its writer works any more."""
+        await end(task for task in self._tasks if task.get_name() != _LEDGER_WRITER)
+        stores = self._stores
+        # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
+        with suppress(Fault):
+            last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
+            if last is not None:
+                log.info("all that was answered is in the ledger", up_to=str(last))
 
     def _close(self) -> None:
         self._is_open = False

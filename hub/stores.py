@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from hub.adopting import Adopting
 from hub.domain.articles import Catalogue
 from hub.domain.entry import Entry, Seq
+from hub.domain.losing import entries_of
 from hub.domain.rules import House
 from hub.imports.comparing import Comparer
 from hub.imports.pace import Pace
@@ -134,19 +135,20 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
-        self._epochs = Epochs(Link(dsn, "epochs"))
-        exits.push_async_callback(self._epochs.aclose)
+        self.epochs = Epochs(Link(dsn, "epochs"))
+        exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(client, dsn)
-        while not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
-            await self._epochs.present(ledger.epoch + 1)
-            await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch)
+        while not ledger.empty and await must_heal(self.kernel, ledger, self.epochs):
+            await self.epochs.present(ledger.epoch + 1)
+            recovered = await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch, names_lost=True)
+            self._metrics.answers_lost.inc(sum(map(entries_of, recovered.lost)))
             ledger = await self._open_ledger(dsn)
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        await self._epochs.present(ledger.epoch)
+        await self.epochs.present(ledger.epoch)
         self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
         await self.backlog.look()
 
@@ -166,7 +168,7 @@ class Stores:
     def _healing(self) -> Healing:
         return Healing(
             Process(self.kernel, self.current, self.described, self.closer, self.watermark),
-            self._epochs,
+            self.epochs,
             heal=self._heal,
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,

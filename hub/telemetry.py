@@ -55,7 +55,7 @@ class Metrics:
         )
         self.answers_lost = Counter(
             "hub_answers_lost_total",
-            "Entries that were answered 202, and Redis lost before the ledger had them.",
+            "Entries answered 202 that Redis lost before the ledger had them; each unknown number counts as 1.",
             registry=self.registry,
         )
         self.checkpoint_lag_entries = Gauge(

@@ -279,6 +279,8 @@ class LedgerWriter:
         self.state, self.last_error = "halted", str(fault)
 
     def _note_success(self) -> None:
+        if self.state != "following":
+            log.info("the ledger follows the journal again")
         self.state, self.last_error, self._failures = "following", "", 0
 
     async def _wait_for_better(self, fault: Fault) -> None:

@@ -64,8 +64,9 @@ KINDS = {
     "ledger_behind": "the ledger of a running hub does not follow the journal",
     "doubled": "a fact took effect twice, and that was not taken back",
     "poison": "an entry could not be booked in the ledger and was set aside",
-    "halted": "the partition takes nothing: it is being healed, or a write failed half way",
-    "redis_empty": "Redis has no stock of this hub, but the ledger has",
+    "healing": "Redis is being made anew, or that was broken off; nothing else is compared",
+    "halted": "the partition takes nothing: a write failed half way; nothing else is compared",
+    "redis_empty": "Redis has no stock of this hub, but the ledger has; nothing else is compared",
     "other_hub": "Redis and the ledger are of different hubs",
     "other_epoch": "Redis and the ledger are in different epochs",
 }

@@ -76,6 +76,11 @@ class Inspection:
             at = places[-1]
         return found
 
+    async def was_begun_anew(self) -> bool:
+        """Whether an attempt to make the partition anew is under way, or was broken off."""
+        with reading():
+            return bool(await self.client.exists(keys.HEALING))
+
     async def house(self) -> bytes | None:
         """The document of the house that the partition holds."""
         with reading():
@@ -243,7 +248,7 @@ def meta_of(values: Sequence[bytes | None]) -> Meta:
             int(following or b""),
             int(rules or b""),
             readable(house or b""),
-            halted is not None,
+            halted,
         )
     except ValueError:
         raise ServerRefused(f"what {keys.META} says of the partition cannot be read") from None

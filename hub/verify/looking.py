@@ -76,7 +76,7 @@ class Looking:
         await check.check_members(by_location)
         await check.check_reserved(batch.skus)
         # What was read while the partition was made anew says nothing.
-        if batch.meta.is_halted or batch.meta.epoch != epoch or kernel.closed_because is not None:
+        if batch.meta.halted is not None or batch.meta.epoch != epoch or kernel.closed_because is not None:
             raise LedgerBehind(_CLOSED)
         return look
 

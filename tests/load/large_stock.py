@@ -23,6 +23,7 @@ from hub.journal.reader import Tail, reading_client
 from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
+from hub.ledger.rows import EVENT_COLUMNS, MOVEMENT_COLUMNS, SHOWN_COLUMNS
 from hub.ledger.writer import LedgerWriter
 from hub.settings import load
 from hub.stock import keys
@@ -35,15 +36,12 @@ _PATIENCE_SECONDS = 60.0
 _PER_PIPELINE = 5_000
 _COPY_SECONDS = 1_800
 
+# Table → its columns, and what a copy has in them where that is not the same; `number` is the copy's.
+_SKU = "'SKU-' || lpad(number::text, 6, '0')"
 _COPIES = {
-    "event": "kind, type, source, id || '-' || number, hash, time, booked_at, rules_version, payload, answer, entry, about",
-    "movement": "line, {sku}, location, from_bucket, to_bucket, quantity, source, event_id, event_type, reason, time, booked_at",
-    "shown": "{sku}, pool, booked_at, changes, available, capped, status, eta",
-}
-_COLUMNS = {
-    "event": "kind, type, source, id, hash, time, booked_at, rules_version, payload, answer, entry, about",
-    "movement": "line, sku, location, from_bucket, to_bucket, quantity, source, event_id, event_type, reason, time, booked_at",
-    "shown": "sku, pool, booked_at, changes, available, capped, status, eta",
+    "event": (EVENT_COLUMNS, {"id": "id || '-' || number"}),
+    "movement": (MOVEMENT_COLUMNS, {"sku": _SKU}),
+    "shown": (SHOWN_COLUMNS, {"sku": _SKU}),
 }
 
 
@@ -79,11 +77,11 @@ async def fill(stores: BareStores, folder: Path, skus: int) -> None:
 
 
 async def _copy_rows(connection: asyncpg.Connection, skus: int) -> None:
-    name = "'SKU-' || lpad(number::text, 6, '0')"
-    for table, columns in _COPIES.items():
+    for table, (columns, changed) in _COPIES.items():
+        copied = [changed.get(column, column) for column in columns]
+        copied[copied.index("seq")] = f"seq + {_EVENTS} * number"
         await connection.execute(
-            f"""INSERT INTO hub.{table} (partition, epoch, seq, {_COLUMNS[table]})
-            SELECT partition, epoch, seq + {_EVENTS} * number, {columns.format(sku=name)}
+            f"""INSERT INTO hub.{table} ({", ".join(columns)}) SELECT {", ".join(copied)}
             FROM hub.{table}, generate_series(1, $1::integer) AS number WHERE seq > 0 ORDER BY number, seq""",
             skus - 1,
             timeout=_COPY_SECONDS,

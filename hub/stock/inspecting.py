@@ -121,6 +121,14 @@ class Inspection:
         meta = meta_of(told)
         return Batch(before_of(meta, last), meta, [raw_sku(*pair) for pair in zip(names, rows, strict=True)])
 
+    async def fingerprints(self, names: Sequence[str]) -> list[int]:
+        """A hash of what is stored of each SKU, each of another moment; 0 where it cannot be read."""
+        with reading():
+            async with self.client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.hgetall(keys.sku(name))
+                return [fingerprint_of(fields) for fields in await pipeline.execute(raise_on_error=False)]
+
     async def transfers(self, names: Sequence[str]) -> tuple[Seq, list[bytes | None]]:
         """The records of some transfers, None where there is none, and the place of the journal they stand before."""
         with reading():
@@ -260,6 +268,11 @@ def before_of(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
     return Seq(place.epoch, place.number + 1) if place is not None else Seq(meta.epoch, meta.next)
 
 
+def fingerprint_of(fields: Any) -> int:
+    """A hash of all that is stored of a SKU, whatever order Redis keeps it in; for this process only."""
+    return 0 if isinstance(fields, Exception) else hash(frozenset(fields.items()))
+
+
 def raw_sku(name: str, fields: Any) -> RawSku:
     """What is stored of a SKU, of the fields of its hash or the error that came instead."""
     if isinstance(fields, Exception):
@@ -271,4 +284,5 @@ def raw_sku(name: str, fields: Any) -> RawSku:
         fields.get(keys.EXPECTED_FIELD),
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.POSITION_FIELD)},
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.VIEW_FIELD)},
+        fingerprint=fingerprint_of(fields),
     )

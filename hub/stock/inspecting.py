@@ -16,6 +16,7 @@ from hub.domain.verifying import RawSku, readable
 from hub.domain.verifying_order import GAPS_TOLD_MAX, Gap, Journal, Meta, gaps_between
 from hub.faults import ServerRefused
 from hub.stock import keys
+from hub.stock.asked_many import asked_many
 from hub.stock.reading import reading
 
 # What one step of a scan looks at.
@@ -123,11 +124,8 @@ class Inspection:
 
     async def fingerprints(self, names: Sequence[str]) -> list[int]:
         """A hash of what is stored of each SKU, each of another moment; 0 where it cannot be read."""
-        with reading():
-            async with self.client.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    pipeline.hgetall(keys.sku(name))
-                return [fingerprint_of(fields) for fields in await pipeline.execute(raise_on_error=False)]
+        hashes = await asked_many(self.client, ((b"HGETALL", keys.sku(name).encode()) for name in names))
+        return [fingerprint_of(fields) for fields in hashes]
 
     async def transfers(self, names: Sequence[str]) -> tuple[Seq, list[bytes | None]]:
         """The records of some transfers, None where there is none, and the place of the journal they stand before."""
@@ -270,7 +268,10 @@ def before_of(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
 
 def fingerprint_of(fields: Any) -> int:
     """A hash of all that is stored of a SKU, whatever order Redis keeps it in; for this process only."""
-    return 0 if isinstance(fields, Exception) else hash(frozenset(fields.items()))
+    if isinstance(fields, Exception):
+        return 0
+    # As it comes from Redis without a client's help, in the older protocol, names and values take turns.
+    return hash(frozenset(zip(fields[::2], fields[1::2], strict=True) if isinstance(fields, list) else fields.items()))
 
 
 def raw_sku(name: str, fields: Any) -> RawSku:

@@ -29,7 +29,7 @@ from hub.embedded.folder import sockets_in_use
 from hub.embedded.redis_server import redis_url
 from hub.stock import keys
 
-SIZES = (500, 3_000)
+SIZES = (500,)
 FULL_SIZES = (500, 3_000, 20_000)
 # A pass that finds nothing changed comes after one that compared everything.
 _FIRST_PASS_SECONDS = 3_600.0

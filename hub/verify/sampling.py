@@ -39,7 +39,7 @@ STOCK_DIFFERS = "stock_differs"
 RETRY_SECONDS = 2.0
 SKUS_PER_LOOK = 60
 # Of which it is only seen whether they are as they were, in one look.
-SEEN_PER_LOOK = 400
+SEEN_PER_LOOK = 1_000
 # Redis may answer nobody else while it reads so many.
 SEEN_PER_READ = 100
 # Redis answers nobody else while it reads, so where SKUs have many positions a look has fewer of them.
@@ -138,7 +138,8 @@ class Sampling:
         began = monotonic()
         wrong = list(self._wrong)[:WRONG_PER_LOOK]
         recent = self.recent.take(max(1, self._size // 4))
-        changed = await self._take_changed(max(1, self._size // 2))
+        # A quarter is left to the rounds, whatever changes.
+        changed = await self._take_changed(max(1, self._size - len(recent) - self._size // 4))
         cold = await self.rounds.take(max(1, self._size - len(recent) - len(changed)))
         names = list(dict.fromkeys([*wrong, *recent, *changed, *cold]))
         if not names:

@@ -137,7 +137,7 @@ class Sampling:
         """
         began = monotonic()
         wrong = list(self._wrong)[:WRONG_PER_LOOK]
-        recent = self.recent.take(max(1, self._size // 4))
+        recent = self.recent.take(max(1, self._size // 2))
         # A quarter is left to the rounds, whatever changes.
         changed = await self._take_changed(max(1, self._size - len(recent) - self._size // 4))
         cold = await self.rounds.take(max(1, self._size - len(recent) - len(changed)))

@@ -227,6 +227,7 @@ class Hub:
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.verify_findings.set(self._stores.sampling.findings)
             self._metrics.verify_round_seconds.set(self._stores.sampling.rounds.seconds)
+            self._metrics.verify_pass_seconds.set(self._stores.sampling.passes.seconds)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)

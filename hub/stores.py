@@ -66,6 +66,7 @@ from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
+from hub.verify import sampling
 from hub.verify.looking import Running
 from hub.verify.sampling import Sampling
 from hub.watching.expiry import ExpiryWatch
@@ -256,11 +257,12 @@ class Stores:
         exits.push_async_callback(sums.aclose)
         running = Running(self.kernel, self.current, self.described, self.watermark)
         tell, note = (lambda fact: self.batcher.submit([fact])), self._metrics.verify_sampled.inc
-        return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note)
+        pace = sampling.Pace.of(self._limits.verify_percent)
+        return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note, pace=pace)
 
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))
-        self.sampling.recent.hear(posted)
+        self.sampling.hear(posted)
         if any(booking.doubled or booking.poison for booking in posted):
             self.set_aside.note()
 

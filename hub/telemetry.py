@@ -99,6 +99,11 @@ class Metrics:
             "How long the sampling takes for all SKUs: the last round, or the present one if longer.",
             registry=self.registry,
         )
+        self.verify_pass_seconds = Gauge(
+            "hub_verify_pass_seconds",
+            "How long it takes to see of all SKUs whether they changed: the last pass, or the present one if longer.",
+            registry=self.registry,
+        )
         self.stale_sources = Gauge(
             "hub_stale_sources", "Sources that are silent for longer than usual.", registry=self.registry
         )

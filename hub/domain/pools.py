@@ -140,6 +140,8 @@ def contribution(position: Position, pool: str, sight: Sight) -> int:
     """Count the units of one position that stand behind what a pool shows."""
     group, buffer = sight
     seen = max(0, position.free - buffer) if group else 0
+    if not position.fences:
+        return seen
     return seen + sum(fence.quantity for fence in position.fences if fence.pool == pool)
 
 

@@ -61,6 +61,9 @@ _BETWEEN = """SELECT epoch, seq, entry FROM hub.event
     WHERE partition = $1 AND (epoch, seq) BETWEEN ($2, $3) AND ($4, $5)
     UNION ALL SELECT epoch, seq, entry FROM hub.poison
     WHERE partition = $1 AND (epoch, seq) BETWEEN ($2, $3) AND ($4, $5)"""
+_IS_HELD = """SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND granted
+      AND (classid::bigint, objid::bigint) = ($1::bigint, $2::bigint) AND objsubid = 2)"""
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 
@@ -203,6 +206,11 @@ async def healing(
         yield HealingLock(connection, partition)
     finally:
         await close(connection)
+
+
+async def is_healing(connection: asyncpg.Connection, partition: int = PARTITION) -> bool:
+    """Whether somebody holds the lock now."""
+    return bool(await connection.fetchval(_IS_HELD, _LOCK, partition))
 
 
 async def _try_lock(connection: asyncpg.Connection, partition: int) -> bool:

@@ -179,10 +179,10 @@ class Hub:
             requests=stores.requests,
             imports=stores.imports,
             watermark=stores.watermark,
-            past=stores.past,
-            counts=stores.counts,
-            closings=stores.closings,
-            waiting=stores.waiting,
+            past=stores.memories.past,
+            counts=stores.memories.counts,
+            closings=stores.memories.closings,
+            waiting=stores.memories.waiting,
             live=live,
             metrics=self._metrics,
             limits=self._settings.limits,
@@ -231,7 +231,7 @@ class Hub:
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
-            self._stores.recent_accuracy.look()
+            self._stores.memories.recent_accuracy.look()
             self._metrics.journal_bytes.set(self._stores.backlog.bytes)
             self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)

@@ -24,25 +24,20 @@ from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, checkpoints, history, set_aside, voided
-from hub.ledger.accuracy import Accuracy
-from hub.ledger.asking import Asking
+from hub.ledger import checkpoints, set_aside, voided
 from hub.ledger.checkpointing import Checkpointing
-from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.epochs import Epochs
-from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
-from hub.ledger.parked import Parked
-from hub.ledger.recent import RecentAccuracy
 from hub.ledger.rows import Booking as Posted
 from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.sums import Sums
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
+from hub.memories import Memories, asking
 from hub.recovery.healing import Healing, Process
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.starting import must_heal
@@ -119,7 +114,7 @@ class Stores:
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
         self.healing = self._healing()
         self.booking = self._booking(exits, reader, dsn)
-        self._open_reports(exits, dsn)
+        self.memories = Memories(dsn, exits, self._metrics)
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
@@ -175,15 +170,6 @@ class Stores:
             on_lost=self._metrics.answers_lost.inc,
         )
 
-    def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
-        # A long sum over counts must not hold up a look at what was shown.
-        asking = self._asking(exits, dsn, "history", history.DEADLINE_SECONDS)
-        self.past, self.closings = History(asking), Closings(asking)
-        reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
-        self.counts, self.waiting = Accuracy(reports), Parked(reports)
-        self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
-        exits.push_async_callback(self.recent_accuracy.aclose)
-
     def hear(self, entry: Entry) -> None:
         """Take what a journal entry says about the house; for whoever follows the journal."""
         if entry.kind == "rules":
@@ -209,14 +195,9 @@ class Stores:
     def _booking(self, exits: AsyncExitStack, reader: Redis, dsn: str) -> Booking:
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        voids = Voided(asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
         earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids, AboutOrders(self.held))
         return Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
-
-    def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
-        asking = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)
-        exits.push_async_callback(asking.aclose)
-        return asking
 
     async def _open_ledger(self, dsn: str) -> LedgerState:
         link = Link(dsn, "opening")
@@ -249,7 +230,7 @@ class Stores:
         )
 
     def _set_aside(self, exits: AsyncExitStack, dsn: str) -> SetAsideWatch:
-        memory = SetAsideMemory(self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
+        memory = SetAsideMemory(asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
         return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
 
     def _sampling(self, exits: AsyncExitStack, dsn: str) -> Sampling:

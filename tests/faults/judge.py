@@ -177,7 +177,7 @@ class Judge:
         for sent, (first, _) in firsts.items():
             answers = _since_lost(sent) if is_healed else sent.answers
             verdict.retold += [
-                f"{sent.id} was told {_gist(answers[0])} and then {_gist(answer)}"
+                f"{sent.id} was told {_gist(answers[0])} and then {_gist(answer)}, {_history(sent)}"
                 for answer in answers[1:]
                 if first is not None and _gist(answer) != _gist(answers[0])
                 if (_gist(answers[0]), _gist(answer)) not in forgotten
@@ -348,6 +348,12 @@ def _since_lost(sent: Sent) -> list[Answer]:
     booked = [at for at, answer in enumerate(sent.answers) if answer.body.get("status") in ("applied", "accepted")]
     begin = booked[-1] if booked and all(answer.status == 202 for answer in sent.answers[: booked[-1]]) else 0
     return sent.answers[begin:]
+
+
+def _history(sent: Sent) -> str:
+    """Which answers it had, for whoever looks for the reason."""
+    told = [f"{answer.status} {answer.body.get('status')} {answer.body.get('seq')}" for answer in sent.answers]
+    return f"of {', '.join(told)}"
 
 
 def _gist(answer: Answer) -> Any:

@@ -244,11 +244,11 @@ def _without_path(sent: Sent) -> Json:
 
 
 def _status_alone(item: Json) -> int:
-    """The status that an array's item would have had alone."""
+    """The status that an array's item would have had alone; of a duplicate it does not say whether it is kept."""
     match item["status"]:
-        case "applied" | "duplicate":
+        case "applied":
             return 200
-        case "accepted" | "parked":
+        case "accepted" | "parked" | "duplicate":
             return 202
     return int(item["problem"]["status"])
 

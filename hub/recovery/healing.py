@@ -7,7 +7,7 @@ it had been answered and nobody has any more is told, with who sent it. Screens 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.kernel import Kernel
+from hub.stock.outcome import Applied, Duplicate, Outcome
 from hub.stock.partition import read_meta
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Healing:
         epochs: Epochs,
         *,
         heal: Callable[[Seq | None, int], Awaitable[str]],
-        tell: Callable[[Fact], Awaitable[object]],
+        tell: Callable[[Fact], Awaitable[Sequence[Outcome]]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
         self._process = process
@@ -177,7 +178,7 @@ class Healing:
         closer.forget_lost()
         self.on_healed()
         if window is not None:
-            sources = tuple(kernel.answered.take_since(window.first.number))
+            sources = tuple(kernel.answered.take_since(window.first))
             self._note_lost(msgspec.structs.replace(window, sources=sources))
         log.info("events are taken in a new epoch", epoch=present.epoch)
 
@@ -202,6 +203,8 @@ class Healing:
         self._untold = [*self._untold, window][-UNTOLD_MAX:]
 
     async def _tell_lost(self) -> None:
-        while self._untold:
-            await self._tell(alert_of(self._untold[0], int(time() * 1000)))
-            del self._untold[0]
+        for window in list(self._untold):
+            [outcome] = await self._tell(alert_of(window, int(time() * 1000)))
+            # Until the ledger has the alert it may be lost with Redis too: the next look tells it once more.
+            if not isinstance(outcome, Applied | Duplicate) or self._process.watermark.covers(outcome.seq):
+                self._untold.remove(window)

@@ -21,8 +21,9 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.months import Months
 from hub.ledger.opening import cursor_of
-from hub.ledger.posting import CursorMoved, LedgerAhead, entry_at, post
-from hub.ledger.rows import DOUBLED, Booking, booking_of
+from hub.ledger.packing import Packer
+from hub.ledger.posting import SINGLE_STATEMENT_ENTRIES_MAX, CursorMoved, LedgerAhead, entry_at, post
+from hub.ledger.rows import DOUBLED, Booking, booking_of, instant
 
 log = structlog.get_logger()
 
@@ -38,6 +39,9 @@ BACKOFF_MAX_SECONDS = 5.0
 # How often a journal that does not go on is looked at again.
 HALTED_SECONDS = 3.0
 _STATE = "SELECT epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
+
+# Entries, and, where they are many, their rows as they are sent.
+_Batch = tuple[list[Booking], Packer | None]
 
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
@@ -135,9 +139,9 @@ class LedgerWriter:
         await self._check_continues(tail)
         if self.state == "starting":
             self.state = "following"
-        bookings = await self._read(tail)
+        batch = await self._read(tail)
         while True:
-            bookings = await self._book_and_read(tail, bookings)
+            batch = await self._book_and_read(tail, batch)
             self._note_success()
             if monotonic() >= self._tidy_at:
                 await self._tidy(tail)
@@ -152,31 +156,33 @@ class LedgerWriter:
         """After a failure smaller, should it have been the size that took too long."""
         return max(1, self._entries_per_batch_max >> self._failures)
 
-    async def _read(self, tail: Tail) -> list[Booking]:
+    async def _read(self, tail: Tail) -> _Batch:
         """The next entries, in slices: what is posted meanwhile goes on between them, and so does everybody else."""
         found, bookings = await tail.read_raw(self._batch_max, BLOCK_MS), list[Booking]()
         if crash.armed:
             await crash.at("entries read")
+        packer = Packer() if len(found) > SINGLE_STATEMENT_ENTRIES_MAX else None
         while len(bookings) < len(found):
             if bookings:
                 await asyncio.sleep(0)
-            begin = len(bookings)
-            bookings += [booking_of(seq, raw) for seq, raw in found[begin : begin + ENTRIES_PER_SLICE]]
-        return bookings
+            some = found[len(bookings) : len(bookings) + ENTRIES_PER_SLICE]
+            bookings += [booking_of(seq, raw) for seq, raw in some] if packer is None else packer.take(some)
+        return bookings, packer
 
-    async def _book_and_read(self, tail: Tail, bookings: list[Booking]) -> list[Booking]:
+    async def _book_and_read(self, tail: Tail, batch: _Batch) -> _Batch:
         """Post entries and answer the next ones.
 
         While catching up the next batch is read meanwhile. Otherwise it is read afterwards, so that what arrives
         during the commit goes into one batch.
         """
+        bookings, packer = batch
         if len(bookings) < self._batch_max:
             if bookings:
-                await self._book(bookings)
+                await self._book(bookings, packer)
             return await self._read(tail)
         reading = asyncio.create_task(self._read(tail), name="ledger reading ahead")
         try:
-            await self._book(bookings)
+            await self._book(bookings, packer)
             return await reading
         finally:
             reading.cancel()
@@ -194,21 +200,22 @@ class LedgerWriter:
         if self._cursor is not None:
             self._watermark.advance(self._cursor)
 
-    async def _book(self, bookings: list[Booking]) -> None:
+    async def _book(self, bookings: list[Booking], packer: Packer | None) -> None:
         await self._check_epoch(bookings[0].seq, bookings[-1].seq)
-        newest = next((booking.booked_at for booking in reversed(bookings) if booking.booked_at), None)
+        # Booking times never go back.
+        newest_ms = next((booking.booked_at_ms for booking in reversed(bookings) if booking.entry), 0)
         async with self._link.use("The ledger cannot be written") as connection:
-            if newest is not None:
-                await self._months.prepare(connection, newest)
+            if newest_ms:
+                await self._months.prepare(connection, instant(newest_ms))
             if crash.armed:
                 await crash.at("entries posting")
-            posted = await post(connection, self._cursor, bookings)
+            posted = await post(connection, self._cursor, bookings, packer)
             if crash.armed and await crash.at("entries posted"):
-                posted = await post(connection, self._cursor, bookings)
+                posted = await post(connection, self._cursor, bookings, packer)
         self._cursor = posted[-1].seq
         self._watermark.advance(self._cursor)
-        if newest is not None:
-            self._booked_at_ms = int(newest.timestamp() * 1000)
+        if newest_ms:
+            self._booked_at_ms = newest_ms
         self._count(posted)
         self._on_posted(posted)
         self._note_success()

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from hub.ledger.rows import MOVEMENT_COLUMNS, Booking
+from hub.ledger.rows import Booking
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.inspecting import Inspection
@@ -14,7 +14,6 @@ RECENT_SECONDS = 300.0
 # last is left to the rounds.
 RECENT_MAX = 400
 NAMES_PER_PAGE = 500
-_SKU = list(MOVEMENT_COLUMNS).index("sku")
 
 
 class RecentSkus:
@@ -37,7 +36,8 @@ class RecentSkus:
 
     def hear(self, posted: Iterable[Booking]) -> None:
         """Take what came to the ledger."""
-        self.note({row[_SKU] for booking in posted for row in booking.movements})
+        entries = (booking.entry for booking in posted if booking.entry is not None)
+        self.note({entry.skus[moved.sku] for entry in entries for moved in entry.movements})
 
     def take(self, count: int) -> list[str]:
         """At most so many names, each once; they come again when all others had their turn."""

@@ -33,7 +33,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.months import Months
 from hub.ledger.opening import open_ledger
-from hub.ledger.rows import EVENT_COLUMNS, MOVEMENT_COLUMNS, SHOWN_COLUMNS, Booking, booking_of
+from hub.ledger.rows import EVENT_COLUMNS, MOVEMENT_COLUMNS, SHOWN_COLUMNS, Booking, booking_of, instant
 from hub.ledger.writer import ENTRIES_PER_BATCH_MAX, LedgerWriter
 from hub.settings import load
 from hub.stock import keys
@@ -122,8 +122,7 @@ async def caught_up(redis_url: str, dsn: str, last: Seq) -> float:
 
 async def copied(connection: asyncpg.Connection, bookings: Sequence[Booking]) -> float:
     """Seconds of copying the same rows."""
-    newest = bookings[-1].booked_at
-    assert newest is not None
+    newest = instant(bookings[-1].booked_at_ms)
     batches = [
         bookings[first : first + ENTRIES_PER_BATCH_MAX] for first in range(0, len(bookings), ENTRIES_PER_BATCH_MAX)
     ]

@@ -76,14 +76,16 @@ class Replaying:
 
     async def run(self, parts: Parts) -> None:
         """Replay until cancelled; a store that is away is waited for."""
+        told = ""
         while True:
             self._house_changed.clear()
             try:
                 await replay_parked(parts)
-                pause_seconds = LOOK_SECONDS
+                told, pause_seconds = "", LOOK_SECONDS
             except Fault as fault:
-                log.warning("parked events are tried again later", reason=str(fault))
-                pause_seconds = PAUSE_SECONDS
+                if told != str(fault):
+                    log.warning("parked events are tried again later", reason=str(fault))
+                told, pause_seconds = str(fault), PAUSE_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_seconds):
                     await self._house_changed.wait()

@@ -8,10 +8,9 @@ The form is that of the manual's chapter on COPY: for each row the number of its
 its bytes (-1 is null) and the bytes.
 """
 
+import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from struct import Struct
-from struct import error as StructError
 
 import msgspec
 
@@ -37,7 +36,7 @@ PACKED: Mapping[str, Mapping[str, str]] = {
     "shown": SHOWN_COLUMNS,
 }
 # What is said of an entry that has no such rows, by an error of one of these kinds.
-NOT_PACKED = (msgspec.MsgspecError, RecursionError, OverflowError, IndexError, ValueError, StructError)
+NOT_PACKED = (msgspec.MsgspecError, RecursionError, OverflowError, IndexError, ValueError, struct.error)
 
 # Before the first row: a signature, no flags, no extension. Behind the last: no row has -1 columns.
 _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -47,30 +46,30 @@ _POSTGRES_EPOCH_MS = 946_684_800_000
 # Names repeat from row to row.
 _NAMES_KEPT = 8_192
 
-_length = Struct("!i").pack
-_bigint = Struct("!iq").pack
+_length = struct.Struct("!i").pack
+_bigint = struct.Struct("!iq").pack
 # Number of columns, then partition, epoch and seq with their lengths; then the line.
-_place = Struct("!hiiiiiq").pack
-_place_and_line = Struct("!hiiiiiqii").pack
+_place = struct.Struct("!hiiiiiq").pack
+_place_and_line = struct.Struct("!hiiiiiqii").pack
 # Of an event: time, booked_at, rules_version.
-_times = Struct("!iqiqiq").pack
+_times = struct.Struct("!iqiqiq").pack
 # Of a shown value: booked_at, changes, available, capped.
-_value = Struct("!iqiqiqi?").pack
-_answer_length = Struct("!ib").pack
+_value = struct.Struct("!iqiqiqi?").pack
+_answer_length = struct.Struct("!ib").pack
 _JSONB_VERSION = 1
 _NULL = _length(-1)
 
 
 class Packer:
-    """The rows of consecutive entries; used once."""
+    """The rows of consecutive entries; used once. A few entries are not worth it, they only pass through."""
 
-    def __init__(self) -> None:
-        # False: some entry has no such rows, so that all are to be posted in the ordinary way.
-        self.is_whole = True
+    def __init__(self, *, is_worth_it: bool = True) -> None:
+        # False: some entry is not packed, so that all are to be posted in the ordinary way.
+        self.is_whole = is_worth_it
         self._parts: dict[str, list[bytes]] = {table: [_BEGIN] for table in PACKED}
 
     def take(self, found: Sequence[tuple[Seq, bytes]]) -> list[Booking]:
-        """Take the next entries; answers them without rows of their own, where they have none that could not be packed."""
+        """Take the next entries; those that were packed are answered without rows of their own."""
         return [self._take(seq, raw) if self.is_whole else booking_of(seq, raw) for seq, raw in found]
 
     def data(self, table: str) -> bytes:
@@ -96,20 +95,8 @@ class Packer:
         self._parts["event"].append(_event(place, raw, entry, time, booked_at))
         if entry.movements:
             self._parts["movement"] += _movements(place, entry, time, booked_at)
-        self._parts["shown"] += [
-            b"".join(
-                (
-                    _place(len(SHOWN_COLUMNS), *place),
-                    _name(entry.skus[changed.sku]),
-                    _name(changed.pool),
-                    _value(8, booked_at, 8, changed.view.changes, 8, changed.view.available, 1, changed.view.capped == 1),
-                    _name(STATUS_WORDS[changed.view.status]),
-                    _bigint(8, _micros(changed.view.eta_ms)) if changed.view.eta_ms else _NULL,
-                )
-            )
-            for changed in entry.views
-            if changed.changed
-        ]
+        if entry.views:
+            self._parts["shown"] += _shown(place, entry, booked_at)
 
 
 # As in the head of a row.
@@ -157,6 +144,24 @@ def _movements(place: _Place, entry: Entry, time: int, booked_at: int) -> list[b
             )
         )
         for line, moved in enumerate(entry.movements)
+    ]
+
+
+def _shown(place: _Place, entry: Entry, booked_at: int) -> list[bytes]:
+    head = _place(len(SHOWN_COLUMNS), *place)
+    heads = [head + _name(sku) for sku in entry.skus]
+    return [
+        b"".join(
+            (
+                heads[changed.sku],
+                _name(changed.pool),
+                _value(8, booked_at, 8, changed.view.changes, 8, changed.view.available, 1, changed.view.capped == 1),
+                _name(STATUS_WORDS[changed.view.status]),
+                _bigint(8, _micros(changed.view.eta_ms)) if changed.view.eta_ms else _NULL,
+            )
+        )
+        for changed in entry.views
+        if changed.changed
     ]
 
 

@@ -23,7 +23,7 @@ from hub.ledger.months import Months
 from hub.ledger.opening import cursor_of
 from hub.ledger.packing import Packer
 from hub.ledger.posting import SINGLE_STATEMENT_ENTRIES_MAX, CursorMoved, LedgerAhead, entry_at, post
-from hub.ledger.rows import DOUBLED, Booking, booking_of, instant
+from hub.ledger.rows import DOUBLED, Booking, instant
 
 log = structlog.get_logger()
 
@@ -40,9 +40,7 @@ BACKOFF_MAX_SECONDS = 5.0
 HALTED_SECONDS = 3.0
 _STATE = "SELECT epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
 
-# Entries, and, where they are many, their rows as they are sent.
-_Batch = tuple[list[Booking], Packer | None]
-
+_Batch = tuple[list[Booking], Packer]
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
 
@@ -161,12 +159,11 @@ class LedgerWriter:
         found, bookings = await tail.read_raw(self._batch_max, BLOCK_MS), list[Booking]()
         if crash.armed:
             await crash.at("entries read")
-        packer = Packer() if len(found) > SINGLE_STATEMENT_ENTRIES_MAX else None
+        packer = Packer(is_worth_it=len(found) > SINGLE_STATEMENT_ENTRIES_MAX)
         while len(bookings) < len(found):
             if bookings:
                 await asyncio.sleep(0)
-            some = found[len(bookings) : len(bookings) + ENTRIES_PER_SLICE]
-            bookings += [booking_of(seq, raw) for seq, raw in some] if packer is None else packer.take(some)
+            bookings += packer.take(found[len(bookings) : len(bookings) + ENTRIES_PER_SLICE])
         return bookings, packer
 
     async def _book_and_read(self, tail: Tail, batch: _Batch) -> _Batch:
@@ -200,7 +197,7 @@ class LedgerWriter:
         if self._cursor is not None:
             self._watermark.advance(self._cursor)
 
-    async def _book(self, bookings: list[Booking], packer: Packer | None) -> None:
+    async def _book(self, bookings: list[Booking], packer: Packer) -> None:
         await self._check_epoch(bookings[0].seq, bookings[-1].seq)
         # Booking times never go back.
         newest_ms = next((booking.booked_at_ms for booking in reversed(bookings) if booking.entry), 0)

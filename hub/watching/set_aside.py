@@ -59,12 +59,15 @@ class SetAsideWatch:
 
     async def run(self) -> None:
         """Look when something was set aside, and now and then, until cancelled."""
+        told = ""
         while True:
             try:
                 wait_seconds = RETRY_SECONDS if await self.look() else IDLE_SECONDS
+                told = ""
             except Fault as fault:
-                log.warning("what was set aside is looked at later", reason=str(fault))
-                wait_seconds = RETRY_SECONDS
+                if told != str(fault):
+                    log.warning("what was set aside is looked at later", reason=str(fault))
+                told, wait_seconds = str(fault), RETRY_SECONDS
             await news_within(self._news, wait_seconds)
 
     async def look(self) -> int:

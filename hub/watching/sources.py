@@ -71,13 +71,17 @@ class SourceWatch:
     async def run(self) -> None:
         """Look around every second until cancelled; stores that are away are waited for."""
         await self._remember()
+        told = ""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
                 await self._keep()
+                told = ""
             except Fault as fault:
-                log.warning("the watch over the sources goes on later", reason=str(fault))
+                if told != str(fault):
+                    log.warning("the watch over the sources goes on later", reason=str(fault))
+                told = str(fault)
 
     async def look(self) -> None:
         """Tell new silences, and let the rules know who is silent."""

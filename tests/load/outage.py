@@ -1,7 +1,7 @@
 """An hour without Postgres: what the journal takes of Redis meanwhile, and how the ledger catches up afterwards.
 
-As many sales as 500 a second are in an hour, as fast as they go, in arrays; then Postgres comes back, while single sales
-go on. At the end every number is in the ledger once, in order, and `hub verify` finds nothing.
+As many sales as 500 a second are in an hour, as fast as they go, in arrays; then Postgres comes back, while single
+sales go on. At the end every number is in the ledger once, in order, and `hub verify` finds nothing.
 
 uv run python tests/load/outage.py --sales 20000
 """
@@ -102,7 +102,9 @@ class Outage:
     ) -> Told:
         first, seconds = next(self.numbers), _FOREVER_SECONDS
         return run(
-            Load(self.hub.http_port, self.hub.token, seconds, first, CONNECTIONS, each, rate, is_over=is_over, make=make)
+            Load(
+                self.hub.http_port, self.hub.token, seconds, first, CONNECTIONS, each, rate, is_over=is_over, make=make
+            )
         )
 
     def sell_again(self) -> int:
@@ -139,7 +141,7 @@ class Outage:
 
     def is_caught_up(self) -> bool:
         """Whether the ledger has every entry of the journal at the moment of asking."""
-        end = int(self.redis.hget(keys.META, "next") or 0)  # type: ignore[arg-type]
+        end = int(self.redis.hget(keys.META, "next") or 0)
         return (self.ask("SELECT cursor_seq + 1 FROM hub.hub_state")[0] or 0) >= end
 
     def wait_until_caught_up(self) -> float:
@@ -159,15 +161,15 @@ def outage() -> Iterator[Outage]:
         ledger = runner.run(start(folder / "postgres", redis=False, postgres=True))
         assert store.redis_url is not None
         assert ledger.postgres_dsn is not None
-        made = None
+        made: list[Outage] = []
         environ = {"HUB_REDIS_URL": store.redis_url, "HUB_LEDGER_DSN": ledger.postgres_dsn}
         try:
             with running_hub(folder / "hub", environ) as hub, Redis.from_url(store.redis_url) as redis:
                 hub.fill(1_000)
-                made = Outage(hub, runner, folder, redis, ledger)
-                yield made
+                made.append(Outage(hub, runner, folder, redis, ledger))
+                yield made[0]
         finally:
-            runner.run((made.postgres if made else ledger).stop())
+            runner.run((made[0].postgres if made else ledger).stop())
             runner.run(store.stop())
 
 
@@ -181,7 +183,8 @@ def told_of(what: str, told: Told) -> str:
     """How single sales were answered."""
     p50, p99 = (percentile(told.latencies_ms, percent) for percent in (50, 99))
     late = 100 * told.accepted / max(1, told.applied + told.accepted)
-    return f"{what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {told.requests:,} at {LIVE_RATE:.0f}/s, {late:.0f} % answered 202"
+    many = f"{told.requests:,} at {LIVE_RATE:.0f}/s, {late:.0f} % answered 202"
+    return f"{what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {many}"
 
 
 def measure(sales: int) -> None:
@@ -212,11 +215,10 @@ def say_size(before: Size, after: Size, sales: int) -> None:
     each = [(after.journal - before.journal), (after.memory - before.memory), (after.disk - before.disk)]
     journal, memory, disk = (grown / sales for grown in each)
     limit = LimitsSettings().journal_bytes_max
-    say(f"bytes per sale: {journal:.0f} of the journal, {memory:.0f} of Redis's memory, {disk:.0f} of its disk as it is now")
-    say(
-        f"an hour of 500 sales/s: journal {journal * SALES_AN_HOUR / 2**20:,.0f} MiB of {limit / 2**20:,.0f}, "
-        f"memory {memory * SALES_AN_HOUR / 2**20:,.0f} MiB; the limit is {limit / journal / 500 / 60:.0f} minutes of them"
-    )
+    say(f"bytes per sale: {journal:.0f} of the journal, {memory:.0f} of Redis's memory, {disk:.0f} of its disk by now")
+    hour = [each * SALES_AN_HOUR / 2**20 for each in (journal, memory)]
+    say(f"an hour of 500 sales/s: journal {hour[0]:,.0f} MiB, Redis's memory {hour[1]:,.0f} MiB more")
+    say(f"journal_bytes_max is {limit / 2**20:,.0f} MiB: {limit / journal / 500 / 60:.0f} minutes of them")
 
 
 def _catch_up(made: Outage, sales: int) -> None:
@@ -233,8 +235,8 @@ def _catch_up(made: Outage, sales: int) -> None:
     seller.join()
     spent = made.hub.cpu_seconds()["itself"] - cpu["itself"]
     say(
-        f"caught up with {sales:,} sales in {seconds:.1f} s: {sales / seconds:,.0f} sales/s, {rows / seconds:,.0f} rows/s; "
-        f"the hub took {spent / seconds:.2f} of a core"
+        f"caught up with {sales:,} sales in {seconds:.1f} s: {sales / seconds:,.0f} sales/s, "
+        f"{rows / seconds:,.0f} rows/s; the hub took {spent / seconds:.2f} of a core"
     )
     say(told_of("while catching up", live[0]))
 
@@ -244,8 +246,9 @@ def _check(made: Outage, again: int) -> None:
     found = made.ask(_ORDER)
     say(
         f"ledger: {found['entries']:,} entries, {found['numbers']:,} numbers, {found['sales']:,} sales, "
-        f"{found['ids']:,} ids, {found['doubled']} doubled; {again:,} of {AGAIN * PER_REQUEST:,} sent again were duplicates"
+        f"{found['ids']:,} ids, {found['doubled']} doubled"
     )
+    say(f"of {AGAIN * PER_REQUEST:,} sent again {again:,} were duplicates")
     began = time.perf_counter()
     environ = {"HUB_REDIS_URL": _url(made.redis), "HUB_LEDGER_DSN": made.postgres.postgres_dsn or ""}
     command = [sys.executable, "-m", "hub", "verify", "--config", str(made.hub.config)]

@@ -9,6 +9,7 @@ uv run python tests/load/outage.py --sales 20000
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -271,6 +272,9 @@ def say(sentence: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sales", type=int, default=SALES_AN_HOUR, help="while Postgres is away")
+    # Ends what was started, as ^C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     say(f"load average before: {os.getloadavg()[0]:.1f}")
     measure(max(AGAIN * PER_REQUEST, parser.parse_args().sales))
     say(f"load average after: {os.getloadavg()[0]:.1f}")

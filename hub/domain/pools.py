@@ -48,7 +48,7 @@ class News(IntEnum):
     low_stock = 4
 
 
-class View(msgspec.Struct, array_like=True, frozen=True):
+class View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one pool shows of one SKU, and the parts it is computed from.
 
     Stored in Redis and in the journal exactly as it stands here (a msgpack array).

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from hub.ledger.rows import MOVEMENT_COLUMNS, Booking
+from hub.ledger.rows import Booking
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.inspecting import Inspection
@@ -15,12 +15,12 @@ RECENT_SECONDS = 300.0
 RECENT_MAX = 400
 NAMES_PER_PAGE = 500
 PAGES_PER_TAKE = 5
-_SKU = list(MOVEMENT_COLUMNS).index("sku")
 
 
 def moved_in(posted: Iterable[Booking]) -> set[str]:
     """The SKUs of which units were moved by what came to the ledger."""
-    return {row[_SKU] for booking in posted for row in booking.movements}
+    entries = (booking.entry for booking in posted if booking.entry is not None)
+    return {entry.skus[moved.sku] for entry in entries for moved in entry.movements}
 
 
 class RecentSkus:

@@ -10,13 +10,13 @@ from protocol.answers import EventAnswer
 from protocol.clients.exchange import Exchange
 from protocol.clients.faults import NotAHub, RequestRefused
 from protocol.limits import BODY_BYTES_MAX, EVENTS_PER_ARRAY_MAX
-from protocol.problems import Problem
+from protocol.problems import Problem, problem
 
 PATH: Final = "/v1/events"
 
 
 class _RefusedAlone(Struct, frozen=True):
-    """A refusal that is the whole answer; of an event that is too long not even the id is told."""
+    """A refusal that is the whole answer; where not even the id could be read, it is not told."""
 
     status: Literal["refused"]
     problem: Problem
@@ -47,6 +47,10 @@ class Events:
             RequestRefused: the token may not send events.
             Unanswered, TokenRefused, NotAHub: as `Exchange.ask`.
         """
+        if len(event.body) > BODY_BYTES_MAX:
+            # The hub would stop listening in the middle, and a broken connection tells nothing.
+            long = problem("too_large", f"An event has at most {BODY_BYTES_MAX} bytes, this one {len(event.body)}.")
+            return EventAnswer(id=event.id, status="refused", problem=long), False
         reply = await self._exchange.ask("POST", PATH, event.body, is_stamped=True)
         if reply.status < 400:
             return reply.read(_ANSWER), reply.status == 200

@@ -51,7 +51,7 @@ def test_whoever_takes_slowly_gets_the_newest_of_each_and_never_an_older_one(
         if is_taken and (got := newest.take()):
             assert got.rev > taken[got.sku]
             taken[got.sku] = got.rev
-    waiting = [got for got in iter(newest.take, None)]
+    waiting = list(iter(newest.take, None))
     assert len(waiting) == len({got.sku for got in waiting})
     taken.update({got.sku: got.rev for got in waiting})
     assert {sku: rev for sku, rev in taken.items() if rev >= 0} == highest(items)

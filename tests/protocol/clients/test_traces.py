@@ -1,4 +1,4 @@
-"""Every shared trace, step by step: what a client says, what is news, whether it comes back, and what it holds in the end."""
+"""Every shared trace, step by step: what a client says, what is news, whether it comes back, and what it shows."""
 
 from pathlib import Path
 from typing import Any

@@ -173,6 +173,21 @@ async def test_a_line_that_has_gone_deaf_is_left_after_two_heartbeats(
         await seen.until("DEAF", 4)
 
 
+async def test_a_watch_outlives_its_hub(door: Door, stores: OwnServers, http: Network, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, redis_url=stores.running.redis_url, dsn=stores.running.postgres_dsn)
+    async with network_to(door.live) as live, client(http, live, None) as hub:
+        async with open_door(settings) as first:
+            live.lead_to(first.live)
+            watch = hub.watch("online", ["OUTLIVED"])
+            assert (await anext(watch)).available == 0
+        async with client(http, live, door.till) as till, open_door(settings) as second:
+            live.lead_to(second.live)
+            await till.send(receipt("OUTLIVED", 3))
+            assert (await asyncio.wait_for(anext(watch), PATIENCE_SECONDS)).available == 3
+        await watch.aclose()
+    assert any(chunk[:1] == b"\x88" and b"\x03\xe9" in chunk[:6] for chunk in live.answered), "closed with 1001"
+
+
 async def test_in_a_new_epoch_a_watch_is_told_all_anew(hub: HubClient, stores: OwnServers) -> None:
     await hub.send_many([receipt("HEALED", 5), receipt("STILL", 2)])
     async with page(hub, "online", "HEALED", "STILL") as seen:
@@ -374,8 +389,9 @@ async def test_each_verb_of_a_reservation_may_be_repeated(
         assert (told.lines[0].confirmed, told.lines[0].released, told.lines[0].fulfilled) == (1, 1, 1)
         assert await anna.reservation(id) == told
 
-        await anna.release(id)
-        ended = await anna.confirm(id)
+        await anna.reserve(Reserve(id=f"{id}-over", pool="online", lines=tuple(one)))
+        await anna.release(f"{id}-over")
+        ended = await anna.confirm(f"{id}-over")
         missing = await anna.confirm("never")
         assert isinstance(ended, Denied)
         assert isinstance(missing, Denied)

@@ -23,7 +23,7 @@ from tests.protocol.clients.tills import SOON, TIME, sale
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 PATIENCE_SECONDS = 60
-SALES = 900
+SALES = 700
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +215,10 @@ async def test_tills_and_hub_are_killed_in_the_middle_and_every_sale_is_booked_o
         shown: list[AvailabilityItem] = []
         following = asyncio.create_task(follow(screen, "KILLED", shown))
         http.answers_to_lose = 1
-        for end in (None, signal.SIGKILL, signal.SIGTERM):
+        for is_hub_killed in (False, True):
             await bring_a_little(until, http, path, hub.token())
-            if end is not None:
-                hub.signal(end)
+            if is_hub_killed:
+                hub.signal(signal.SIGKILL)
                 await hub.ended(PATIENCE_SECONDS)
                 await hub.start()
                 http.lead_to(hub.url)
@@ -246,7 +246,8 @@ async def test_tills_and_hub_are_killed_in_the_middle_and_every_sale_is_booked_o
 
 async def follow(screen: HubClient, sku: str, shown: list[AvailabilityItem]) -> None:
     async for item in screen.watch("store", [sku]):
-        shown.append(msgspec.structs.replace(item, pool=None))
+        # A read names the pool once for all items.
+        shown += [msgspec.structs.replace(item, pool=None)]
 
 
 async def bring_a_little(until: Until, http: Network, path: Path, token: str) -> None:

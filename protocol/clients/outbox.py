@@ -41,7 +41,7 @@ _INDEX: Final = "CREATE INDEX IF NOT EXISTS event_by_state ON event (accepted, n
 
 
 class Outbox:
-    """The events of one till that wait; `put` from any thread.
+    """The events of one till that wait; `put` from any thread. Whatever changes it blocks until that is on disk.
 
     Raises:
         OutboxInUse: another process has the file open.
@@ -103,7 +103,8 @@ class Outbox:
             self._file.execute("BEGIN IMMEDIATE")
             self._file.executemany("UPDATE event SET accepted = 1 WHERE id = ?", [(id,) for id in accepted])
             for id in done:
-                for (size,) in self._file.execute("DELETE FROM event WHERE id = ? RETURNING length(body)", (id,)):
+                for (size,) in self._file.execute("SELECT length(body) FROM event WHERE id = ?", (id,)).fetchall():
+                    self._file.execute("DELETE FROM event WHERE id = ?", (id,))
                     self._count -= 1
                     self._bytes -= size
 
@@ -158,7 +159,9 @@ def _nobody() -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make the name of a new file last, too."""
+    """Make the name of a new file last, too; Windows does so by itself, and opens no folder."""
+    if os.name == "nt":
+        return
     folder = os.open(path.absolute().parent, os.O_RDONLY)
     try:
         os.fsync(folder)

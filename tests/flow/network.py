@@ -18,6 +18,8 @@ class Network:
         self.answered: list[bytes] = []
         # So many of the next answers are lost, with their connections.
         self.answers_to_lose = 0
+        # What the next of them are told by something between, a load balancer or a hotel, instead of the hub.
+        self.turned_away: list[bytes] = []
         # Cleared, nothing comes through any more on the connections that are open; new ones are well.
         self._hears = asyncio.Event()
         self._hears.set()
@@ -58,6 +60,12 @@ class Network:
         self.connections += 1
         hears = self._hears
         self._writers.add(writer)
+        if self.turned_away:
+            self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 " + self.turned_away.pop(0))
+            await writer.drain()
+            writer.close()
+            return
         try:
             to_hub, of_hub = await asyncio.open_connection(*self._door)
         except OSError:

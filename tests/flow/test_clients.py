@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -14,6 +15,7 @@ from protocol.clients import (
     Denied,
     HubClient,
     Insufficient,
+    NotAHub,
     Patience,
     RequestRefused,
     TokenRefused,
@@ -132,18 +134,19 @@ async def test_a_watch_tells_what_is_so_and_then_each_change(hub: HubClient) -> 
 
 
 async def test_whoever_takes_slowly_gets_the_newest_of_each_sku_once(hub: HubClient) -> None:
-    async with page(hub, "online", "SLOW") as quick, aclosing(hub.watch("online", ["SLOW", "OTHER"])) as slow:
-        await hub.send(receipt("SLOW", 9))
-        await quick.until("SLOW", 9)
+    async with page(hub, "store", "SLOW") as quick, aclosing(hub.watch("store", ["SLOW", "OTHER"])) as slow:
+        await hub.send(receipt("SLOW", 50))
+        await quick.until("SLOW", 50)
         taken = [await anext(slow)]
-        for left in range(8, 2, -1):
+        for left in range(49, 19, -1):
             await hub.send(sale("SLOW"))
             await quick.until("SLOW", left)
-        while (taken[-1].sku, taken[-1].available) != ("SLOW", 3):
+        while (taken[-1].sku, taken[-1].available) != ("SLOW", 20):
             taken.append(await anext(slow))
 
-    # One before, one meanwhile at most that was on its way, and the newest.
-    assert len(taken) <= 4
+    # What was there, the other SKU, what was still on its way, and the newest.
+    assert len(taken) < 10
+    assert quick.heard > 30
 
 
 async def test_a_watch_whose_line_is_cut_comes_back_and_says_what_it_knows(hub: HubClient, live: Network) -> None:
@@ -335,6 +338,38 @@ async def test_a_hub_without_its_redis_is_asked_again_when_it_says_so(
     assert any(b"Retry-After" in head for head in http.answered if head.startswith(b"HTTP/1.1 503"))
     [item] = await hub.availability("online", ["WAITED"])
     assert item.available == 1
+
+
+TOO_BUSY = b"503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+ELSEWHERE = b"302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+SIGN_IN = b"200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\nConnection: close\r\n\r\nSign in"
+FORBIDDEN = b"403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+async def test_both_doors_are_left_alone_for_as_long_as_they_ask(hub: HubClient, http: Network, live: Network) -> None:
+    http.turned_away, live.turned_away = [TOO_BUSY], [TOO_BUSY]
+    began = monotonic()
+    item, answer = await asyncio.gather(first_of(hub, "vip"), hub.send(receipt("BUSY")))
+
+    assert item.sku == "ANY"
+    assert answer.status in ("applied", "accepted")
+    assert monotonic() - began >= 1
+    assert (len(http.turned_away), len(live.turned_away)) == (0, 0)
+
+
+@pytest.mark.parametrize("said", [ELSEWHERE, SIGN_IN])
+async def test_what_is_no_hub_is_not_believed_and_gets_no_token_for_elsewhere(
+    hub: HubClient, http: Network, said: bytes
+) -> None:
+    http.turned_away = [said]
+    with pytest.raises(NotAHub):
+        await hub.send(receipt("NOWHERE"))
+
+
+async def test_a_handshake_that_is_forbidden_ends_the_watch(hub: HubClient, live: Network) -> None:
+    live.turned_away = [FORBIDDEN]
+    with pytest.raises(WatchRefused, match="403"):
+        await first_of(hub, "online")
 
 
 async def test_patience_has_an_end(door: Door) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from protocol.clients import Outbox, OutboxFull, OutboxInUse
 from protocol.clients.events import Written, arrays
 from protocol.codec import Malformed, decode_event
 from protocol.limits import BODY_BYTES_MAX
+from tests.faults.power import ForgetfulDisk, why_not
 from tests.protocol.clients.tills import TIME, sale
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -120,27 +122,51 @@ def test_tills_in_several_threads_lose_nothing_and_wake_who_delivers(path: Path)
         assert len(waiting(outbox)) == len(outbox) == len(woken) == 80
 
 
+def killed(path: Path, *, sold: int, care: str = "FULL", environment: dict[str, str] | None = None) -> list[str]:
+    """What a till said it had sold before it was killed, at least so many sales later."""
+    till = subprocess.Popen(
+        [sys.executable, "-m", "tests.protocol.clients.tills", "sell", str(path), "BAG", care],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert till.stdout is not None
+    with till.stdout:
+        said = [till.stdout.readline().strip() for _ in range(sold)]
+        os.kill(till.pid, signal.SIGKILL)
+        said += till.stdout.read().split()
+    assert till.wait() == -signal.SIGKILL
+    return said
+
+
 def test_a_till_killed_at_any_moment_has_every_sale_that_it_said_was_kept(path: Path) -> None:
-    said = []
-    for sold in (1, 7, 40):
-        till = subprocess.Popen(
-            [sys.executable, "-m", "tests.protocol.clients.tills", "sell", str(path), "BAG"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert till.stdout is not None
-        with till.stdout:
-            said += [till.stdout.readline().strip() for _ in range(sold)]
-            os.kill(till.pid, signal.SIGKILL)
-            said += till.stdout.read().split()
-        assert till.wait() == -signal.SIGKILL
+    said = [id for sold in (1, 7, 40) for id in killed(path, sold=sold)]
 
     with Outbox(path) as outbox:
         kept = waiting(outbox)
         assert [id for id in kept if id in set(said)] == said
         # Between the disk and the word that it is there each of the three may have been killed.
         assert len(kept) - len(said) in range(4)
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+@pytest.mark.parametrize(("care", "is_lost"), [("FULL", False), ("OFF", True)])
+def test_a_till_that_loses_power_has_every_sale_that_it_said_was_kept(tmp_path: Path, care: str, is_lost: bool) -> None:
+    data, workshop = tmp_path / "data", tmp_path / "workshop"
+    data.mkdir()
+    workshop.mkdir()
+    disk = ForgetfulDisk(data, workshop)
+    said = []
+    for sold in (1, 30):
+        said += killed(data / "outbox.db", sold=sold, care=care, environment=disk.environment())
+        disk.lose_power(Random(sold))
+        if is_lost:
+            break
+
+    with Outbox(data / "outbox.db") as outbox:
+        kept = waiting(outbox)
+    assert ([id for id in kept if id in set(said)] != said) == is_lost
 
 
 def test_arrays_are_what_the_hub_takes() -> None:

@@ -21,9 +21,10 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-def sell(path: str, sku: str) -> None:
-    """Sell until killed; each id is said when its sale is on disk."""
+def sell(path: str, sku: str, care: str = "FULL") -> None:
+    """Sell until killed; each id is said when its sale is on disk, unless the disk is treated with less care."""
     with Outbox(path) as outbox:
+        outbox._file.execute(f"PRAGMA synchronous = {care}")
         while True:
             say(outbox.put(sale(sku=sku)))
 

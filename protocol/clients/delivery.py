@@ -59,10 +59,13 @@ class Delivery:
         idle = 0
         while len(self._outbox) or not until_empty:
             self._news.clear()
-            has_moved = False
-            # After a minute without an answer the oldest is sent again all the same.
-            with suppress(Unanswered):
+            try:
                 has_moved = await self._send() or await self._ask_again()
+            except Unanswered as fault:
+                # Another event does not bring the hub back.
+                await asyncio.sleep(self._patience.pause(idle, random.random(), fault.retry_after_seconds))
+                idle += 1
+                continue
             idle = 0 if has_moved else idle + 1
             if not has_moved:
                 await self._rest(idle)

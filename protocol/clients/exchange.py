@@ -120,7 +120,8 @@ class Exchange:
                 continue
             pause = self._patience.pause(tries, random.random(), told.retry_after_seconds)
             if monotonic() + pause > ends:
-                raise Unanswered(f"{method} {path} has no answer, send the same again later: {told.reason}")
+                reason = f"{method} {path} has no answer, send the same again later: {told.reason}"
+                raise Unanswered(reason, told.retry_after_seconds)
             await asyncio.sleep(pause)
             tries += 1
 

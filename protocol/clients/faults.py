@@ -39,7 +39,11 @@ class WatchRefused(ClientFault):
 
 
 class Unanswered(ClientFault):
-    """Nothing is known of what was asked; the same may be sent again."""
+    """Nothing is known of what was asked; the same may be sent again, at the earliest after `retry_after_seconds`."""
+
+    def __init__(self, reason: str, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotAHub(ClientFault):

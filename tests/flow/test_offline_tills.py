@@ -6,13 +6,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import asyncpg
 import msgspec
 import pytest
 
 from protocol.answers import AvailabilityItem
-from protocol.clients import HubClient, NotBooked, Outbox, RequestRefused
+from protocol.clients import HubClient, NotBooked, Outbox, Patience, RequestRefused
 from protocol.clients.bearer import Token
 from protocol.events import Event, Line, Receipt
 from tests.flow.network import Network, network_to
@@ -79,9 +80,9 @@ class Till:
 
 
 @asynccontextmanager
-async def till(folder: Path, network: Network, token: Token) -> AsyncIterator[Till]:
+async def till(folder: Path, network: Network, token: Token, patience: Patience = SOON) -> AsyncIterator[Till]:
     with Outbox(folder / "outbox.db") as outbox:
-        async with HubClient(f"http://{network.address}", token, patience=SOON) as hub:
+        async with HubClient(f"http://{network.address}", token, patience=patience) as hub:
             yield Till(outbox, hub)
 
 
@@ -171,6 +172,8 @@ async def test_what_redis_lost_before_the_ledger_had_it_is_sent_again_by_itself(
 ) -> None:
     async with till(tmp_path, network, door.till) as shop, shop.delivering():
         with stopped(*stores.postgres_pids()):
+            # So that the till hears of duplicates, which may be in the ledger or not.
+            network.answers_to_lose = 1
             ids = shop.put(*(sale(sku="LOST") for _ in range(3)))
 
             async def are_accepted() -> bool:
@@ -184,6 +187,25 @@ async def test_what_redis_lost_before_the_ledger_had_it_is_sent_again_by_itself(
         assert sorted(await booked(stores, ids)) == sorted(ids)
     [position] = await door.positions(sku="LOST")
     assert position["deficit"] == 3
+
+
+async def test_a_hub_that_asks_for_time_is_given_it_however_much_is_sold_meanwhile(
+    door: Door, network: Network, tmp_path: Path, until: Until
+) -> None:
+    hasty = Patience(asking_seconds=0.1, pause_seconds=0.01, pause_seconds_max=0.02)
+    network.turned_away = [b"503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
+    async with till(tmp_path, network, door.till, hasty) as shop, shop.delivering():
+        shop.put(sale(sku="GIVEN"))
+
+        async def is_told() -> bool:
+            return not network.turned_away
+
+        await until(is_told)
+        began = monotonic()
+        for _ in range(5):
+            shop.put(sale(sku="GIVEN"))
+        await until(shop.is_empty)
+        assert monotonic() - began > 0.8
 
 
 async def test_a_till_without_the_right_to_sell_keeps_all_and_says_so(

@@ -6,6 +6,7 @@ from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
 from hub.intake.accuracy import get_accuracy
+from hub.intake.browser_client import add_browser_client
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.history import get_history
@@ -77,6 +78,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
+    add_browser_client(app)
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)

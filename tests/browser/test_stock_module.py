@@ -1,0 +1,158 @@
+"""The client for pages in a real browser: the recorded traces, a badge, an outage, and no WebSocket at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from aiohttp import ClientSession, web
+
+from hub.assembly import running
+from tests.intake.door import Door, line, settings_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page, expect
+else:
+    expect = pytest.importorskip("playwright.async_api", reason="playwright is not installed").expect
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "protocol" / "clients" / "browser" / "stock.js"
+TRACES = sorted((ROOT / "protocol" / "traces").glob("*.json"))
+SEEN_WITHIN_MS = 20_000
+
+# Plays a trace to `watch` over a WebSocket that is played too; no waiting before another connection.
+PLAYER = (Path(__file__).parent / "trace_player.js").read_text("utf-8")
+
+
+class Shop:
+    """A web shop of its own origin: pages as given, and the address of a hub to put into them."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.pages: dict[str, str] = {}
+
+    async def page(self, request: web.Request) -> web.Response:
+        if request.path == "/stock.js":
+            return web.Response(body=MODULE.read_bytes(), content_type="text/javascript")
+        page = self.pages.get(request.path)
+        return web.Response(text=page or "", status=200 if page else 404, content_type="text/html")
+
+
+@pytest.fixture
+async def shop(browser: Browser) -> AsyncIterator[Shop]:
+    assert browser.is_connected()
+    app = web.Application()
+    runner = web.AppRunner(app)
+    site = Shop("")
+    app.router.add_get("/{path:.*}", site.page)
+    await runner.setup()
+    tcp = web.TCPSite(runner, "127.0.0.1", 0)
+    await tcp.start()
+    assert tcp._server is not None
+    site.origin = f"http://127.0.0.1:{tcp._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+    yield site
+    await runner.cleanup()
+
+
+async def test_recorded_traces_end_in_the_recorded_state(page: Page, shop: Shop) -> None:
+    shop.pages["/"] = "<!doctype html><title>traces</title>"
+    await page.goto(shop.origin)
+    unlike = {}
+    for path in TRACES:
+        trace = json.loads(path.read_text("utf-8"))
+        # A page of its own for each would take longer than the trace.
+        told = await page.evaluate(f"async (trace) => {{ {PLAYER} }}", trace)
+        shows = trace["shows"]
+        # A field of another day is passed on to the page, which does not know it.
+        shown = {sku: {name: item.get(name) for name in shows.get(sku, item)} for sku, item in told["shows"].items()}
+        if told["unlike"] or shown != shows:
+            unlike[path.stem] = (told["unlike"], shown)
+    assert TRACES
+    assert not unlike
+
+
+@pytest.fixture
+async def door(redis_url: str, postgres_dsn: str, tmp_path: Path, shop: Shop) -> AsyncIterator[Door]:
+    """A hub that the shop's pages may ask."""
+    settings = settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)
+    settings = msgspec.structs.replace(settings, hub=msgspec.structs.replace(settings.hub, origins=(shop.origin,)))
+    async with running(settings) as hub, ClientSession() as session:
+        opened = Door(hub, settings, session)
+        await opened.send(opened.receipt(line("BAG-NOIR", 5)))
+        yield opened
+
+
+def script(door: Door) -> str:
+    return f'<script type="module" src="{door.url}/v1/stock.js"></script>'
+
+
+async def test_badges_need_one_script_tag_and_follow_the_stock(page: Page, shop: Shop, door: Door) -> None:
+    [item] = await door.shown("online", "BAG-NOIR")
+    of_online = 'sku="BAG-NOIR" pool="online"'
+    rendered = f'rev="{item["rev"]}" status="in_stock" available="5"'
+    shop.pages["/"] = f"""<!doctype html>{script(door)}
+        <stock-badge id="rendered" {of_online} {rendered}>Five bags</stock-badge>
+        <stock-badge id="socket" {of_online} live="{door.live}" in_stock="Noch {{available}}"></stock-badge>
+        <stock-badge id="alias" sku="3607340000001" pool="online"></stock-badge>
+        <stock-badge id="hint" sku="BAG-NOIR" pool="gulf"></stock-badge>
+        <stock-badge id="hidden" sku="BAG-NOIR" pool="vip">?</stock-badge>"""
+    await page.goto(shop.origin)
+    badge = {name: page.locator(f"#{name}") for name in ("rendered", "socket", "alias", "hint", "hidden")}
+    await expect(badge["socket"]).to_have_text("Noch 5", timeout=SEEN_WITHIN_MS)
+    await expect(badge["alias"]).to_have_text("In stock", timeout=SEEN_WITHIN_MS)
+    await expect(badge["hint"]).to_have_text("In stock", timeout=SEEN_WITHIN_MS)
+    # Nothing newer came, so what the server rendered stands.
+    await expect(badge["rendered"]).to_have_text("Five bags")
+
+    await door.send(door.sale(line("BAG-NOIR", 4)))
+
+    for name in ("rendered", "socket", "alias"):
+        await expect(badge[name]).to_have_text("Only 1 left", timeout=SEEN_WITHIN_MS)
+        await expect(badge[name]).to_have_attribute("status", "low_stock")
+        await expect(badge[name]).to_have_attribute("available", "1")
+    await expect(badge["hidden"]).to_have_text("?")
+
+
+async def test_a_page_with_a_token_watches_and_stops_watching(page: Page, shop: Shop, door: Door) -> None:
+    shop.pages["/"] = f"""<!doctype html><script type="module">
+        import {{ watch }} from "{door.url}/v1/stock.js";
+        window.seen = [];
+        window.states = [];
+        window.stop = watch("vip", ["BAG-NOIR"], (item) => window.seen.push(item.available), {{
+          live: "{door.live}", token: async () => "{door.till}", onstate: (state) => window.states.push(state),
+        }});
+    </script>"""
+    await page.goto(shop.origin)
+    await page.wait_for_function("window.seen?.at(-1) === 5", timeout=SEEN_WITHIN_MS)
+    await door.send(door.sale(line("BAG-NOIR", 1)))
+    await page.wait_for_function("window.seen.at(-1) === 4", timeout=SEEN_WITHIN_MS)
+    assert await page.evaluate("window.states") == ["connecting", "live"]
+
+    await page.evaluate("window.stop()")
+
+    async with asyncio.timeout(10):
+        while "hub_live_connections 0.0" not in (await door.get(door.admin + "/metrics")).body.decode():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_without_websockets_a_page_hears_by_events(page: Page, shop: Shop, door: Door) -> None:
+    nowhere = "ws://127.0.0.1:9"
+    shop.pages["/"] = f"""<!doctype html><script type="module">
+        Math.random = () => 0;
+        const {{ watch }} = await import("{door.url}/v1/stock.js");
+        window.seen = [];
+        watch("vip", ["BAG-NOIR", "BAG-ROUGE"], (item) => window.seen.push([item.sku, item.available]), {{
+          live: "{nowhere}", token: "{door.till}",
+        }});
+    </script>"""
+    await page.goto(shop.origin)
+    await page.wait_for_function("window.seen?.length === 2", timeout=SEEN_WITHIN_MS)
+    await door.send(door.sale(line("BAG-NOIR", 1)))
+    await page.wait_for_function("window.seen.length === 3", timeout=SEEN_WITHIN_MS)
+    assert await page.evaluate("window.seen") == [["BAG-NOIR", 5], ["BAG-ROUGE", 0], ["BAG-NOIR", 4]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from hub.assembly import running
+from tests.docs.pages import fences
 from tests.intake.door import Door, line, settings_in
 
 if TYPE_CHECKING:
@@ -117,6 +119,25 @@ async def test_badges_need_one_script_tag_and_follow_the_stock(page: Page, shop:
         await expect(badge[name]).to_have_attribute("status", "low_stock")
         await expect(badge[name]).to_have_attribute("available", "1")
     await expect(badge["hidden"]).to_have_text("?")
+
+
+async def test_the_page_of_the_documentation_works(page: Page, shop: Shop, door: Door) -> None:
+    [block] = [block for block in fences(ROOT / "docs" / "clients.md") if block.info == "html"]
+    shown = block.text.replace("http://127.0.0.1:8080", door.url).replace("ws://127.0.0.1:8081", door.live)
+    # As the shop's server would have rendered it.
+    [item] = await door.shown("online", "BAG-NOIR")
+    shown = re.sub(r'rev="\d+"', f'rev="{item["rev"]}"', shown)
+    shop.pages["/"] = f"<!doctype html><meta charset=utf-8>{shown}"
+    await page.goto(shop.origin)
+    first, second, told = page.locator("stock-badge").nth(0), page.locator("stock-badge").nth(1), page.locator("#bag")
+    await expect(second).to_have_text("Disponible", timeout=SEEN_WITHIN_MS)
+    await expect(told).to_have_text("5 (in_stock)", timeout=SEEN_WITHIN_MS)
+
+    await door.send(door.sale(line("BAG-NOIR", 4)))
+
+    await expect(first).to_have_text("Only 1 left", timeout=SEEN_WITHIN_MS)
+    await expect(second).to_have_text("Plus que 1", timeout=SEEN_WITHIN_MS)
+    await expect(told).to_have_text("1 (low_stock)", timeout=SEEN_WITHIN_MS)
 
 
 async def test_a_page_with_a_token_watches_and_stops_watching(page: Page, shop: Shop, door: Door) -> None:

@@ -11,7 +11,8 @@ from tests.docs.terminal import SCREEN, Terminal, masked, runs
 
 PAGES_WITH_COMMANDS = [page for page in PAGES if any(runs(block) for block in fences(page))]
 # Another word for a shell would keep a block from being run.
-LANGUAGES = {"sh", "json", SCREEN, "http", "live", "toml", "text", "csv"}
+# What is `html` is opened in a browser by tests/browser/test_stock_module.py.
+LANGUAGES = {"sh", "json", SCREEN, "http", "live", "toml", "text", "csv", "html"}
 
 
 def test_every_block_says_what_it_is() -> None:

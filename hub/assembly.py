@@ -22,7 +22,9 @@ from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault, Unavailable
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
+from hub.intake.sealing import Sealing
 from hub.intake.server import http_app
+from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from hub.reloading import Reloading, Reread
@@ -183,6 +185,10 @@ class Hub:
             counts=stores.counts,
             closings=stores.closings,
             waiting=stores.waiting,
+            happened=stores.happened,
+            followed=stores.followed,
+            sealing=Sealing(stores.kernel.hub),
+            streams=Streams(),
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,

@@ -23,7 +23,7 @@ from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, checkpoints, history, set_aside, voided
+from hub.ledger import accuracy, checkpoints, feed, history, set_aside, voided
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.checkpointing import Checkpointing
@@ -31,6 +31,7 @@ from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.epochs import Epochs
+from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
@@ -121,8 +122,7 @@ class Stores:
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
-        self.imports = self._imports(exits, redis_url, dsn)
-        self.writer = self._writer(exits, redis_url, dsn)
+        self.imports, self.writer = self._imports(exits, redis_url, dsn), self._writer(exits, redis_url, dsn)
         self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self.writer.look_again
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
@@ -178,6 +178,8 @@ class Stores:
         self.past, self.closings = History(asking), Closings(asking)
         reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        feeds = (self._asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
+        self.happened, self.followed = map(FeedEntries, feeds)
         self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

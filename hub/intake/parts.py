@@ -10,7 +10,9 @@ from hub.access import Access
 from hub.credentials import JwtKey
 from hub.domain.rules import House
 from hub.imports.running import Imports
-from hub.intake.memories import Closings, Counts, Past, Waiting
+from hub.intake.memories import Closings, Counts, Happened, Past, Waiting
+from hub.intake.sealing import Sealing
+from hub.intake.streams import Streams
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
@@ -45,6 +47,11 @@ class Parts(msgspec.Struct, frozen=True):
     counts: Counts
     closings: Closings
     waiting: Waiting
+    # Everything that happened: for pages, and for streams, which do not hold each other up.
+    happened: Happened
+    followed: Happened
+    sealing: Sealing
+    streams: Streams
     metrics: Metrics
     limits: LimitsSettings
     # Why this process takes no events, whatever its stores do; None when it does.

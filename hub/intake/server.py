@@ -8,6 +8,8 @@ from hub.faults import Fault, Unavailable
 from hub.intake.accuracy import get_accuracy
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.feed import get_feed
+from hub.intake.feed_stream import get_feed_stream
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.orders import get_order
@@ -73,12 +75,15 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get(_RESERVATION, guarded(get_reservation))
     app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_get(_ORDER, guarded(get_order))
+    app.router.add_get("/v1/feed", guarded(get_feed), allow_head=False)
+    app.router.add_get("/v1/feed/stream", guarded(get_feed_stream), allow_head=False)
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)
     app.router.add_route("*", "/{path:.*}", guarded(_nowhere))
     app.on_response_prepare.append(_allow_origin)
+    app.on_shutdown.append(_end_streams)
     return app
 
 
@@ -162,6 +167,11 @@ async def _preflight(request: web.Request) -> web.Response:
             "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
         },
     )
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Streams do not end by themselves, and a stop waits for what is under way."""
+    app[Parts.KEY].streams.close()
 
 
 async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:

@@ -70,6 +70,7 @@ class Hub:
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
+        self._streams = Streams()
         # Asked several times meanwhile is asked once more.
         self._reload_asked = asyncio.Event()
         self._is_open = False
@@ -188,7 +189,7 @@ class Hub:
             happened=stores.happened,
             followed=stores.followed,
             sealing=Sealing(stores.kernel.hub),
-            streams=Streams(),
+            streams=self._streams,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,

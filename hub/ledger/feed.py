@@ -15,10 +15,11 @@ _SELECT = """SELECT epoch, seq, examined, entry FROM (
     SELECT found.*, count(*) OVER () AS examined, row_number() OVER place AS number,
            sum(octet_length(entry)) OVER place AS bytes
     FROM (
-        SELECT epoch, seq, entry FROM (
-            SELECT epoch, seq, entry FROM hub.event WHERE partition = $1 AND (epoch, seq) >= ($2, $3)
-            UNION ALL
-            SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 AND (epoch, seq) >= ($2, $3)) AS entries
+        (SELECT epoch, seq, entry FROM hub.event WHERE partition = $1 AND (epoch, seq) >= ($2, $3)
+         ORDER BY epoch, seq LIMIT $4)
+        UNION ALL
+        (SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 AND (epoch, seq) >= ($2, $3)
+         ORDER BY epoch, seq LIMIT $4)
         ORDER BY epoch, seq LIMIT $4) AS found
     WINDOW place AS (ORDER BY epoch, seq)) AS measured
     WHERE bytes <= $5 OR number = 1 ORDER BY epoch, seq"""

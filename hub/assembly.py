@@ -236,6 +236,7 @@ class Hub:
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
+            self._metrics.feed_streams.set(self._streams.open)
             self._stores.recent_accuracy.look()
             self._metrics.journal_bytes.set(self._stores.backlog.bytes)
             self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)

@@ -77,23 +77,25 @@ class Telling:
 
     def told(self, happening: Happening, item: Item) -> tuple[str, bytes] | None:
         """The cursor of an item and the item as JSON; None where it is not wanted or not to be seen."""
-        found = _TELLERS[item.kind](happening, item.what, self._sight)
-        if found is None:
+        try:
+            found = _TELLERS[item.kind](happening, item.what, self._sight)
+            if found is None or not self._wants(found[0]):
+                return None
+            type, time_ms, data = found
+            cursor = self._sealing.sealed(item.place)
+            told = feed.FeedItem(
+                specversion="1.0",
+                id=cursor.partition(".")[2],
+                source=self._sealing.source,
+                type=type,
+                time=rfc3339(time_ms),
+                data=msgspec.Raw(encode_json(data)),
+                cursor=cursor,
+            )
+            return cursor, encode_json(told)
+        except (LookupError, OverflowError, ValueError):
+            # Of an entry that was set aside, with a time or a number that is none: it must not stop the others.
             return None
-        type, time_ms, data = found
-        if not self._wants(type):
-            return None
-        cursor = self._sealing.sealed(item.place)
-        told = feed.FeedItem(
-            specversion="1.0",
-            id=cursor.partition(".")[2],
-            source=self._sealing.source,
-            type=type,
-            time=rfc3339(time_ms),
-            data=msgspec.Raw(encode_json(data)),
-            cursor=cursor,
-        )
-        return cursor, encode_json(told)
 
     def _wants(self, type: str) -> bool:
         return self._wants_all or type in self._exact or type.startswith(self._prefixes)

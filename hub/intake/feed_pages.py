@@ -13,6 +13,8 @@ STRETCHES_PER_PAGE_MAX = 10
 ENTRIES_PER_STRETCH_MAX, ENTRIES_PER_STRETCH_MIN = 1_000, 50
 # Bytes of all items of a page, but for one that is larger.
 PAGE_BYTES_MAX = 2 * 1024 * 1024
+# Or after so long: the next page goes on, and nobody waits for an answer that is still to be found.
+PAGE_SECONDS = 1.0
 # Told at a stretch, some milliseconds' work; in between everybody else has a turn.
 ENTRIES_PER_SLICE = 25
 
@@ -32,6 +34,8 @@ async def page_behind(place: Place, happened: Happened, telling: Telling, items_
     Raises:
         Unavailable: the ledger did not answer in time.
     """
+    clock = asyncio.get_running_loop().time
+    ends = clock() + PAGE_SECONDS
     room = _Room(items_max)
     entries_max = max(ENTRIES_PER_STRETCH_MIN, min(items_max, ENTRIES_PER_STRETCH_MAX))
     for _ in range(STRETCHES_PER_PAGE_MAX):
@@ -47,6 +51,8 @@ async def page_behind(place: Place, happened: Happened, telling: Telling, items_
             place = Place.behind(seq)
         if stretch.is_last:
             return Page(tuple(room.items), place, is_last=True)
+        if clock() >= ends:
+            break
         # Little was found in so much: what follows is most likely alike.
         entries_max = ENTRIES_PER_STRETCH_MAX
     return Page(tuple(room.items), place, is_last=False)

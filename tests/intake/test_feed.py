@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import asyncpg
+import msgspec
 import pytest
 
+from hub.domain.entry import FORMAT, Entry, Movement, Seq, SetView, encode_entry
+from hub.domain.pools import News, View
 from tests.databases import closed_database
 from tests.intake.door import Door, line
 from tests.intake.feeding import FEED, end_of, read, types
@@ -230,3 +234,30 @@ async def test_without_the_ledger_the_feed_is_unavailable(door: Door, database: 
     assert (away.status, away.problem) == (503, "unavailable")
     assert int(away.headers["Retry-After"]) > 0
     assert away.json()["detail"].endswith(". Ask again.")
+
+
+async def test_an_entry_that_cannot_be_told_does_not_stop_the_feed(door: Door, database: str) -> None:
+    end = Seq.from_stream_id((await end_of(door)).removeprefix("0-").encode())
+    # As the ledger keeps what it could not book, far behind all that this module does.
+    plain = Entry(FORMAT, "fact", "sale", "till-7", "s-1", "h", 1_000, 2_000, 3, "{}", ("BAG",))
+    moves = (Movement(0, "LON-KNB", "free", "customer", 1),)
+    spoilt = [
+        b"no entry",
+        encode_entry(msgspec.structs.replace(plain, movements=moves, time_ms=10**18)),
+        encode_entry(msgspec.structs.replace(plain, movements=moves, skus=())),
+        encode_entry(msgspec.structs.replace(plain, views=(SetView(0, "online", View(1, status=77), News.changed),))),
+        encode_entry(msgspec.structs.replace(plain, movements=moves)),
+    ]
+    connection = await asyncpg.connect(database)
+    try:
+        for number, raw in enumerate(spoilt, end.number + 1_000_000):
+            await connection.execute(
+                "INSERT INTO hub.poison (partition, epoch, seq, entry, problem) VALUES (0, 1, $1, $2, '')", number, raw
+            )
+
+        items = await read(door, after=f"0-1-{end.number + 900_000}")
+
+        assert [item["data"]["event"]["id"] for item in items] == ["s-1"]
+    finally:
+        await connection.execute("DELETE FROM hub.poison")
+        await connection.close()

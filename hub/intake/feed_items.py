@@ -74,9 +74,14 @@ class Telling:
         self._exact = exact
         self._prefixes = prefixes
         self._wants_all = not exact and not prefixes
+        # What nobody wants need not be worked out.
+        named = (*exact, *prefixes)
+        self._kinds = {kind for kind, prefix in _PREFIXES.items() if any(name.startswith(prefix) for name in named)}
 
     def told(self, happening: Happening, item: Item) -> tuple[str, bytes] | None:
         """The cursor of an item and the item as JSON; None where it is not wanted or not to be seen."""
+        if not self._wants_all and item.kind not in self._kinds:
+            return None
         try:
             found = _TELLERS[item.kind](happening, item.what, self._sight)
             if found is None or not self._wants(found[0]):
@@ -261,6 +266,14 @@ def _may_see_cause(happening: Happening, sight: Sight) -> bool:
     return all(sight.sees_location(place) for place in places if place) and all(map(sight.sees_pool, pools))
 
 
+_PREFIXES = {
+    Kind.movement: feed.MOVEMENT,
+    Kind.reservation: feed.RESERVATION,
+    Kind.order: feed.ORDER,
+    Kind.alert: feed.ALERT,
+    Kind.availability: feed.AVAILABILITY_CHANGED.partition(".")[0] + ".",
+    Kind.rule: feed.RULE_CHANGED.partition(".")[0] + ".",
+}
 _TELLERS: dict[Kind, Callable[[Happening, Any, Sight], _Found]] = {
     Kind.movement: _movement,
     Kind.reservation: _reservation,

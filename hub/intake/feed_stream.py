@@ -24,8 +24,10 @@ from protocol.limits import HEARTBEAT_SECONDS, STALLED_SECONDS
 log = structlog.get_logger()
 
 _NAMES = ("types", "after")
-# Items in one write: what a reader is sent while it takes nothing.
-ITEMS_PER_WRITE = 100
+# Items read at once: what waits in memory for a slow reader.
+ITEMS_PER_PAGE = 500
+# Bytes of them that a reader must take before it counts as one that takes nothing.
+PIECE_BYTES = 64 * 1024
 # What comes within this goes into one look at the ledger.
 TICK_SECONDS = 0.05
 # How often a sleeping stream looks whether its token and its reader are still there.
@@ -57,7 +59,7 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
         try:
             await stream.run()
             if request.transport is not None and request.transport.get_write_buffer_size():
-                # The hub stops, and who takes nothing would make it wait.
+                # The hub stops, or the token ended: who takes nothing would make everybody wait.
                 request.transport.abort()
         except (ConnectionResetError, TimeoutError):
             # The reader went, or takes nothing.
@@ -117,7 +119,7 @@ class _Stream:
         """The next items, as the token and the house of now let see them."""
         parts = self._parts
         claims = caller_with(self._request, parts.access, SCOPE)
-        return await page_behind(self._place, parts.followed, telling(parts, claims, self._types), ITEMS_PER_WRITE)
+        return await page_behind(self._place, parts.followed, telling(parts, claims, self._types), ITEMS_PER_PAGE)
 
     async def _news(self, known: Seq | None) -> None:
         """Sleep until the ledger has more than `known`, the token ends, the reader goes, or a beat is due."""
@@ -146,5 +148,6 @@ class _Stream:
         await self._parts.streams.unless_closing(self._written(frames))
 
     async def _written(self, frames: bytes) -> None:
-        async with asyncio.timeout(STALLED_SECONDS):
-            await self._response.write(frames)
+        for begin in range(0, len(frames), PIECE_BYTES):
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._response.write(frames[begin : begin + PIECE_BYTES])

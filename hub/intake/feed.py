@@ -6,7 +6,7 @@ from aiohttp import web
 from hub.access import Claims
 from hub.domain.feed import BEGINNING, Place
 from hub.intake.exchange import caller_with, json_response
-from hub.intake.feed_items import Telling, sight_of
+from hub.intake.feed_items import Teller, reader_of
 from hub.intake.feed_pages import page_behind
 from hub.intake.parts import Parts
 from hub.intake.questions import check_names, limit_in, malformed
@@ -26,14 +26,14 @@ async def get_feed(request: web.Request) -> web.Response:
     check_names(request, _NAMES)
     limit, types = limit_in(request), types_in(request)
     place = place_in(request.query.get("after"), parts)
-    page = await page_behind(place, parts.happened, telling(parts, claims, types), limit)
+    page = await page_behind(place, parts.happened, teller(parts, claims, types), limit)
     items = tuple(msgspec.Raw(body) for _, body in page.items)
     return json_response(FeedAnswer(items, parts.sealing.sealed_anew(page.end)))
 
 
-def telling(parts: Parts, claims: Claims, types: Types) -> Telling:
+def teller(parts: Parts, claims: Claims, types: Types) -> Teller:
     """How this reader is told of the house as it is now."""
-    return Telling(sight_of(claims, parts.house), parts.sealing, *types)
+    return Teller(reader_of(claims, parts.house), parts.sealing, *types)
 
 
 def types_in(request: web.Request) -> Types:

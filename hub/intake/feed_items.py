@@ -26,7 +26,7 @@ from protocol.answers import rfc3339
 SOMEBODYS_FENCE = "ring_fenced"
 
 
-class Sight(msgspec.Struct, frozen=True):
+class Reader(msgspec.Struct, frozen=True):
     """What a reader may see."""
 
     # None: all.
@@ -59,17 +59,17 @@ class Sight(msgspec.Struct, frozen=True):
         return self.own_pools is None or pool in self.own_pools
 
 
-def sight_of(claims: Claims, house: House) -> Sight:
+def reader_of(claims: Claims, house: House) -> Reader:
     """What these claims let see in this house."""
     public = (pool.id for pool in house.pools if pool.public)
-    return Sight(claims.reach(), claims.pools_seen(public), claims.pool_reach())
+    return Reader(claims.reach(), claims.pools_seen(public), claims.pool_reach())
 
 
-class Telling:
+class Teller:
     """Tells items to one reader: of the types it wants, what it may see."""
 
-    def __init__(self, sight: Sight, sealing: Sealing, exact: frozenset[str], prefixes: tuple[str, ...]) -> None:
-        self._sight = sight
+    def __init__(self, reader: Reader, sealing: Sealing, exact: frozenset[str], prefixes: tuple[str, ...]) -> None:
+        self._reader = reader
         self._sealing = sealing
         self._exact = exact
         self._prefixes = prefixes
@@ -83,7 +83,7 @@ class Telling:
         if not self._wants_all and item.kind not in self._kinds:
             return None
         try:
-            found = _TELLERS[item.kind](happening, item.what, self._sight)
+            found = _TELL[item.kind](happening, item.what, self._reader)
             if found is None or not self._wants(found[0]):
                 return None
             type, time_ms, data = found
@@ -110,12 +110,12 @@ class Telling:
 _Found = tuple[str, int, feed.FeedData] | None
 
 
-def _movement(happening: Happening, move: Movement, sight: Sight) -> _Found:
+def _movement(happening: Happening, move: Movement, reader: Reader) -> _Found:
     entry, cause = happening.entry, happening.cause
-    from_, to = (_bucket_seen(bucket, sight) for bucket in (move.from_bucket, move.to_bucket))
-    if not sight.sees_location(move.location) or from_ == to:
+    from_, to = (_bucket_seen(bucket, reader) for bucket in (move.from_bucket, move.to_bucket))
+    if not reader.sees_location(move.location) or from_ == to:
         return None
-    event = _event(happening, sight)
+    event = _event(happening, reader)
     names = cause if cause is not None and event is not None else None
     time_ms = entry.time_ms if move.time_ms is None else move.time_ms
     position = happening.positions.get((move.sku, move.location))
@@ -133,47 +133,47 @@ def _movement(happening: Happening, move: Movement, sight: Sight) -> _Found:
         reason=happening.reasons.get(move.sku) if names else None,
         time=rfc3339(time_ms),
         booked_at=rfc3339(entry.booked_at_ms),
-        position=None if position is None else seen_with(position_item(sku, move.location, position), sight.pools),
+        position=None if position is None else seen_with(position_item(sku, move.location, position), reader.pools),
     )
     return feed.MOVEMENT + entry.type, time_ms, data
 
 
-def _bucket_seen(bucket: str, sight: Sight) -> str:
+def _bucket_seen(bucket: str, reader: Reader) -> str:
     pool = fence_of_bucket(bucket)
-    return SOMEBODYS_FENCE if pool and not sight.sees_pool(pool) else bucket
+    return SOMEBODYS_FENCE if pool and not reader.sees_pool(pool) else bucket
 
 
-def _availability(happening: Happening, view: SetView, sight: Sight) -> _Found:
-    if not sight.sees_pool(view.pool):
+def _availability(happening: Happening, view: SetView, reader: Reader) -> _Found:
+    if not reader.sees_pool(view.pool):
         return None
     booked_at_ms = happening.entry.booked_at_ms
     shown = item(happening.entry.skus[view.sku], view.view, happening.seq.epoch, now_ms=booked_at_ms, pool=view.pool)
-    data = feed.FeedAvailability(**msgspec.structs.asdict(shown), event=_event(happening, sight))
+    data = feed.FeedAvailability(**msgspec.structs.asdict(shown), event=_event(happening, reader))
     return feed.AVAILABILITY_CHANGED, booked_at_ms, data
 
 
-def _reservation(happening: Happening, named: tuple[str, Hold], sight: Sight) -> _Found:
+def _reservation(happening: Happening, named: tuple[str, Hold], reader: Reader) -> _Found:
     name, hold = named
-    if not sight.sees_hold(hold):
+    if not reader.sees_hold(hold):
         return None
     booked_at_ms = happening.entry.booked_at_ms
     # One that an order took over has the order's state; where that is not told here it is still to come.
     order = happening.orders.get(hold.order, Order()) if hold.is_taken_over else None
     told = reservation(name, hold, booked_at_ms, Beside(order=order))
-    event, booked_at = _event(happening, sight), rfc3339(booked_at_ms)
+    event, booked_at = _event(happening, reader), rfc3339(booked_at_ms)
     data = feed.FeedReservation(**msgspec.structs.asdict(told), event=event, booked_at=booked_at)
     return feed.RESERVATION + told.state, booked_at_ms, data
 
 
-def _order(happening: Happening, told: ToldOrder, sight: Sight) -> _Found:
+def _order(happening: Happening, told: ToldOrder, reader: Reader) -> _Found:
     entry, order, hold = happening.entry, told.order, told.hold
     pool = order.pool if order is not None else hold.pool if hold is not None else ""
     # One that nobody placed yet is not known, as in `GET`.
-    if not pool or not sight.owns(pool) or not (hold is None or sight.sees_hold(hold)):
+    if not pool or not reader.owns(pool) or not (hold is None or reader.sees_hold(hold)):
         return None
     is_about_it = entry.type.startswith(feed.ORDER) and entry.about == f"{ORDER}:{told.id}"
     data = feed.FeedOrder(
-        event=_event(happening, sight),
+        event=_event(happening, reader),
         order=told.id,
         pool=pool,
         state=None if order is None else _state(order),
@@ -210,21 +210,21 @@ def _places(hold: Hold, sku: str) -> list[Any]:
     return [each for part in kept for each in part.allocations]
 
 
-def _alert(happening: Happening, alert: AnsweredAlert, sight: Sight) -> _Found:
+def _alert(happening: Happening, alert: AnsweredAlert, reader: Reader) -> _Found:
     entry = happening.entry
     is_own = entry.source == OWN_SOURCE and entry.kind == "alert"
     names = bool(alert.location or alert.pool)
-    seen = (not alert.location or sight.sees_location(alert.location)) and (
-        not alert.pool or sight.sees_pool(alert.pool)
+    seen = (not alert.location or reader.sees_location(alert.location)) and (
+        not alert.pool or reader.sees_pool(alert.pool)
     )
-    event = _event(happening, sight)
+    event = _event(happening, reader)
     # What names no place and no pool is seen by who may see what raised it; what the hub says by itself, by who sees
     # everything.
-    if not seen or (not names and (event is None or (is_own and not sight.is_everything))):
+    if not seen or (not names and (event is None or (is_own and not reader.is_everything))):
         return None
     of_whom, _, id = alert.hold.partition(":")
     hold = happening.holds.get(alert.hold)
-    is_named = sight.is_everything or (hold is not None and sight.sees_hold(hold))
+    is_named = reader.is_everything or (hold is not None and reader.sees_hold(hold))
     data = feed.FeedAlert(
         event=event,
         sku=alert.sku,
@@ -240,22 +240,22 @@ def _alert(happening: Happening, alert: AnsweredAlert, sight: Sight) -> _Found:
     return feed.ALERT + alert.type, entry.booked_at_ms, data
 
 
-def _rules(happening: Happening, entry: Entry, sight: Sight) -> _Found:
-    if not sight.is_everything:
+def _rules(happening: Happening, entry: Entry, reader: Reader) -> _Found:
+    if not reader.is_everything:
         return None
     told = feed.FeedRules(rules_version=entry.rules_version, digest=entry.hash, booked_at=rfc3339(entry.booked_at_ms))
     return feed.RULE_CHANGED, entry.booked_at_ms, told
 
 
-def _event(happening: Happening, sight: Sight) -> feed.FeedEvent | None:
+def _event(happening: Happening, reader: Reader) -> feed.FeedEvent | None:
     """The event, if the reader may see all locations and pools that it names, or whose stock or fences it touched."""
     entry = happening.entry
-    if not sight.is_everything and not _may_see_cause(happening, sight):
+    if not reader.is_everything and not _may_see_cause(happening, reader):
         return None
     return feed.FeedEvent(source=entry.source, id=entry.id, type=entry.type)
 
 
-def _may_see_cause(happening: Happening, sight: Sight) -> bool:
+def _may_see_cause(happening: Happening, reader: Reader) -> bool:
     cause, entry = happening.cause, happening.entry
     if cause is None:
         return False
@@ -263,7 +263,7 @@ def _may_see_cause(happening: Happening, sight: Sight) -> bool:
     places = {*named, *(line.location for line in cause.lines or ()), *(each.location for each in entry.positions)}
     fences = {fence_of_bucket(bucket) for each in entry.movements for bucket in (each.from_bucket, each.to_bucket)}
     pools = {cause.pool or "", *fences} - {""}
-    return all(sight.sees_location(place) for place in places if place) and all(map(sight.sees_pool, pools))
+    return all(reader.sees_location(place) for place in places if place) and all(map(reader.sees_pool, pools))
 
 
 _PREFIXES = {
@@ -274,7 +274,7 @@ _PREFIXES = {
     Kind.availability: feed.AVAILABILITY_CHANGED.partition(".")[0] + ".",
     Kind.rule: feed.RULE_CHANGED.partition(".")[0] + ".",
 }
-_TELLERS: dict[Kind, Callable[[Happening, Any, Sight], _Found]] = {
+_TELL: dict[Kind, Callable[[Happening, Any, Reader], _Found]] = {
     Kind.movement: _movement,
     Kind.reservation: _reservation,
     Kind.order: _order,

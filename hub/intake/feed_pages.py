@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from hub.domain.feed import Happening, Place, happening_of
-from hub.intake.feed_items import Telling
+from hub.intake.feed_items import Teller
 from hub.intake.memories import Happened
 
 # A page ends after so many stretches: one that wants little of much is short, perhaps empty, and goes on.
@@ -28,7 +28,7 @@ class Page(msgspec.Struct, frozen=True):
     is_last: bool
 
 
-async def page_behind(place: Place, happened: Happened, telling: Telling, items_max: int) -> Page:
+async def page_behind(place: Place, happened: Happened, teller: Teller, items_max: int) -> Page:
     """The items behind a place that the reader is told, at most so many.
 
     Raises:
@@ -45,7 +45,7 @@ async def page_behind(place: Place, happened: Happened, telling: Telling, items_
                 await asyncio.sleep(0)
             happening = happening_of(seq, raw)
             if happening is not None:
-                place = _told(happening, place, telling, room)
+                place = _told(happening, place, teller, room)
             if room.is_full:
                 return Page(tuple(room.items), place, is_last=False)
             place = Place.behind(seq)
@@ -79,12 +79,12 @@ class _Room:
         return True
 
 
-def _told(happening: Happening, place: Place, telling: Telling, room: _Room) -> Place:
+def _told(happening: Happening, place: Place, teller: Teller, room: _Room) -> Place:
     """Tell what stands behind the place in one entry, until the page is full; answers behind which item that is."""
     for item in happening.items:
         if item.place <= place:
             continue
-        told = telling.told(happening, item)
+        told = teller.told(happening, item)
         if told is not None and not room.takes(told):
             break
         place = item.place

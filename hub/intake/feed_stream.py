@@ -15,7 +15,7 @@ from hub.domain.entry import Seq
 from hub.domain.feed import Place
 from hub.faults import Fault, Unavailable
 from hub.intake.exchange import PRIVATE, Stopped, caller_with
-from hub.intake.feed import SCOPE, Types, place_in, telling, types_in
+from hub.intake.feed import SCOPE, Types, place_in, teller, types_in
 from hub.intake.feed_pages import Page, page_behind
 from hub.intake.parts import Parts
 from hub.intake.questions import check_names
@@ -61,7 +61,7 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
             if request.transport is not None and request.transport.get_write_buffer_size():
                 # The hub stops, or the token ended: who takes nothing would make everybody wait.
                 request.transport.abort()
-        except (ConnectionResetError, TimeoutError):
+        except (ConnectionError, TimeoutError):
             # The reader went, or takes nothing.
             if request.transport is not None:
                 request.transport.abort()
@@ -89,7 +89,7 @@ class _Stream:
 
         Raises:
             TimeoutError: the reader took nothing for too long.
-            ConnectionResetError: it went.
+            ConnectionError: it went.
         """
         await self._write(_HELLO)
         while self._goes_on():
@@ -119,7 +119,7 @@ class _Stream:
         """The next items, as the token and the house of now let see them."""
         parts = self._parts
         claims = caller_with(self._request, parts.access, SCOPE)
-        return await page_behind(self._place, parts.followed, telling(parts, claims, self._types), ITEMS_PER_PAGE)
+        return await page_behind(self._place, parts.followed, teller(parts, claims, self._types), ITEMS_PER_PAGE)
 
     async def _news(self, known: Seq | None) -> None:
         """Sleep until the ledger has more than `known`, the token ends, the reader goes, or a beat is due."""

@@ -193,3 +193,18 @@ async def test_who_follows_the_feed_holds_the_same_stock_through_restarts_and_a_
         middle = everything[len(everything) // 3]
         assert await read(door, after=middle["cursor"], limit=77) == everything[len(everything) // 3 + 1 :]
         assert (await end_of(door)).startswith("0-2-")
+
+
+async def test_what_one_hub_books_is_told_at_the_other(redis_url: str, postgres_dsn: str, tmp_path: Path) -> None:
+    # One data folder, so that both know the same key.
+    same = settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)
+    async with open_door(same) as one, open_door(same) as two:
+        async with following(two, after=await end_of(two), types="movement.*") as stream:
+            cursors = []
+            for number in range(5):
+                await one.send(one.receipt(line(f"BAG-{number}", 1)))
+                item = await stream.item()
+                assert item["data"]["sku"] == f"BAG-{number}"
+                cursors.append(item["cursor"])
+        # A cursor of the one is good at the other.
+        assert [item["cursor"] for item in await read(one, after=cursors[1], types="movement.*")] == cursors[2:]

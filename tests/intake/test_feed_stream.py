@@ -1,7 +1,7 @@
 """The feed as Server-Sent Events: it goes on as things happen, and from any cursor on without a gap."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import time
 from typing import Any
 
@@ -12,6 +12,21 @@ from tests.intake.door import Door, line
 from tests.intake.feeding import STREAM, end_of, following, read, types
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+
+def streams_of(door: Door) -> Any:
+    return door.hub._streams
+
+
+@pytest.fixture(autouse=True)
+async def all_are_free(door: Door, until: Until) -> AsyncIterator[None]:
+    """Every reader that went has given its place back, before the next test begins."""
+
+    async def is_free() -> bool:
+        return bool(streams_of(door).open == 0)
+
+    yield
+    await until(is_free)
 
 
 async def test_what_happens_is_told_as_it_happens(door: Door) -> None:
@@ -63,17 +78,23 @@ async def test_a_reader_that_sees_little_is_told_where_it_is_all_the_same(
     assert await read(door, after=cursors.pop(), types="movement.*") == []
 
 
-async def test_a_stream_reads_the_ledger_only_when_there_is_news(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.intake.feed_stream.HEARTBEAT_SECONDS", 0)
+def questions_of(door: Door, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What streams ask the ledger from now on."""
     asked: list[Any] = []
-    entries: Any = door.hub._stores.followed
-    fetch = entries._asking.fetch
+    asking: Any = door.hub._stores.followed._asking
+    fetch = asking.fetch
 
     async def fetched(*question: Any) -> Any:
         asked.append(question)
         return await fetch(*question)
 
-    monkeypatch.setattr(entries._asking, "fetch", fetched)
+    monkeypatch.setattr(asking, "fetch", fetched)
+    return asked
+
+
+async def test_a_stream_reads_the_ledger_only_when_there_is_news(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.intake.feed_stream.HEARTBEAT_SECONDS", 0)
+    asked = questions_of(door, monkeypatch)
     after = await end_of(door)
     async with following(door, after=after) as one, following(door, after=after) as two:
         for stream in (one, two):
@@ -104,9 +125,10 @@ async def test_a_stream_ends_within_a_second_of_its_token(door: Door) -> None:
 async def test_more_streams_than_there_may_be_are_asked_to_come_later(
     door: Door, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    streams: Any = streams_of(door)
+    streams = streams_of(door)
     monkeypatch.setattr(streams, "_streams_max", 1)
     async with following(door, after=await end_of(door)):
+        assert streams.open == 1
         refused = await door.get(STREAM, token=door.till)
 
     assert (refused.status, refused.problem, refused.headers["Retry-After"]) == (503, "unavailable", "5")
@@ -117,10 +139,6 @@ async def test_more_streams_than_there_may_be_are_asked_to_come_later(
     await until(is_free)
     async with following(door, after=await end_of(door)) as stream:
         await stream.block()
-
-
-def streams_of(door: Door) -> Any:
-    return door.hub._streams
 
 
 @pytest.mark.parametrize("params", [{"types": "nothing"}, {"after": "nowhere"}, {"limit": "5"}])
@@ -168,12 +186,20 @@ async def test_a_reader_that_takes_nothing_is_left(door: Door, monkeypatch: pyte
         writer.close()
 
 
-async def test_a_reader_that_goes_gives_its_place_back(door: Door, until: Until) -> None:
-    async with following(door, after=await end_of(door)) as stream:
-        await stream.block()
-        assert streams_of(door).open == 1
+async def test_nothing_is_read_for_a_reader_that_takes_nothing_until_it_does(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = questions_of(door, monkeypatch)
+    # Far more than the sockets of both sides hold.
+    monkeypatch.setattr("hub.intake.feed_stream._HELLO", (b": " + b"x" * 1_000 + b"\n") * 20_000 + b"\n")
+    async with following(door, after=await end_of(door), types="movement.*") as stream:
+        async with following(door, after=await end_of(door), types="movement.*"):
+            for number in range(3):
+                await door.send(door.receipt(line(f"SLOW-{number}", 1)))
+        assert asked == []
 
-    async def is_free() -> bool:
-        return bool(streams_of(door).open == 0)
+        assert len(await stream.block()) == 20_000
+        told = [(await stream.item())["data"]["sku"] for _ in range(3)]
 
-    await until(is_free)
+    assert told == ["SLOW-0", "SLOW-1", "SLOW-2"]
+    assert asked

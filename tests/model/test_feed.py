@@ -18,7 +18,7 @@ from hub.domain.entry import Seq, encode_entry
 from hub.domain.feed import Place
 from hub.domain.holding.hold import ENDED, LIVE, hold_from
 from hub.domain.shown import position_item
-from hub.intake.feed_items import Sight, Telling
+from hub.intake.feed_items import Reader, Teller
 from hub.intake.feed_pages import page_behind
 from hub.intake.sealing import Sealing
 from hub.ledger.asking import Asking
@@ -34,7 +34,7 @@ from tests.model.telling import tell
 from tests.model.travels import travels
 from tests.model.worlds import PLACES, POOLS, Step, stories
 
-ALL, SEALING = Sight(None, None, None), Sealing(HUB)
+ALL, SEALING = Reader(None, None, None), Sealing(HUB)
 # Each is told to two stores and read six times.
 EXAMPLES = 15
 
@@ -59,12 +59,12 @@ class Ledger:
         self._cursor = bookings[-1].seq
         return Place.behind(before) if before else Place(1, 0, 0)
 
-    async def read(self, place: Place, sight: Sight, limits: Sequence[int], *types: str) -> Items:
+    async def read(self, place: Place, reader: Reader, limits: Sequence[int], *types: str) -> Items:
         """Everything behind a place, in pages of these sizes in turn."""
-        telling = Telling(sight, SEALING, frozenset(types), ())
+        teller = Teller(reader, SEALING, frozenset(types), ())
         found: Items = []
         for turn in range(100_000):
-            page = await page_behind(place, self._entries, telling, limits[turn % len(limits)])
+            page = await page_behind(place, self._entries, teller, limits[turn % len(limits)])
             assert len(page.items) <= limits[turn % len(limits)]
             found += [msgspec.json.decode(body) for _, body in page.items]
             if page.is_last:
@@ -171,11 +171,11 @@ async def check_narrow(ledger: Ledger, begin: Place, items: Items, random: Rando
     """Who may see little is told what of it is there, under the same ids, and no name of anything else."""
     location, pool = random.choice(PLACES), random.choice(POOLS)
     mine = frozenset({pool})
-    sight = Sight(frozenset({location}), mine, mine)
+    reader = Reader(frozenset({location}), mine, mine)
 
-    narrow = await ledger.read(begin, sight, [1_000])
+    narrow = await ledger.read(begin, reader, [1_000])
 
-    assert await ledger.read(begin, sight, [random.randint(1, 7) for _ in range(20)]) == narrow
+    assert await ledger.read(begin, reader, [random.randint(1, 7) for _ in range(20)]) == narrow
     places = {item["id"]: number for number, item in enumerate(items)}
     numbers = [places[item["id"]] for item in narrow]
     assert sorted(numbers) == numbers

@@ -96,7 +96,8 @@ class FeedMovement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # When it happened, and when it was booked; RFC 3339.
     time: str
     booked_at: str
-    # What lies there after everything that happened in this step, as `GET /v1/positions` tells it.
+    # What lies there after everything that happened in this step, as `GET /v1/positions` tells it; left out where no
+    # shelf was touched, as by what is lost on its way.
     position: PositionItem | None = None
 
 

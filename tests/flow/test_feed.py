@@ -93,8 +93,8 @@ class Keeper:
     async def catch_up(self, door: Door) -> None:
         for item in await read(door, after=self._cursor, types="movement.*", limit=50):
             self._cursor = item["cursor"]
-            found = item["data"]["position"]
-            self.items[found["sku"], found["location"]] = found
+            if found := item["data"].get("position"):
+                self.items[found["sku"], found["location"]] = found
 
 
 async def positions_of(door: Door) -> dict[tuple[str, str], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 Rules:
 - A missing claim grants nothing; `*` among pools or locations grants all of them.
+- Keys may be exchanged while the hub runs; whoever keeps claims for longer than a request asks `still` afterwards.
 - One algorithm is bound to each `kid`: what a token says of its own algorithm only has to agree.
 - Secrets are compared in constant time, and no error, repr or remembered thing holds one.
 """
@@ -85,12 +86,43 @@ class Access:
     """
 
     def __init__(self, keys: AccessSettings) -> None:
-        self._verifiers = {key.kid: (key.algorithm, _verifying_material(key)) for key in keys.jwt_keys}
-        self._opaque = {key.hash: _claims_of_key(key) for key in keys.opaque_keys}
-        if len(self._verifiers) < len(keys.jwt_keys):
+        self.keys = AccessSettings()
+        self._turn = 0
+        self._voucher_of: dict[str, str] = {}
+        self._take(keys)
+
+    @property
+    def signing_key(self) -> JwtKey | None:
+        """The key that makes tokens; None where the hub can only verify them."""
+        return signing_key(self.keys)
+
+    def take(self, keys: AccessSettings) -> None:
+        """Accept these keys from now on, and no others.
+
+        Raises:
+            SettingsInvalid: as for a new one; nothing has changed then.
+        """
+        self._take(keys)
+
+    def still(self, claims: Claims) -> Claims | None:
+        """What somebody with these claims may do by now; None: the key that granted them is gone or another."""
+        if not claims.voucher:
+            return claims
+        return claims if claims.voucher in self._vouchers else self._opaque.get(claims.voucher)
+
+    def _take(self, keys: AccessSettings) -> None:
+        verifiers = {key.kid: (key.algorithm, _verifying_material(key)) for key in keys.jwt_keys}
+        opaque = {key.hash: _claims_of_key(key) for key in keys.opaque_keys}
+        if len(verifiers) < len(keys.jwt_keys):
             raise SettingsInvalid("two JWT keys have the same kid; give each its own")
-        if len(self._opaque) < len(keys.opaque_keys):
+        if len(opaque) < len(keys.opaque_keys):
             raise SettingsInvalid("two [[key]] have the same hash; make a new key for one of them")
+        before = {key: self._voucher_of[key.kid] for key in self.keys.jwt_keys}
+        self._turn += 1
+        # A key that takes the place of another under its `kid` vouches for nothing that the other did.
+        self._voucher_of = {key.kid: before.get(key, f"{key.kid} {self._turn}") for key in keys.jwt_keys}
+        self._vouchers = frozenset(self._voucher_of.values())
+        self._verifiers, self._opaque, self.keys = verifiers, opaque, keys
         # SHA-256 of a verified token -> its claims, oldest first.
         self._remembered: dict[bytes, Claims] = {}
 
@@ -149,7 +181,7 @@ class Access:
             # The library asks the clock by itself; the hub's own caller says what time it is.
             options: jwt.types.Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
             payload = jwt.decode(token, material, algorithms=[algorithm], options=options)
-            return _claims_of_payload(msgspec.convert(payload, _Payload), now)
+            return _claims_of_payload(msgspec.convert(payload, _Payload), self._voucher_of[kid], now)
         except jwt.InvalidSignatureError:
             raise Unauthenticated("The token's signature is not right.") from None
         except jwt.InvalidAudienceError:
@@ -212,7 +244,7 @@ def sign(key: JwtKey, claims: Claims, *, now: float) -> str:
     return token
 
 
-def _claims_of_payload(payload: _Payload, now: float) -> Claims:
+def _claims_of_payload(payload: _Payload, voucher: str, now: float) -> Claims:
     if not (math.isfinite(payload.exp) and math.isfinite(payload.nbf)):
         raise Unauthenticated("The token's times are not numbers.")
     if now < payload.nbf - TOKEN_LEEWAY_SECONDS:
@@ -225,6 +257,7 @@ def _claims_of_payload(payload: _Payload, now: float) -> Claims:
         pools=frozenset(payload.pools),
         locations=frozenset(payload.locations),
         exp=payload.exp,
+        voucher=voucher,
     )
 
 
@@ -232,7 +265,8 @@ def _claims_of_key(key: OpaqueKey) -> Claims:
     what = f"[[key]] {key.id}"
     if not _KEY_HASH.fullmatch(key.hash):
         raise SettingsInvalid(f"{what}: `hash` must be `sha256:` and 64 digits 0-9 a-f")
-    return granted(what, key.sub, key.source, key.scope, key.pools, key.locations)
+    claims = granted(what, key.sub, key.source, key.scope, key.pools, key.locations)
+    return msgspec.structs.replace(claims, voucher=key.hash)
 
 
 def _verifying_material(key: JwtKey) -> str | Ed25519PublicKey:

@@ -16,10 +16,9 @@ from hub.admin.reload import add_reload
 from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
-from hub.credentials import signing_key, with_a_key
-from hub.domain.entry import Seq
+from hub.credentials import with_a_key
 from hub.embedded.servers import EmbeddedServers, start
-from hub.faults import Fault, Unavailable
+from hub.faults import Fault
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.sealing import Sealing
@@ -27,6 +26,7 @@ from hub.intake.server import http_app
 from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
+from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
 from hub.settings import Settings
 from hub.stores import Stores
@@ -39,6 +39,7 @@ MakeDemoSession = Callable[[Doors], DemoSession]
 
 # A stop waits so long for the ledger to have what was booked; what it lacks then it takes up at the next start.
 LEDGER_GOODBYE_SECONDS = 2.0
+_LEDGER_WRITER = "ledger writer"
 
 
 @asynccontextmanager
@@ -63,10 +64,9 @@ class Hub:
         self._settings = settings
         self._demo = demo
         self._metrics = Metrics()
-        self._access_keys = with_a_key(settings.access, settings.hub.data_dir)
-        self._access = Access(self._access_keys)
+        self._access = Access(with_a_key(settings.access, settings.hub.data_dir))
         self._stores = Stores(settings, self._metrics)
-        self._reloading = Reloading(settings, reread, self._stores)
+        self._reloading = Reloading(settings, reread, self._stores, self._access)
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -90,7 +90,7 @@ class Hub:
         await self._stores.open(exits, redis_url, dsn)
         exits.push_async_callback(self._end_tasks)
         self._run("kernel batches", self._stores.batcher.run())
-        self._run("ledger writer", self._stores.writer.run())
+        self._run(_LEDGER_WRITER, self._stores.writer.run())
         self._run("healing", self._stores.healing.run())
         self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
@@ -107,7 +107,7 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
-        parts = self._parts(origins)
+        parts = self._parts(origins, live)
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("imports", self._stores.imports.run())
@@ -168,7 +168,7 @@ class Hub:
         own = {url_at("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
         return frozenset(self._settings.hub.origins) | own
 
-    def _parts(self, origins: frozenset[str]) -> Parts:
+    def _parts(self, origins: frozenset[str], live: LiveDoor) -> Parts:
         stores = self._stores
         return Parts(
             access=self._access,
@@ -182,19 +182,19 @@ class Hub:
             requests=stores.requests,
             imports=stores.imports,
             watermark=stores.watermark,
-            past=stores.past,
-            counts=stores.counts,
-            closings=stores.closings,
-            waiting=stores.waiting,
-            happened=stores.happened,
-            followed=stores.followed,
+            past=stores.memories.past,
+            counts=stores.memories.counts,
+            closings=stores.memories.closings,
+            waiting=stores.memories.waiting,
+            happened=stores.memories.happened,
+            followed=stores.memories.followed,
             sealing=Sealing(stores.kernel.hub),
             streams=self._streams,
+            live=live,
             metrics=self._metrics,
             limits=self._settings.limits,
             not_ready=self.not_ready,
             ledger_state=lambda: stores.writer.state,
-            signing_key=signing_key(self._access_keys),
             origins=origins,
         )
 
@@ -202,7 +202,7 @@ class Hub:
         stores = self._stores
         door = LiveDoor(
             house=lambda: stores.house,
-            authenticate=self._access.authenticate_token,
+            access=self._access,
             stock=stores.reads,
             open_tail=stores.tail_from_now,
             clock=time,
@@ -215,6 +215,7 @@ class Hub:
         exits.push_async_callback(door.stop)
         self._run("live door", door.failed())
         stores.current.listeners.append(door.recheck)
+        self._reloading.on_keys.append(door.recheck_claims)
         stores.sweep.watched = door.watched_skus
         return door
 
@@ -233,11 +234,12 @@ class Hub:
             self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
             self._metrics.verify_findings.set(self._stores.sampling.findings)
             self._metrics.verify_round_seconds.set(self._stores.sampling.rounds.seconds)
+            self._metrics.verify_pass_seconds.set(self._stores.sampling.passes.seconds)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
             self._metrics.feed_streams.set(self._streams.open)
-            self._stores.recent_accuracy.look()
+            self._stores.memories.recent_accuracy.look()
             self._metrics.journal_bytes.set(self._stores.backlog.bytes)
             self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
@@ -259,10 +261,14 @@ class Hub:
         await end(self._tasks)
 
     async def _let_ledger_catch_up(self) -> None:
-        kernel = self._stores.kernel
-        # What a Redis that was replaced took is lost, whoever waits.
-        with suppress(Unavailable):
-            await self._stores.watermark.wait(Seq(kernel.epoch, kernel.floor - 1), LEDGER_GOODBYE_SECONDS)
+        """Wait a moment until the ledger has all, and have it note that then; nobody but its writer works any more."""
+        await end(task for task in self._tasks if task.get_name() != _LEDGER_WRITER)
+        stores = self._stores
+        # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
+        with suppress(Fault):
+            last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
+            if last is not None:
+                log.info("all that was answered is in the ledger", up_to=str(last))
 
     def _close(self) -> None:
         self._is_open = False

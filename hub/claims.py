@@ -43,6 +43,8 @@ class Claims(msgspec.Struct, frozen=True):
     locations: frozenset[str] = frozenset()
     # When it ends, seconds since 1970; None: never.
     exp: float | None = None
+    # By which key of this process it was granted; empty where no key was asked.
+    voucher: str = ""
 
     def may(self, scope: str) -> bool:
         """Whether the scope was granted."""

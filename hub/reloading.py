@@ -6,6 +6,8 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from hub.access import Access
+from hub.credentials import AccessSettings, with_a_key
 from hub.domain.pools import Shown, Status
 from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.settings import Reading, Settings, needs_restart
@@ -61,10 +63,13 @@ class ReloadAnswer(msgspec.Struct, frozen=True):
 class Reloading:
     """The reloads of one hub, one after the other."""
 
-    def __init__(self, started_with: Settings, reread: Reread | None, stores: Stores) -> None:
+    def __init__(self, started_with: Settings, reread: Reread | None, stores: Stores, access: Access) -> None:
         self._started_with = started_with
         self._reread = reread
         self._stores = stores
+        self._access = access
+        # Called when the keys have changed; for whoever goes on by claims of an earlier request.
+        self.on_keys: list[Callable[[], None]] = []
         self._turn = asyncio.Lock()
         self._is_trying = False
 
@@ -78,8 +83,10 @@ class Reloading:
             reading = await self._checked(None)
             if reading.problems:
                 return self._refused(reading)
+            # Before Redis is asked for anything more: who is shut out shall be, however busy it is.
+            keys_changed = self._take_keys(reading)
             changed = await self._stores.adopting.adopt(reading.settings.house)
-            return self._answer(reading, changed)
+            return self._answer(reading, changed or keys_changed)
 
     async def dry_run(self, text: str | None) -> ReloadAnswer:
         """Say what a reload would change, with the hub's own file or this text in its place; nothing changes.
@@ -95,7 +102,7 @@ class Reloading:
             if reading.problems:
                 return self._refused(reading)
             changed, found = await self._stores.adopting.try_out(reading.settings.house)
-            return self._answer(reading, changed, found)
+            return self._answer(reading, changed or self._other_keys(reading) is not None, found)
         finally:
             self._is_trying = False
 
@@ -112,6 +119,20 @@ class Reloading:
             log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
         if answer.needs_restart:
             log.warning("some changes need a restart", settings=list(answer.needs_restart))
+
+    def _take_keys(self, reading: Reading) -> bool:
+        keys = self._other_keys(reading)
+        if keys is None:
+            return False
+        self._access.take(keys)
+        for recheck in self.on_keys:
+            recheck()
+        return True
+
+    def _other_keys(self, reading: Reading) -> AccessSettings | None:
+        """The keys of the settings; None where the hub accepts just these."""
+        keys = with_a_key(reading.settings.access, self._started_with.hub.data_dir)
+        return None if keys == self._access.keys else keys
 
     async def _checked(self, text: str | None) -> Reading:
         """The settings, with what is wrong in the file or against what the partition holds."""

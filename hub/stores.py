@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from hub.adopting import Adopting
 from hub.domain.articles import Catalogue
 from hub.domain.entry import Entry, Seq
+from hub.domain.losing import entries_of
 from hub.domain.rules import House
 from hub.imports.comparing import Comparer
 from hub.imports.pace import Pace
@@ -23,26 +24,20 @@ from hub.journal.backlog import Backlog
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.journal.trimming import Trimmer
 from hub.journal.watermark import Watermark
-from hub.ledger import accuracy, checkpoints, feed, history, set_aside, voided
-from hub.ledger.accuracy import Accuracy
-from hub.ledger.asking import Asking
+from hub.ledger import checkpoints, set_aside, voided
 from hub.ledger.checkpointing import Checkpointing
-from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.counting import Since
 from hub.ledger.epochs import Epochs
-from hub.ledger.feed import FeedEntries
-from hub.ledger.history import History
 from hub.ledger.lookup import Lookup
 from hub.ledger.opening import LedgerState, open_ledger
-from hub.ledger.parked import Parked
-from hub.ledger.recent import RecentAccuracy
 from hub.ledger.rows import Booking as Posted
 from hub.ledger.set_aside import SetAsideMemory
 from hub.ledger.sources import SourceMemory, heard_in
 from hub.ledger.sums import Sums
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
+from hub.memories import Memories, asking
 from hub.recovery.healing import Healing, Process
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.starting import must_heal
@@ -66,6 +61,7 @@ from hub.stock.requirements import check_redis
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
+from hub.verify import sampling
 from hub.verify.looking import Running
 from hub.verify.sampling import Sampling
 from hub.watching.expiry import ExpiryWatch
@@ -118,7 +114,7 @@ class Stores:
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
         self.healing = self._healing()
         self.booking = self._booking(exits, reader, dsn)
-        self._open_reports(exits, dsn)
+        self.memories = Memories(dsn, exits, self._metrics)
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
@@ -134,19 +130,20 @@ class Stores:
         log.info("redis", server=await check_redis(client))
         ledger = await self._open_ledger(dsn)
         self.kernel = Kernel(client)
-        self._epochs = Epochs(Link(dsn, "epochs"))
-        exits.push_async_callback(self._epochs.aclose)
+        self.epochs = Epochs(Link(dsn, "epochs"))
+        exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(client, dsn)
-        while not ledger.empty and await must_heal(self.kernel, ledger, self._epochs):
-            await self._epochs.present(ledger.epoch + 1)
-            await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch)
+        while not ledger.empty and await must_heal(self.kernel, ledger, self.epochs):
+            await self.epochs.present(ledger.epoch + 1)
+            recovered = await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch, names_lost=True)
+            self._metrics.answers_lost.inc(sum(map(entries_of, recovered.lost)))
             ledger = await self._open_ledger(dsn)
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        await self._epochs.present(ledger.epoch)
+        await self.epochs.present(ledger.epoch)
         self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
         await self.backlog.look()
 
@@ -166,22 +163,11 @@ class Stores:
     def _healing(self) -> Healing:
         return Healing(
             Process(self.kernel, self.current, self.described, self.closer, self.watermark),
-            self._epochs,
+            self.epochs,
             heal=self._heal,
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
         )
-
-    def _open_reports(self, exits: AsyncExitStack, dsn: str) -> None:
-        # A long sum over counts must not hold up a look at what was shown.
-        asking = self._asking(exits, dsn, "history", history.DEADLINE_SECONDS)
-        self.past, self.closings = History(asking), Closings(asking)
-        reports = self._asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
-        self.counts, self.waiting = Accuracy(reports), Parked(reports)
-        feeds = (self._asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
-        self.happened, self.followed = map(FeedEntries, feeds)
-        self.recent_accuracy = RecentAccuracy(self.counts, self._metrics.record_accuracy_percent.set)
-        exits.push_async_callback(self.recent_accuracy.aclose)
 
     def hear(self, entry: Entry) -> None:
         """Take what a journal entry says about the house; for whoever follows the journal."""
@@ -208,14 +194,9 @@ class Stores:
     def _booking(self, exits: AsyncExitStack, reader: Redis, dsn: str) -> Booking:
         lookup = Lookup(Link(dsn, "lookup"))
         exits.push_async_callback(lookup.aclose)
-        voids = Voided(self._asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
+        voids = Voided(asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
         earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids, AboutOrders(self.held))
         return Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)
-
-    def _asking(self, exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
-        asking = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)
-        exits.push_async_callback(asking.aclose)
-        return asking
 
     async def _open_ledger(self, dsn: str) -> LedgerState:
         link = Link(dsn, "opening")
@@ -248,7 +229,7 @@ class Stores:
         )
 
     def _set_aside(self, exits: AsyncExitStack, dsn: str) -> SetAsideWatch:
-        memory = SetAsideMemory(self._asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
+        memory = SetAsideMemory(asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
         return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
 
     def _sampling(self, exits: AsyncExitStack, dsn: str) -> Sampling:
@@ -256,11 +237,12 @@ class Stores:
         exits.push_async_callback(sums.aclose)
         running = Running(self.kernel, self.current, self.described, self.watermark)
         tell, note = (lambda fact: self.batcher.submit([fact])), self._metrics.verify_sampled.inc
-        return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note)
+        pace = sampling.Pace.of(self._limits.verify_percent)
+        return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note, pace=pace)
 
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))
-        self.sampling.recent.hear(posted)
+        self.sampling.hear(posted)
         if any(booking.doubled or booking.poison for booking in posted):
             self.set_aside.note()
 

@@ -55,7 +55,7 @@ class Metrics:
         )
         self.answers_lost = Counter(
             "hub_answers_lost_total",
-            "Entries that were answered 202, and Redis lost before the ledger had them.",
+            "Entries answered 202 that Redis lost before the ledger had them; each unknown number counts as 1.",
             registry=self.registry,
         )
         self.checkpoint_lag_entries = Gauge(
@@ -98,6 +98,11 @@ class Metrics:
         self.verify_round_seconds = Gauge(
             "hub_verify_round_seconds",
             "How long the sampling takes for all SKUs: the last round, or the present one if longer.",
+            registry=self.registry,
+        )
+        self.verify_pass_seconds = Gauge(
+            "hub_verify_pass_seconds",
+            "How long it takes to see of all SKUs whether they changed: the last pass, or the present one if longer.",
             registry=self.registry,
         )
         self.stale_sources = Gauge(

@@ -122,6 +122,8 @@ class Reservation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[ToldLine, ...]
     # Only in the answer to the request that had them.
     tags: tuple[str, ...] = ()
+    # Only in the answer to a request: false while the ledger does not have it, so that it would go with Redis's disk.
+    durable: bool = True
 
 
 class ReservationsAnswer(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,8 @@
 """Fixtures: one embedded pair of real servers for the whole run, a clean Redis and a new database for each test."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from time import monotonic
@@ -13,6 +15,13 @@ from tests.databases import new_database
 
 # How long anything may take that tells nobody when it is done.
 PATIENCE_SECONDS = 20.0
+# Folders whose files take long: begun first, so that in the end no worker waits for another's last file.
+LONG_ONES = ("model", "recovery", "requirements", "flow", "faults", "verify", "docs", "browser", "architecture")
+# Where Python is told to keep no bytecode, each hub that a test starts would compile all that it imports.
+BYTECODE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode"
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(BYTECODE))
+    sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--rounds", type=int, default=1, help="rounds of faults drawn at random (tests/faults)")
     parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.relative_to(folders).parts[0]
+        return LONG_ONES.index(folder) if folder in LONG_ONES else len(LONG_ONES)
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

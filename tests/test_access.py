@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -15,6 +16,7 @@ from hub import access as access_module
 from hub.access import Access, Unauthenticated, mint
 from hub.claims import Claims
 from hub.credentials import AccessSettings, JwtKey, OpaqueKey, Secret, new_opaque_key
+from hub.faults import SettingsInvalid
 
 NOW = 1_795_341_600.0
 SHARED_TEXT = "0123456789abcdef0123456789abcdef"
@@ -84,13 +86,14 @@ def test_a_minted_token_is_accepted_with_its_claims(access: Access, key: JwtKey)
         pools=frozenset({"store"}),
         locations=frozenset({"LON-KNB"}),
         exp=NOW + 3_600,
+        voucher=f"{key.kid} 1",
     )
 
 
 def test_claims_that_are_left_out_grant_nothing_and_the_source_is_the_sub(access: Access) -> None:
     claims = access.authenticate_token(token(), NOW)
 
-    assert claims == Claims(sub="pos-1", source="pos-1", exp=NOW + 100)
+    assert claims == Claims(sub="pos-1", source="pos-1", exp=NOW + 100, voucher="shared 1")
 
 
 @pytest.mark.parametrize("scope", ["events:write  feed:read", ["events:write", "feed:read"]])
@@ -110,8 +113,50 @@ def test_an_opaque_key_is_accepted_and_never_ends(access: Access) -> None:
 
 
 def test_a_key_that_is_taken_out_is_revoked() -> None:
-    assert Access(AccessSettings(opaque_keys=(TILL,))).authenticate_token(KEY_TEXT, NOW)
-    assert refusal(Access(AccessSettings()), KEY_TEXT)
+    access = Access(AccessSettings(opaque_keys=(TILL,)))
+    claims = access.authenticate_token(KEY_TEXT, NOW)
+    assert access.still(claims) == claims
+
+    access.take(AccessSettings())
+
+    assert refusal(access, KEY_TEXT)
+    assert access.still(claims) is None
+
+
+def test_a_key_that_may_do_less_does_less_from_then_on(access: Access) -> None:
+    claims = access.authenticate_token(KEY_TEXT, NOW)
+
+    access.take(AccessSettings((SHARED, PAIR), (msgspec.structs.replace(TILL, pools=()),)))
+
+    narrowed = access.still(claims)
+    assert narrowed is not None
+    assert not narrowed.pools
+    assert narrowed.may_location("LON-KNB")
+    assert access.authenticate_token(KEY_TEXT, NOW) == narrowed
+
+
+def test_what_a_key_signed_ends_with_it_and_not_with_another(access: Access) -> None:
+    by_shared, by_pair = (access.authenticate_token(token(key), NOW) for key in (SHARED, PAIR))
+    other = msgspec.structs.replace(SHARED, secret=Secret(SHARED_TEXT[::-1]))
+
+    access.take(AccessSettings((other, PAIR)))
+
+    assert access.still(by_shared) is None
+    assert access.still(by_pair) == by_pair
+    assert refusal(access, token(SHARED)) == "The token's signature is not right."
+    # The old one back is a key like any other: what it signs holds, what was granted before stays taken.
+    access.take(AccessSettings((SHARED, PAIR)))
+    assert access.authenticate_token(token(SHARED), NOW)
+    assert access.still(by_shared) is None
+
+
+def test_keys_that_are_none_are_refused_and_the_old_ones_stay(access: Access) -> None:
+    claims = access.authenticate_token(KEY_TEXT, NOW)
+
+    with pytest.raises(SettingsInvalid):
+        access.take(AccessSettings((SHARED, SHARED)))
+
+    assert access.authenticate_token(KEY_TEXT, NOW) == access.still(claims) == claims
 
 
 @pytest.mark.parametrize("given", ["hash", "changed", "prefix"])

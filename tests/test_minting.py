@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -102,7 +103,8 @@ def test_an_unreadable_private_key_is_told_without_showing_it() -> None:
 def test_claims_are_signed_as_they_are() -> None:
     claims = Claims(sub="page", source="shop", pools=frozenset({"*"}), exp=NOW + 5)
 
-    assert Access(AccessSettings((SHARED,))).authenticate_token(sign(SHARED, claims, now=NOW), NOW) == claims
+    read = Access(AccessSettings((SHARED,))).authenticate_token(sign(SHARED, claims, now=NOW), NOW)
+    assert msgspec.structs.replace(read, voucher="") == claims
 
 
 def test_a_token_without_an_end_is_refused_by_the_hub_itself() -> None:

@@ -80,6 +80,7 @@ MISTAKES = [
     ("[hub]\nlive = '127.0.0.1:8080'", "15: hub.live: 127.0.0.1:8080 is the door of http already"),
     ("[hub]\norigins = ['*']", "15: hub.origins[0]: must be scheme://host[:port]"),
     ('[hub]\ndata_dir = "a\\u0000b"', "15: hub.data_dir: must be a path in quotes"),
+    ("[limits]\nverify_percent = 51", "15: limits.verify_percent: must be a number from 0 to 50, not 51"),
     ("[limits]\nledger_wait_ms = -1", "15: limits.ledger_wait_ms: must be a whole number from 0 to 10000, not -1"),
     ("[status]\nid = 'x'", "14: status: there can be several of these: write [[status]]"),
     ("[[limits]]", "14: limits: there is one of these: write [limits]"),

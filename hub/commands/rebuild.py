@@ -8,15 +8,21 @@ from time import monotonic
 import click
 
 from hub.commands.verify import stores_of
+from hub.domain.losing import Doubt, Window, named
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
+from hub.ledger.epochs import Epochs
 from hub.ledger.opening import LedgerState, open_ledger
-from hub.recovery.rebuilding import Rebuild, Recovered
+from hub.recovery.rebuilding import Rebuild
+from hub.recovery.recovered import Recovered
 from hub.settings import load
 from hub.stock.requirements import check_redis
+from protocol.answers import rfc3339
 
 # Between two words about how far it is.
 PROGRESS_SECONDS = 2.0
+# Of more sources only how many there are is said.
+SOURCES_SAID_MAX = 20
 
 _DONE = {
     "rebuilt": "Redis was made anew from the ledger",
@@ -37,7 +43,10 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
         exits.push_async_callback(client.aclose)
         await check_redis(client)
         ledger = await _opened(dsn)
-        recovered = await Rebuild(client, dsn, on_progress=_Progress()).run(ledger.hub, whole=whole)
+        # Running hubs know what they were answered, and tell what of it is lost.
+        names_lost = not await _others_work(dsn, ledger.epoch)
+        rebuild = Rebuild(client, dsn, on_progress=_Progress())
+        recovered = await rebuild.run(ledger.hub, whole=whole, names_lost=names_lost)
     click.echo(told(recovered))
     return 0
 
@@ -54,13 +63,38 @@ def told(recovered: Recovered) -> str:
     if recovered.drained:
         lines.append(f"{recovered.drained:,} entries that only the journal had were posted to the ledger first")
     if recovered.left_behind is not None:
-        lines.append(
-            f"the journal went on to {recovered.left_behind} in another way than the ledger; that is not in the ledger:"
-            " let the sources of that time send again"
-        )
+        lines.append(_left_behind(recovered.left_behind))
+    lines += [_lost(each) for each in recovered.lost if each != recovered.left_behind]
     if recovered.unread:
         lines.append(f"{recovered.unread:,} entries cannot be read by this version, so what they set is missing")
     return "\n".join(lines)
+
+
+def _left_behind(window: Window) -> str:
+    count = f"{window.entries:,} entries are" if window.entries != 1 else "1 entry is"
+    return (
+        f"the journal went on to {window.last} in another way than the ledger: {count} not in the ledger, from"
+        f" {window.first} on, booked from {rfc3339(window.since_ms)} to {rfc3339(window.until_ms)}; let their sources"
+        f" send again what they sent then: {named(window.sources, SOURCES_SAID_MAX)}"
+    )
+
+
+def _lost(lost: Window | Doubt) -> str:
+    where = f"from {lost.first} to {lost.last}" if isinstance(lost, Window) else f"after {lost.after}"
+    return (
+        f"answers of 202 {where} may have been lost with Redis, from {rfc3339(lost.since_ms)} to"
+        f" {rfc3339(lost.until_ms)}; let these sources send again what they sent then:"
+        f" {named(lost.sources, SOURCES_SAID_MAX)}"
+    )
+
+
+async def _others_work(dsn: str, epoch: int) -> bool:
+    epochs = Epochs(Link(dsn, "epochs"))
+    try:
+        # One that is about to heal works in the next one already.
+        return await epochs.others_work_in(epoch) or await epochs.others_work_in(epoch + 1)
+    finally:
+        await epochs.aclose()
 
 
 async def _opened(dsn: str) -> LedgerState:

@@ -1,6 +1,6 @@
 """`hub verify`: the stores of a hub, running or not, a verification of them, and its report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +12,7 @@ from hub.domain.repairing import BLOCKING, advice
 from hub.embedded.servers import join_or_start
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
+from hub.ledger.epochs import Epochs
 from hub.ledger.sums import COMMAND_SECONDS, Sums
 from hub.settings import Settings, load
 from hub.stock.current_house import CurrentHouse
@@ -19,6 +20,7 @@ from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
 from hub.stock.kernel import Kernel
 from hub.verify.following import PATIENCE_SECONDS, Following
+from hub.verify.reindexing import reindex
 from hub.verify.repairing import Repairing
 from hub.verify.report import Report
 from hub.verify.verification import Verification
@@ -43,6 +45,7 @@ async def run_verify(
         sums = Sums(Link(dsn, "verify", command_seconds=COMMAND_SECONDS))
         exits.push_async_callback(sums.aclose)
         inspection = Inspection(client)
+        is_live = is_live and await works_now(dsn, sums)
 
         async def verified() -> Report:
             described = Described(client, Catalogue())
@@ -51,7 +54,7 @@ async def run_verify(
 
         report = await verified()
         if repair and report.total:
-            for sentence in await repaired(inspection, sums, report, is_live=is_live):
+            for sentence in await repaired(inspection, sums, report, verified, is_live=is_live):
                 click.echo(sentence, err=as_json)
             report = await verified()
             for kind in sorted(report.kinds):
@@ -60,12 +63,37 @@ async def run_verify(
     return report.exit_code
 
 
-async def repaired(inspection: Inspection, sums: Sums, report: Report, *, is_live: bool) -> list[str]:
-    """Repair what a verification found and can be repaired; a line for each SKU, or why nothing was done.
+async def works_now(dsn: str, sums: Sums) -> bool:
+    """Whether any process works in the ledger's epoch, so that the ledger should follow the journal.
+
+    Raises:
+        Fault: the ledger does not answer.
+    """
+    state = await sums.state()
+    epochs = Epochs(Link(dsn, "verify"))
+    try:
+        return state is not None and await epochs.others_work_in(state.epoch)
+    finally:
+        await epochs.aclose()
+
+
+async def repaired(
+    inspection: Inspection, sums: Sums, report: Report, verify: Callable[[], Awaitable[Report]], *, is_live: bool
+) -> list[str]:
+    """Repair what a verification found and can be repaired; a line for each SKU and index, or why nothing was done.
+
+    Indexes come first, and what differed because of them is found by a verification after that.
 
     Raises:
         Fault: a store does not answer, or takes nothing.
     """
+    said = [] if BLOCKING & report.kinds.keys() else await reindex(inspection, report.findings)
+    if said:
+        report = await verify()
+    return said + await _repaired_skus(inspection, sums, report, is_live=is_live) if report.total else said
+
+
+async def _repaired_skus(inspection: Inspection, sums: Sums, report: Report, *, is_live: bool) -> list[str]:
     if blocking := sorted(BLOCKING & report.kinds.keys()):
         return [f"nothing was repaired, for the ledger's sums may not be the truth: {', '.join(blocking)}"]
     client = inspection.client

@@ -9,7 +9,7 @@ from hub.domain.pools import News
 _TOLD = frozenset({News.sold_out, News.back_in_stock, News.low_stock})
 
 
-class AnsweredAlert(msgspec.Struct, frozen=True):
+class AnsweredAlert(msgspec.Struct, frozen=True, gc=False):
     """An alert as the first answer named it.
 
     `sku` and `location` are empty where it is not about one, `pool` unless a fence was broken or it is about what a
@@ -25,7 +25,7 @@ class AnsweredAlert(msgspec.Struct, frozen=True):
     hold: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What the first answer said besides its status."""
 
     # (house SKU, quantity) for each line of the event.

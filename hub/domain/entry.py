@@ -20,7 +20,7 @@ PARTITION = 0
 NUMBERS_PER_EPOCH = 2**36
 
 
-class Seq(msgspec.Struct, frozen=True, order=True):
+class Seq(msgspec.Struct, frozen=True, order=True, gc=False):
     """The place of a change in its partition; `str()` is its form on the wire, `0-3-1041`."""
 
     epoch: int
@@ -47,7 +47,7 @@ class Seq(msgspec.Struct, frozen=True, order=True):
         return cls(int(epoch), int(number))
 
 
-class SetPosition(msgspec.Struct, array_like=True, frozen=True):
+class SetPosition(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The new value of a position."""
 
     # Index into `Entry.skus`.
@@ -56,7 +56,7 @@ class SetPosition(msgspec.Struct, array_like=True, frozen=True):
     position: Position
 
 
-class SetView(msgspec.Struct, array_like=True, frozen=True):
+class SetView(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The new value of what a pool keeps about a SKU."""
 
     # Index into `Entry.skus`.
@@ -67,7 +67,7 @@ class SetView(msgspec.Struct, array_like=True, frozen=True):
     changed: int
 
 
-class Movement(msgspec.Struct, array_like=True, frozen=True):
+class Movement(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Units that went from one bucket to another.
 
     Buckets on the shelf: `free`, `ring_fenced:<pool>`, `reserved`, `aside:<status>`; the account `deficit`;
@@ -87,7 +87,7 @@ class Movement(msgspec.Struct, array_like=True, frozen=True):
     serials: tuple[str, ...] = ()
 
 
-class EntryAlert(msgspec.Struct, array_like=True, frozen=True):
+class EntryAlert(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Something a person should know; the types are in docs/protocol.md."""
 
     type: str
@@ -102,7 +102,7 @@ class EntryAlert(msgspec.Struct, array_like=True, frozen=True):
     hold: str = ""
 
 
-class SetRecord(msgspec.Struct, array_like=True, frozen=True):
+class SetRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The new value of what is remembered beside positions and views; `hub.stock.keys` says where it lies."""
 
     # `expected`, `transfers`, `voids`, `voided`, `counts`, `serials`, `catalogue`, `aliases`.
@@ -112,7 +112,7 @@ class SetRecord(msgspec.Struct, array_like=True, frozen=True):
     value: Any = None
 
 
-class Counted(msgspec.Struct, array_like=True, frozen=True):
+class Counted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A count of one position, closed: what lay there and what the book said for that time."""
 
     # Index into `Entry.skus`.
@@ -130,7 +130,7 @@ class Counted(msgspec.Struct, array_like=True, frozen=True):
     opened_by: int
 
 
-class Entry(msgspec.Struct, array_like=True, frozen=True):
+class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One change, as the kernel wrote it."""
 
     format: int

@@ -1,18 +1,21 @@
-"""What was answered and then lost: said exactly, so that whoever sent it sends it again. Pure."""
+"""What was answered and then lost: said exactly where that is known, so that whoever sent it sends it again. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from hub.domain.command import Fact, Raising
-from hub.domain.document import instant
 from hub.domain.entry import Seq
 from hub.domain.noticing import digest_of, own_alert
+from protocol.answers import rfc3339
 
 # Sources that an alert names; the log names all.
 SOURCES_NAMED_MAX = 1_000
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Entries that Redis lost before the ledger had them. No answer of 200 is among them."""
+    """Entries that Redis had and the ledger does not."""
 
     first: Seq
     last: Seq
@@ -20,24 +23,64 @@ class Window(msgspec.Struct, frozen=True):
     since_ms: int
     until_ms: int
     sources: tuple[str, ...] = ()
+    # Whether these sources and no others were answered one of them.
+    certain: bool = True
+    # How many, where the two ends are of two epochs; 0: it follows from them.
+    counted: int = 0
 
     @property
     def entries(self) -> int:
         """How many."""
-        return self.last.number - self.first.number + 1
+        return self.counted or self.last.number - self.first.number + 1
 
 
-def alert_of(window: Window, now_ms: int) -> Fact:
-    """The command that tells a window: an alert `answers_lost`, its payload the window."""
-    told = {
-        "first": str(window.first),
-        "last": str(window.last),
-        "since": instant(window.since_ms),
-        "until": instant(window.until_ms),
-        "sources": window.sources[:SOURCES_NAMED_MAX],
-        "sources_count": len(window.sources),
+class Doubt(msgspec.Struct, frozen=True):
+    """Nobody who knew what was answered is left: any number of entries may have been lost, also none."""
+
+    # The ledger's last entry: whatever was lost came behind it. None: it has none.
+    after: Seq | None
+    # When that was booked, and when the loss was found; UTC milliseconds.
+    since_ms: int
+    until_ms: int
+    # Those that are known to have sent before, so each of them may have been answered.
+    sources: tuple[str, ...] = ()
+
+
+def entries_of(lost: Window | Doubt) -> int:
+    """How many entries; what may have been lost counts as one, for nobody knows more."""
+    return lost.entries if isinstance(lost, Window) else 1
+
+
+def told_of(lost: Window | Doubt, sources_max: int = SOURCES_NAMED_MAX) -> dict[str, Any]:
+    """What is said of it, times as RFC 3339 has them; `sources_count` is how many sources there are to name."""
+    if isinstance(lost, Window):
+        where = {"first": str(lost.first), "last": str(lost.last)}
+        certain = lost.certain
+    else:
+        where, certain = {"after": "" if lost.after is None else str(lost.after)}, False
+    return {
+        **where,
+        "since": rfc3339(lost.since_ms),
+        "until": rfc3339(lost.until_ms),
+        "sources": list(lost.sources[:sources_max]),
+        "sources_count": len(lost.sources),
+        "certain": certain,
     }
-    payload = msgspec.json.encode(told).decode()
+
+
+def alert_of(lost: Window | Doubt, now_ms: int) -> Fact:
+    """The command that tells it: an alert `answers_lost`, its payload what is said of it."""
+    payload = msgspec.json.encode(told_of(lost)).decode()
     digest = digest_of(payload)
-    detail = Raising(f"{window.first}..{window.last}", window.entries)
-    return own_alert("answers_lost", f"{window.first}:{digest}", digest, now_ms, payload, detail)
+    if isinstance(lost, Window):
+        begin, about = str(lost.first), f"{lost.first}..{lost.last}"
+    else:
+        begin = about = f"{lost.after or ''}.."
+    detail = Raising(about, entries_of(lost))
+    return own_alert("answers_lost", f"{begin}:{digest}", digest, now_ms, payload, detail)
+
+
+def named(sources: Sequence[str], most: int) -> str:
+    """The sources in a sentence, of more than `most` the first ones and how many are left out."""
+    listed = ", ".join(sources[:most]) or "nobody that is known"
+    return listed + (f" and {len(sources) - most:,} more" if len(sources) > most else "")

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 
 from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.draft import NO_SKU
+from hub.domain.entry import FORMAT, Entry, EntryAlert
 
 
 def digest_of(content: str) -> str:
@@ -25,4 +27,17 @@ def own_alert(
         ledger_checked=True,
         payload=payload,
         detail=detail,
+    )
+
+
+def entry_of(alert: Fact, now_ms: int, rules_version: int) -> Entry:
+    """The journal entry of such a command booked now, as the kernel writes it."""
+    assert isinstance(alert.detail, Raising)
+    about, quantity = alert.detail.about, alert.detail.quantity
+    return Entry(
+        *(FORMAT, "alert", alert.type, alert.source, alert.id, alert.hash, min(alert.time_ms, now_ms), now_ms),
+        rules_version,
+        alert.payload,
+        alerts=(EntryAlert(alert.type, NO_SKU, "", quantity),),
+        about=about,
     )

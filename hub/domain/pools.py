@@ -48,7 +48,7 @@ class News(IntEnum):
     low_stock = 4
 
 
-class View(msgspec.Struct, array_like=True, frozen=True):
+class View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one pool shows of one SKU, and the parts it is computed from.
 
     Stored in Redis and in the journal exactly as it stands here (a msgpack array).
@@ -140,6 +140,8 @@ def contribution(position: Position, pool: str, sight: Sight) -> int:
     """Count the units of one position that stand behind what a pool shows."""
     group, buffer = sight
     seen = max(0, position.free - buffer) if group else 0
+    if not position.fences:
+        return seen
     return seen + sum(fence.quantity for fence in position.fences if fence.pool == pool)
 
 

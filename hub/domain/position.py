@@ -10,7 +10,7 @@ be added at the end, never moved.
 import msgspec
 
 
-class Fence(msgspec.Struct, array_like=True, frozen=True):
+class Fence(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Units of one position set aside for one pool."""
 
     pool: str
@@ -31,7 +31,7 @@ class Fence(msgspec.Struct, array_like=True, frozen=True):
         return self.target - self.quantity - self.held
 
 
-class Position(msgspec.Struct, array_like=True, frozen=True):
+class Position(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The buckets of one SKU at one location."""
 
     free: int = 0

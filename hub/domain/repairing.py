@@ -21,11 +21,13 @@ REPAIRABLE = frozenset(
         *("rules_ahead", "place_lacks_sku", "malformed"),
     )
 )
+# Kinds of finding about what follows from other fields, which is made anew of them without an entry.
+INDEXES = frozenset(("hold_index", "place_names_sku"))
 # Where any of these is found the ledger's sums may not be the truth, or the partition takes nothing: nothing is set.
 BLOCKING = frozenset(
     (
         *("journal_gap", "journal_next", "journal_behind", "entry_malformed", "entry_differs", "ledger_gap"),
-        *("ledger_cursor", "ledger_behind", "poison", "halted", "redis_empty", "other_hub", "other_epoch"),
+        *("ledger_cursor", "ledger_behind", "poison", "healing", "halted", "redis_empty", "other_hub", "other_epoch"),
     )
 )
 # These two stores do not belong together, or the ledger itself is damaged: no command mends that.

@@ -64,8 +64,9 @@ KINDS = {
     "ledger_behind": "the ledger of a running hub does not follow the journal",
     "doubled": "a fact took effect twice, and that was not taken back",
     "poison": "an entry could not be booked in the ledger and was set aside",
-    "halted": "the partition takes nothing: it is being healed, or a write failed half way",
-    "redis_empty": "Redis has no stock of this hub, but the ledger has",
+    "healing": "Redis is being made anew, or that was broken off; nothing else is compared",
+    "halted": "the partition takes nothing: a write failed half way; nothing else is compared",
+    "redis_empty": "Redis has no stock of this hub, but the ledger has; nothing else is compared",
     "other_hub": "Redis and the ledger are of different hubs",
     "other_epoch": "Redis and the ledger are in different epochs",
 }
@@ -108,6 +109,8 @@ class RawSku(msgspec.Struct, frozen=True):
     views: Mapping[bytes, bytes] = {}
     # Why nothing of it could be read; empty when it could.
     unreadable: str = ""
+    # A hash of all that is stored of it, in this process only.
+    fingerprint: int = 0
 
 
 class Sku(msgspec.Struct, frozen=True):
@@ -164,10 +167,14 @@ def check_positions(sku: Sku, balances: Balances) -> list[Finding]:
     moved: dict[str, dict[str, int]] = {}
     for (location, bucket), units in balances.items():
         if is_shelf(bucket):
-            moved.setdefault(location, {})[bucket] = units
+            of_location = moved.setdefault(location, {})
+            if units:
+                of_location[bucket] = units
     for location, position in sku.positions.items():
-        found += _impossible(sku.name, location, position)
-        found += _differences(sku.name, location, buckets_of(position), moved.get(location))
+        has = buckets_of(position)
+        found += _impossible(sku.name, location, position, has)
+        if has != moved.get(location):
+            found += _differences(sku.name, location, has, moved.get(location))
     for location, buckets in moved.items():
         if location not in sku.positions and location not in sku.unreadable:
             told = ", ".join(f"{bucket} {units}" for bucket, units in sorted(buckets.items()))
@@ -179,8 +186,10 @@ def check_positions(sku: Sku, balances: Balances) -> list[Finding]:
 def buckets_of(position: Position) -> dict[str, int]:
     """Units by bucket as movements name them, empty ones left out; the deficit is the negative account it is."""
     buckets = {FREE: position.free, RESERVED: position.reserved, DEFICIT: -position.deficit}
-    buckets |= {fence_bucket(fence.pool): fence.quantity for fence in position.fences}
-    buckets |= {aside_bucket(status): units for status, units in position.aside}
+    if position.fences:
+        buckets |= {fence_bucket(fence.pool): fence.quantity for fence in position.fences}
+    if position.aside:
+        buckets |= {aside_bucket(status): units for status, units in position.aside}
     return {bucket: units for bucket, units in buckets.items() if units}
 
 
@@ -189,9 +198,9 @@ def readable(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _impossible(sku: str, location: str, position: Position) -> list[Finding]:
+def _impossible(sku: str, location: str, position: Position, has: Mapping[str, int]) -> list[Finding]:
     found: list[Finding] = []
-    held = buckets_of(position) | {DEFICIT: position.deficit}
+    held = {**has, DEFICIT: position.deficit}
     held |= {f"the target of {fence_bucket(fence.pool)}": fence.target for fence in position.fences}
     for bucket, units in held.items():
         if units < 0:
@@ -246,6 +255,8 @@ def _pool_of(bucket: str) -> str:
 
 
 def _named_twice(position: Position) -> str:
+    if len(position.fences) + len(position.aside) < 2:
+        return ""
     names = [fence_bucket(fence.pool) for fence in position.fences] + [aside_bucket(name) for name, _ in position.aside]
     return next((name for name in names if names.count(name) > 1), "")
 

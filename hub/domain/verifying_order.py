@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from hub.domain.entry import Entry, Seq, decode_entry
+from hub.domain.standing import HEALING
 from hub.domain.verifying import TRANSIT, Finding
 
 # Runs of missing numbers that are told one by one.
@@ -28,7 +29,8 @@ class Meta(msgspec.Struct, frozen=True):
     # Version of the rules, and digest of the house.
     rules: int
     house: str
-    is_halted: bool
+    # Why it takes nothing; None where it does.
+    halted: bytes | None
 
 
 class Journal(msgspec.Struct, frozen=True):
@@ -59,23 +61,32 @@ class Ledger(msgspec.Struct, frozen=True):
     last: Seq | None
 
 
-def check_partition(meta: Meta | None, journal: Journal, ledger: Ledger, later: Ledger) -> list[Finding]:
+def check_closed(meta: Meta | None, *, was_begun_anew: bool, is_being_healed: bool) -> list[Finding]:
+    """Why the partition holds nothing whole that could be compared; nothing where it does.
+
+    `was_begun_anew`: an attempt to make it anew left its mark. `is_being_healed`: somebody holds the lock for it.
+    """
+    if was_begun_anew or (meta is not None and meta.halted == HEALING) or (meta is None and is_being_healed):
+        detail = "is under way: wait until it is done, and verify again"
+        if not is_being_healed:
+            detail = "was broken off: start the hub, or run `hub rebuild`; then verify again"
+        return [Finding("healing", f"making Redis anew {detail}")]
+    if meta is None:
+        detail = "Redis has no stock of this hub, but the ledger has some: start the hub, or run `hub rebuild`"
+        return [Finding("redis_empty", detail)]
+    if meta.halted is not None:
+        detail = "the partition is halted, for a write failed half way: see to Redis's disk, and run `hub rebuild`"
+        return [Finding("halted", detail)]
+    return []
+
+
+def check_partition(meta: Meta, journal: Journal, ledger: Ledger, later: Ledger) -> list[Finding]:
     """Compare what Redis says of the partition with what the ledger said before it and after it.
 
     The ledger may follow and the journal be trimmed meanwhile: it had what lies before the journal's end, and has
     what lies before its beginning.
     """
-    if meta is None:
-        detail = "Redis has no stock of this hub, but the ledger has some"
-        return [Finding("redis_empty", detail)] if ledger.last is not None or journal.length else []
     found: list[Finding] = []
-    if meta.is_halted:
-        found.append(
-            Finding(
-                "halted",
-                "the partition is halted: it is being healed, or a write failed half way; `hub rebuild` mends both",
-            )
-        )
     if meta.hub != ledger.hub:
         found.append(Finding("other_hub", f"Redis is of the hub {meta.hub}, the ledger of {ledger.hub}"))
     if meta.epoch != ledger.epoch:

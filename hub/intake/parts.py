@@ -1,13 +1,13 @@
 """What the HTTP door works with; the assembly puts it together."""
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, Protocol
 
 import msgspec
 from aiohttp import web
 
-from hub.access import Access
-from hub.credentials import JwtKey
+from hub.access import Access, Claims
 from hub.domain.rules import House
 from hub.imports.running import Imports
 from hub.intake.memories import Closings, Counts, Happened, Past, Waiting
@@ -24,6 +24,21 @@ from hub.stock.held import Held
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.telemetry import Metrics
+from protocol.frames import Subscribe
+
+
+class LiveStreams(Protocol):
+    """What the live door tells over another door; `hub.live.server.LiveDoor` is one."""
+
+    def follow(self, claims: Claims, message: Subscribe) -> AbstractAsyncContextManager[AsyncIterator[bytes] | None]:
+        """The events of one stream; None: no such pool for whoever has these claims.
+
+        Raises:
+            Unavailable: the state cannot be read, or there are too many connections.
+        """
+
+    def end_streams(self) -> None:
+        """Let every stream end."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -52,14 +67,13 @@ class Parts(msgspec.Struct, frozen=True):
     followed: Happened
     sealing: Sealing
     streams: Streams
+    live: LiveStreams
     metrics: Metrics
     limits: LimitsSettings
     # Why this process takes no events, whatever its stores do; None when it does.
     not_ready: Callable[[], str | None]
     # How the ledger is, for people: "current", "behind", …
     ledger_state: Callable[[], str]
-    # What `POST /v1/tokens` signs with; None when the hub can only verify.
-    signing_key: JwtKey | None
     # Origins that browsers may ask from.
     origins: frozenset[str]
 

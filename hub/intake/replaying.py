@@ -21,6 +21,7 @@ from hub.faults import Fault
 from hub.intake.facts import names_in, to_fact
 from hub.intake.parts import Parts
 from hub.intake.questions import ledger_has_all
+from hub.patience import Trouble
 from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Duplicate
 from protocol.answers import epoch_ms
@@ -76,13 +77,15 @@ class Replaying:
 
     async def run(self, parts: Parts) -> None:
         """Replay until cancelled; a store that is away is waited for."""
+        trouble = Trouble("parked events are tried again later", "parked events are tried again")
         while True:
             self._house_changed.clear()
             try:
                 await replay_parked(parts)
+                trouble.note_over()
                 pause_seconds = LOOK_SECONDS
             except Fault as fault:
-                log.warning("parked events are tried again later", reason=str(fault))
+                trouble.note(fault)
                 pause_seconds = PAUSE_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_seconds):

@@ -50,11 +50,12 @@ async def post_reservations(request: web.Request) -> web.Response:
     fact = reserve_fact(reserve, claims, parts.house, _now_ms())
     if isinstance(fact, Problem):
         raise Stopped(fact)
-    hold = await _asked(parts, fact)
+    hold, durable = await _asked(parts, fact)
     if not may_see(hold, claims):
         # Made by the same system with a token for more.
         raise Stopped(_unknown(reserve.id))
-    return json_response(await _told(parts, reserve.id, hold, reserve.tags), 201)
+    told = await _told(parts, reserve.id, hold, reserve.tags)
+    return json_response(msgspec.structs.replace(told, durable=durable), 201)
 
 
 async def post_change(request: web.Request) -> web.Response:
@@ -80,8 +81,8 @@ async def post_change(request: web.Request) -> web.Response:
         if isinstance(known, Problem):
             raise Stopped(known)
         ttl_ms = known
-    changed = await _asked(parts, change_fact(verb, id, change, claims, _now_ms(), ttl_ms), hold)
-    return json_response(await _told(parts, id, changed))
+    changed, durable = await _asked(parts, change_fact(verb, id, change, claims, _now_ms(), ttl_ms), hold)
+    return json_response(msgspec.structs.replace(await _told(parts, id, changed), durable=durable))
 
 
 async def get_reservation(request: web.Request) -> web.Response:
@@ -125,11 +126,14 @@ def _needs_places(verb: Verb, hold: Hold) -> bool:
     return verb == "reallocate" or any(part.state == State.expired for part in hold.parts)
 
 
-async def _asked(parts: Parts, request: Fact, hold: Hold | None = None) -> Hold:
-    """The reservation after the request, in the ledger unless that is late; `hold` is it before.
+async def _asked(parts: Parts, request: Fact, hold: Hold | None = None) -> tuple[Hold, bool]:
+    """The reservation after the request, and whether the ledger has it, which it does unless it is late.
+
+    `hold` is the reservation before.
 
     Raises:
         Stopped: 409, 404 or 400, it was denied.
+        Unavailable: Redis lost it before the ledger had it.
     """
     if crash.armed:
         await crash.at("request read")
@@ -138,10 +142,10 @@ async def _asked(parts: Parts, request: Fact, hold: Hold | None = None) -> Hold:
         await crash.at("request answered")
     match outcome:
         case Granted(seq=seq, hold=hold):
-            await parts.watermark.wait(seq, parts.limits.ledger_wait_ms / 1000)
-            return hold
+            return hold, await parts.watermark.wait(seq, parts.limits.ledger_wait_ms / 1000)
         case AsItIs(hold=hold):
-            return hold
+            # By which entry it became so is not known; it was none after the newest.
+            return hold, await parts.watermark.wait(parts.held.newest, parts.limits.ledger_wait_ms / 1000)
     raise Stopped(_denied(request, outcome))
 
 

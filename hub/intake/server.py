@@ -12,6 +12,7 @@ from hub.intake.feed import get_feed
 from hub.intake.feed_stream import get_feed_stream
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
+from hub.intake.live_stream import get_live_stream, post_live_stream
 from hub.intake.orders import get_order
 from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
@@ -40,7 +41,7 @@ _PREFLIGHT_SECONDS = "600"
 _RESERVATION = "/v1/reservations/{id:[^/]+}"
 _ORDER = "/v1/orders/{order:[^/]+}"
 # Questions too long for a URL, and what is known again by its id.
-ASKED_BY_POST = frozenset({"/v1/availability/query"})
+ASKED_BY_POST = frozenset({"/v1/availability/query", "/v1/live/sse"})
 TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 
 
@@ -77,6 +78,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get(_ORDER, guarded(get_order))
     app.router.add_get("/v1/feed", guarded(get_feed), allow_head=False)
     app.router.add_get("/v1/feed/stream", guarded(get_feed_stream), allow_head=False)
+    app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
+    app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
@@ -128,6 +131,13 @@ def _next_step(request: web.Request) -> str:
     return "Send the same id again" if request.path in TAKES_IDS else "Send the same again"
 
 
+async def _end_streams(app: web.Application) -> None:
+    """Before requests under way are waited for: a stream would never end by itself."""
+    parts = app[Parts.KEY]
+    parts.live.end_streams()
+    parts.streams.close()
+
+
 async def get_healthz(request: web.Request) -> web.Response:
     """Alive: the process answers, whatever its stores do."""
     return json_response({"status": "alive"})
@@ -167,11 +177,6 @@ async def _preflight(request: web.Request) -> web.Response:
             "Access-Control-Max-Age": _PREFLIGHT_SECONDS,
         },
     )
-
-
-async def _end_streams(app: web.Application) -> None:
-    """Streams do not end by themselves, and a stop waits for what is under way."""
-    app[Parts.KEY].streams.close()
 
 
 async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:

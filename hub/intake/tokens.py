@@ -70,6 +70,7 @@ def _claims(wanted: TokenRequest, caller: Claims, now: float) -> Claims:
 
 
 def _signing_key(parts: Parts) -> JwtKey:
-    if parts.signing_key is None:
+    key = parts.access.signing_key
+    if key is None:
         raise Stopped(problem("unsupported", "This hub has no key to sign with, only keys to verify."))
-    return parts.signing_key
+    return key

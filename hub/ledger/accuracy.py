@@ -22,10 +22,15 @@ _SKUS = "SELECT DISTINCT sku {counted} LIMIT $4"
 # A late event had happened by the time of a count and came after it was opened: the kernel moves it between the account
 # `variance` and what lies outside, by the shelf, where the entry that closes a count moves the difference itself. It
 # belongs to the first count that saw it, so not to a count with an earlier one at or after its time; what came before
-# the count was opened is in its book.
+# the count was opened is in its book. It may have been opened in an earlier epoch than it was closed in: the entry that
+# closes it says which.
 _IS_SHELF = r"""({0} IN ('free', 'reserved', 'deficit') OR {0} LIKE 'ring\_fenced:%' OR {0} LIKE 'aside:%')"""
+_OPENED_IN = """coalesce((SELECT split_part(about, '-', 1)::integer FROM hub.event AS closing
+            WHERE (closing.partition, closing.epoch, closing.seq)
+                = (count_line.partition, count_line.epoch, count_line.seq)), epoch)"""
 _VARIANCES = f"""WITH worst AS (
-        SELECT * {{counted}} AND counted <> book ORDER BY abs(counted - book) DESC, counted_at DESC, sku LIMIT $4)
+        SELECT *, {_OPENED_IN} AS opened_in
+        {{counted}} AND counted <> book ORDER BY abs(counted - book) DESC, counted_at DESC, sku LIMIT $4)
     SELECT worst.*, coalesce(late.explained, 0)::bigint AS explained, late.sources, late.ids
     FROM worst LEFT JOIN LATERAL (
         SELECT sum(CASE WHEN to_bucket = 'variance' THEN quantity ELSE -quantity END) AS explained,
@@ -42,7 +47,7 @@ _VARIANCES = f"""WITH worst AS (
                  AND before.is_newest AND before.counted_at <= worst.counted_at
                  AND (before.counted_at, before.epoch, before.seq) < (worst.counted_at, worst.epoch, worst.seq)),
               '-infinity')
-          AND (moved.epoch, moved.seq) > (worst.epoch, worst.opened_by)) AS late ON true
+          AND (moved.epoch, moved.seq) > (worst.opened_in, worst.opened_by)) AS late ON true
     ORDER BY abs(counted - book) DESC, counted_at DESC, worst.sku"""
 
 

@@ -2,7 +2,7 @@
 
 Rules: whoever works with the ledger has a connection of its own (a shared pool starves and hangs); every wait has
 an end, on both sides; after a fault or a cancellation a connection is thrown away, because what it would answer
-next belongs to an earlier question. The address is never logged: it may hold a password.
+next belongs to an earlier question. Of the address only host and port are ever told: it may hold a password.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from hub.faults import ServerRefused, SettingsInvalid, Unavailable
+from hub.ledger.address import named_by
 from hub.ledger.rights import become_writer
 
 CONNECT_SECONDS = 5.0
@@ -48,7 +49,7 @@ async def connect(dsn: str, role: str, *, command_seconds: float = COMMAND_SECON
         "statement_timeout": f"{int(command_seconds * 900)}ms",
         **_SERVER_SETTINGS,
     }
-    with translated("The ledger cannot be reached"):
+    with translated("The ledger cannot be reached" + named_by(dsn)):
         try:
             return await asyncpg.connect(
                 dsn,

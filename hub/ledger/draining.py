@@ -5,7 +5,7 @@ from hub.journal.reader import JournalGap, Tail
 from hub.ledger.connection import Link
 from hub.ledger.months import Months
 from hub.ledger.posting import entry_at, post
-from hub.ledger.rows import booking_of
+from hub.ledger.rows import booking_of, instant
 
 ENTRIES_PER_BATCH = 1_000
 _DOING = "The journal cannot be posted"
@@ -42,9 +42,9 @@ async def drain(link: Link, tail: Tail, epoch: int) -> int:
         bookings = [booking_of(seq, raw) for seq, raw in found if seq.epoch == epoch]
         if not bookings:
             return drained
-        newest = next((booking.booked_at for booking in reversed(bookings) if booking.booked_at), None)
+        newest_ms = max(booking.booked_at_ms for booking in bookings)
         async with link.use(_DOING) as connection:
-            if newest is not None:
-                await months.prepare(connection, newest)
+            if newest_ms:
+                await months.prepare(connection, instant(newest_ms))
             await post(connection, after, bookings)
         drained += len(bookings)

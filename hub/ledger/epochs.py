@@ -10,9 +10,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from hub.domain.entry import PARTITION
+from hub.domain.entry import PARTITION, Seq
 from hub.faults import ServerRefused
 from hub.ledger.connection import Link
+from hub.ledger.rest import begin_rest, end_rest
 from hub.ledger.rows import ms_of
 
 # Two numbers make a lock's name: what it is for and the partition, and the epoch.
@@ -46,6 +47,8 @@ class Epochs:
         # The connection that holds the lock, and of which epoch.
         self._held_on: asyncpg.Connection | None = None
         self._held_epoch = 0
+        # Whether the ledger was told that somebody works, since this lock is held.
+        self._is_told = False
 
     async def present(self, working_in: int | None = None) -> Present:
         """The hub and epoch of the ledger; this process works in the given epoch, if any, from now on.
@@ -57,6 +60,10 @@ class Epochs:
         async with self._link.use("The ledger's epoch cannot be read") as connection:
             await self._hold(connection, working_in)
             row = await connection.fetchrow("SELECT hub, epoch FROM hub.hub_state WHERE partition = $1", PARTITION)
+            if row is not None and row["epoch"] == working_in and not self._is_told:
+                # Not of an epoch to come: who heals still wants to know whether the hub was at rest.
+                await end_rest(connection, PARTITION)
+                self._is_told = True
         if row is None:
             raise ServerRefused("The ledger has not been opened: it has no state.")
         return Present(UUID(str(row["hub"])), row["epoch"])
@@ -85,6 +92,23 @@ class Epochs:
         number, booked_at_ms = (row["seq"], ms_of(row["booked_at"])) if row is not None else (-1, 0)
         return End(max(number, -1 if poison is None else poison), booked_at_ms)
 
+    async def rest(self, answered: Seq) -> bool:
+        """Work no more; where nobody else does and the ledger has all up to the last entry, it says so from now on.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot be told that the hub rests") as connection:
+            if self._held_on is not None and self._held_on is connection:
+                await connection.execute("SELECT pg_advisory_unlock_shared($1, $2)", _WORKING, self._held_epoch)
+            self._held_on = None
+            # Held until it is said, so that whoever begins to work takes it back after that.
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _WORKING, answered.epoch):
+                return False
+            is_said = await begin_rest(connection, answered)
+            await connection.execute("SELECT pg_advisory_unlock($1, $2)", _WORKING, answered.epoch)
+            return is_said
+
     async def aclose(self) -> None:
         """Give the lock back."""
         self._held_on = None
@@ -98,4 +122,5 @@ class Epochs:
         await connection.execute("SELECT pg_advisory_lock_shared($1, $2)", _WORKING, epoch)
         if self._held_on is not None and self._held_on is connection:
             await connection.execute("SELECT pg_advisory_unlock_shared($1, $2)", _WORKING, self._held_epoch)
-        self._held_on, self._held_epoch = connection, epoch
+        # Before it was held somebody else may have said that nobody works.
+        self._held_on, self._held_epoch, self._is_told = connection, epoch, False

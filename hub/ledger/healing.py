@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from hub.domain.command import OWN_SOURCE
 from hub.domain.entry import PARTITION, Seq
 from hub.domain.folding import (
     EntryNotFolded,
@@ -26,6 +27,7 @@ from hub.domain.remembering import DAY_MS
 from hub.faults import ServerRefused, Unavailable
 from hub.ledger.connection import close, connect, translated
 from hub.ledger.opening import cursor_of
+from hub.ledger.rest import at_rest_since_ms, begin_rest
 from hub.ledger.rows import instant, ms_of
 
 # Of all advisory locks of the hub's this one is for healing; "hub" in ASCII, then its number.
@@ -46,6 +48,22 @@ _BOOKED_AT = """SELECT booked_at FROM hub.event WHERE partition = $1 AND epoch =
 _IDS = """SELECT epoch, seq, kind, source, id, hash, booked_at FROM hub.event
     WHERE partition = $1 AND (epoch, seq) > ($2, $3) ORDER BY epoch, seq LIMIT $4"""
 _POISON = "SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 ORDER BY epoch, seq"
+# Those that post facts, by what is usual of them; and all others, by the newest entries.
+_SENDERS = """SELECT source FROM hub.source WHERE last_heard >= $2
+    UNION SELECT source FROM (SELECT source, kind FROM hub.event WHERE partition = $1
+        ORDER BY epoch DESC, seq DESC LIMIT $3) AS newest
+    WHERE kind IN ('fact', 'parked', 'request', 'conflict') AND source <> $4
+    ORDER BY source LIMIT $5"""
+# Of how many of the newest entries the senders are looked at, and how many senders there are at most.
+NEWEST_ENTRIES = 20_000
+SENDERS_MAX = 10_000
+_BETWEEN = """SELECT epoch, seq, entry FROM hub.event
+    WHERE partition = $1 AND (epoch, seq) BETWEEN ($2, $3) AND ($4, $5)
+    UNION ALL SELECT epoch, seq, entry FROM hub.poison
+    WHERE partition = $1 AND (epoch, seq) BETWEEN ($2, $3) AND ($4, $5)"""
+_IS_HELD = """SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND granted
+      AND (classid::bigint, objid::bigint) = ($1::bigint, $2::bigint) AND objsubid = 2)"""
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 
@@ -94,6 +112,30 @@ class HealingLock:
         with translated(_DOING):
             booked_at = await self._connection.fetchval(_NEWEST, self._partition)
         return 0 if booked_at is None else ms_of(booked_at)
+
+    async def senders_since(self, heard_at_ms: int) -> tuple[str, ...]:
+        """The sources that were heard then or later, as far as the ledger knows; at most 10,000, sorted."""
+        values = (instant(heard_at_ms), NEWEST_ENTRIES, OWN_SOURCE, SENDERS_MAX)
+        with translated(_DOING):
+            rows = await self._connection.fetch(_SENDERS, self._partition, *values)
+        return tuple(row["source"] for row in rows)
+
+    async def entries_between(self, first: Seq, last: Seq) -> dict[Seq, bytes]:
+        """The ledger's entries from one place to another, both included."""
+        ends = (first.epoch, first.number, last.epoch, last.number)
+        with translated(_DOING):
+            rows = await self._connection.fetch(_BETWEEN, self._partition, *ends)
+        return {_place(row): row["entry"] for row in rows}
+
+    async def at_rest_since_ms(self) -> int | None:
+        """Since when nobody works with the hub, all that was answered being in the ledger; None where somebody may."""
+        with translated(_DOING):
+            return await at_rest_since_ms(self._connection, self._partition)
+
+    async def begin_rest(self, answered: Seq) -> bool:
+        """Say that nobody works with the hub, if the ledger has all up to this entry; nobody must be at work."""
+        with translated(_DOING):
+            return await begin_rest(self._connection, answered)
 
     async def remembered_since(self, booked_at_ms: int) -> AsyncIterator[list[Setting]]:
         """The dedupe records of entries booked then or later, in pages, the oldest first."""
@@ -164,6 +206,11 @@ async def healing(
         yield HealingLock(connection, partition)
     finally:
         await close(connection)
+
+
+async def is_healing(connection: asyncpg.Connection, partition: int = PARTITION) -> bool:
+    """Whether somebody holds the lock now."""
+    return bool(await connection.fetchval(_IS_HELD, _LOCK, partition))
 
 
 async def _try_lock(connection: asyncpg.Connection, partition: int) -> bool:

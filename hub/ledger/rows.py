@@ -3,7 +3,7 @@
 An entry that cannot be read becomes a `poison` row: kept byte for byte, and the ledger goes on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,7 +90,9 @@ POISON_COLUMNS = {
 }
 
 _KIND = list(EVENT_COLUMNS).index("kind")
-_STATUS_WORDS = tuple(status.name for status in Status)
+STATUS_WORDS = tuple(status.name for status in Status)
+# The years 1 to 9999.
+TIME_MS_MIN, TIME_MS_MAX = -62_135_596_800_000, 253_402_300_799_999
 _EPOCH_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBLEM_CHARACTERS_MAX = 500
 
@@ -105,24 +107,36 @@ class _Reasoned(msgspec.Struct):
 _Place = tuple[int, int, int]
 
 
-class Booking(msgspec.Struct):
-    """One journal entry as rows: an event with what it moved, showed and counted, or a poison row."""
+class Booking(msgspec.Struct, gc=False):
+    """One journal entry and its rows: an event with what it moved, showed and counted, or a poison row.
+
+    One that was taken by a `Packer` has no rows here; `with_rows` makes them.
+    """
 
     seq: Seq
     raw: bytes
+    # None in a poison row.
+    entry: Entry | None = None
     event: tuple[Any, ...] = ()
-    movements: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
-    shown: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
-    counted: list[tuple[Any, ...]] = msgspec.field(default_factory=list)
+    movements: Sequence[tuple[Any, ...]] = ()
+    shown: Sequence[tuple[Any, ...]] = ()
+    counted: Sequence[tuple[Any, ...]] = ()
     poison: tuple[Any, ...] = ()
-    # (source, id) of a fact, else None.
-    fact: tuple[str, str] | None = None
-    # When the kernel booked it; None in a poison row.
-    booked_at: datetime | None = None
     doubled: bool = False
 
+    @property
+    def fact(self) -> tuple[str, str] | None:
+        """(source, id) of a fact that was not booked before, else None."""
+        entry = self.entry
+        return (entry.source, entry.id) if entry is not None and entry.kind == FACT and not self.doubled else None
 
-_encode_answer = msgspec.json.Encoder().encode
+    @property
+    def booked_at_ms(self) -> int:
+        """When the kernel booked it; 0 in a poison row."""
+        return self.entry.booked_at_ms if self.entry is not None else 0
+
+
+encode_answer = msgspec.json.Encoder().encode
 decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_reason = msgspec.json.Decoder(_Reasoned).decode
 
@@ -146,8 +160,14 @@ def mark_doubled(booking: Booking) -> None:
     event = list(booking.event)
     event[_KIND] = DOUBLED
     booking.event = tuple(event)
-    booking.fact = None
     booking.doubled = True
+
+
+def with_rows(bookings: Iterable[Booking]) -> list[Booking]:
+    """The same entries, each with its rows."""
+    return [
+        booking if booking.event or booking.poison else booking_of(booking.seq, booking.raw) for booking in bookings
+    ]
 
 
 def columns(values: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
@@ -171,24 +191,23 @@ def _booking_of_entry(seq: Seq, raw: bytes, entry: Entry) -> Booking:
         booked_at,
         entry.rules_version,
         entry.payload,
-        _encode_answer(answer_of(entry)).decode(),
+        encode_answer(answer_of(entry)).decode(),
         raw,
         entry.about or None,
     )
     return Booking(
         seq,
         raw,
+        entry,
         event,
         _movements(place, entry, time, booked_at),
         _shown(place, entry, booked_at),
         _counted(place, entry, booked_at),
-        fact=(entry.source, entry.id) if entry.kind == FACT else None,
-        booked_at=booked_at,
     )
 
 
 def _movements(place: _Place, entry: Entry, time: datetime, booked_at: datetime) -> list[tuple[Any, ...]]:
-    reason = _reason_of(entry)
+    reason = reason_of(entry)
     return [
         (
             *place,
@@ -220,7 +239,7 @@ def _shown(place: _Place, entry: Entry, booked_at: datetime) -> list[tuple[Any, 
             changed.view.changes,
             changed.view.available,
             changed.view.capped == 1,
-            _STATUS_WORDS[changed.view.status],
+            STATUS_WORDS[changed.view.status],
             instant(changed.view.eta_ms) if changed.view.eta_ms else None,
         )
         for changed in entry.views
@@ -264,7 +283,7 @@ def ms_of(instant: datetime) -> int:
     return (instant - _EPOCH_OF_TIME) // timedelta(milliseconds=1)
 
 
-def _reason_of(entry: Entry) -> str | None:
+def reason_of(entry: Entry) -> str | None:
     """Why, where the event says it; Postgres keeps no NUL, so it becomes U+FFFD."""
     if entry.type != "adjustment" or not entry.movements:
         return None

@@ -7,9 +7,8 @@ import msgspec
 
 from hub.domain.silence import SOURCES_MAX, Rhythm
 from hub.ledger.connection import Link
-from hub.ledger.rows import EVENT_COLUMNS, Booking
+from hub.ledger.rows import Booking
 
-_KIND, _SOURCE = list(EVENT_COLUMNS).index("kind"), list(EVENT_COLUMNS).index("source")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder(dict[int, int]).decode
 _encode = msgspec.json.Encoder().encode
@@ -67,8 +66,9 @@ class SourceMemory:
 def heard_in(posted: Iterable[Booking]) -> Iterator[tuple[str, int]]:
     """(source, booked at in ms) of the events among what was posted, in its order."""
     for booking in posted:
-        if booking.event and booking.booked_at is not None and booking.event[_KIND] in ("fact", "parked"):
-            yield booking.event[_SOURCE], _ms(booking.booked_at)
+        entry = booking.entry
+        if entry is not None and not booking.doubled and entry.kind in ("fact", "parked"):
+            yield entry.source, entry.booked_at_ms
 
 
 def _ms(instant: datetime) -> int:

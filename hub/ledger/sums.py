@@ -13,6 +13,7 @@ from hub.domain.entry import PARTITION, Seq
 from hub.domain.verifying import TRANSIT
 from hub.domain.verifying_order import GAPS_TOLD_MAX, Gap, Ledger
 from hub.ledger.connection import Link
+from hub.ledger.healing import is_healing
 from hub.ledger.opening import cursor_of
 from hub.ledger.recorded import Recorded
 
@@ -101,6 +102,11 @@ class Sums:
             return None
         last = None if row["last_epoch"] is None else Seq(row["last_epoch"], row["last_seq"], self._partition)
         return Ledger(str(row["hub"]), row["epoch"], cursor_of(row, self._partition), last)
+
+    async def is_being_healed(self) -> bool:
+        """Whether somebody makes Redis anew now."""
+        async with self._asking() as connection:
+            return await is_healing(connection, self._partition)
 
     async def gaps(self, last: Seq) -> list[Gap]:
         """Numbers that are missing at or below `last`, the first twenty runs of them."""

@@ -21,8 +21,10 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.months import Months
 from hub.ledger.opening import cursor_of
-from hub.ledger.posting import CursorMoved, LedgerAhead, entry_at, post
-from hub.ledger.rows import DOUBLED, Booking, booking_of
+from hub.ledger.packing import Packer
+from hub.ledger.posting import SINGLE_STATEMENT_ENTRIES_MAX, CursorMoved, LedgerAhead, entry_at, post
+from hub.ledger.rows import DOUBLED, Booking, instant
+from hub.patience import news_within
 
 log = structlog.get_logger()
 
@@ -39,6 +41,7 @@ BACKOFF_MAX_SECONDS = 5.0
 HALTED_SECONDS = 3.0
 _STATE = "SELECT epoch, cursor_epoch, cursor_seq FROM hub.hub_state WHERE partition = $1"
 
+_Batch = tuple[list[Booking], Packer]
 State = Literal["starting", "following", "waiting", "halted", "stopped"]
 
 
@@ -111,7 +114,7 @@ class LedgerWriter:
                 except (Unavailable, ServerRefused) as fault:
                     await self._wait_for_better(fault)
                     pause_seconds = self._pause_seconds()
-                await self._pause(pause_seconds)
+                await news_within(self._woken, pause_seconds)
         except BaseException:
             self.state = "stopped"
             raise
@@ -122,12 +125,6 @@ class LedgerWriter:
         """Look at once whether the journal goes on: Redis was healed."""
         self._woken.set()
 
-    async def _pause(self, seconds: float) -> None:
-        self._woken.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-
     async def _follow(self) -> None:
         """Post what comes, from where the ledger is; ends only by a fault."""
         await self._take_up()
@@ -135,9 +132,9 @@ class LedgerWriter:
         await self._check_continues(tail)
         if self.state == "starting":
             self.state = "following"
-        bookings = await self._read(tail)
+        batch = await self._read(tail)
         while True:
-            bookings = await self._book_and_read(tail, bookings)
+            batch = await self._book_and_read(tail, batch)
             self._note_success()
             if monotonic() >= self._tidy_at:
                 await self._tidy(tail)
@@ -152,31 +149,32 @@ class LedgerWriter:
         """After a failure smaller, should it have been the size that took too long."""
         return max(1, self._entries_per_batch_max >> self._failures)
 
-    async def _read(self, tail: Tail) -> list[Booking]:
+    async def _read(self, tail: Tail) -> _Batch:
         """The next entries, in slices: what is posted meanwhile goes on between them, and so does everybody else."""
         found, bookings = await tail.read_raw(self._batch_max, BLOCK_MS), list[Booking]()
         if crash.armed:
             await crash.at("entries read")
+        packer = Packer(is_worth_it=len(found) > SINGLE_STATEMENT_ENTRIES_MAX)
         while len(bookings) < len(found):
             if bookings:
                 await asyncio.sleep(0)
-            begin = len(bookings)
-            bookings += [booking_of(seq, raw) for seq, raw in found[begin : begin + ENTRIES_PER_SLICE]]
-        return bookings
+            bookings += packer.take(found[len(bookings) : len(bookings) + ENTRIES_PER_SLICE])
+        return bookings, packer
 
-    async def _book_and_read(self, tail: Tail, bookings: list[Booking]) -> list[Booking]:
+    async def _book_and_read(self, tail: Tail, batch: _Batch) -> _Batch:
         """Post entries and answer the next ones.
 
         While catching up the next batch is read meanwhile. Otherwise it is read afterwards, so that what arrives
         during the commit goes into one batch.
         """
+        bookings, packer = batch
         if len(bookings) < self._batch_max:
             if bookings:
-                await self._book(bookings)
+                await self._book(bookings, packer)
             return await self._read(tail)
         reading = asyncio.create_task(self._read(tail), name="ledger reading ahead")
         try:
-            await self._book(bookings)
+            await self._book(bookings, packer)
             return await reading
         finally:
             reading.cancel()
@@ -194,21 +192,22 @@ class LedgerWriter:
         if self._cursor is not None:
             self._watermark.advance(self._cursor)
 
-    async def _book(self, bookings: list[Booking]) -> None:
+    async def _book(self, bookings: list[Booking], packer: Packer) -> None:
         await self._check_epoch(bookings[0].seq, bookings[-1].seq)
-        newest = next((booking.booked_at for booking in reversed(bookings) if booking.booked_at), None)
+        # Booking times never go back.
+        newest_ms = next((booking.booked_at_ms for booking in reversed(bookings) if booking.entry), 0)
         async with self._link.use("The ledger cannot be written") as connection:
-            if newest is not None:
-                await self._months.prepare(connection, newest)
+            if newest_ms:
+                await self._months.prepare(connection, instant(newest_ms))
             if crash.armed:
                 await crash.at("entries posting")
-            posted = await post(connection, self._cursor, bookings)
+            posted = await post(connection, self._cursor, bookings, packer)
             if crash.armed and await crash.at("entries posted"):
-                posted = await post(connection, self._cursor, bookings)
+                posted = await post(connection, self._cursor, bookings, packer)
         self._cursor = posted[-1].seq
         self._watermark.advance(self._cursor)
-        if newest is not None:
-            self._booked_at_ms = int(newest.timestamp() * 1000)
+        if newest_ms:
+            self._booked_at_ms = newest_ms
         self._count(posted)
         self._on_posted(posted)
         self._note_success()
@@ -279,6 +278,8 @@ class LedgerWriter:
         self.state, self.last_error = "halted", str(fault)
 
     def _note_success(self) -> None:
+        if self.state != "following":
+            log.info("the ledger follows the journal again")
         self.state, self.last_error, self._failures = "following", "", 0
 
     async def _wait_for_better(self, fault: Fault) -> None:

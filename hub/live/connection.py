@@ -88,6 +88,10 @@ class LiveConnection(ServerConnection):
             self._written_bytes += len(frames)
             self.transport.write(frames)
 
+    def say(self, message: bytes) -> None:
+        """Write one message, unless the connection is closing."""
+        self.write(text_frame(message))
+
     def hold(self) -> None:
         """Keep values back until `release`."""
         self.held = True
@@ -174,6 +178,6 @@ class LiveConnection(ServerConnection):
                 size += len(items[-1]) + 1
                 if size >= MESSAGE_BYTES_AIM:
                     break
-            self.write(text_frame(update_frame(items)))
+            self.say(update_frame(items))
         if not self._owed:
             self._owed = None

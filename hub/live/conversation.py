@@ -6,19 +6,22 @@ kept back meanwhile is dropped or sent. So nothing falls in between and no rev g
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 from websockets.exceptions import ConnectionClosed
 
+from hub.access import Claims
 from hub.crashpoints import crash
-from hub.domain.shown import PoolsSeen, seen_with
 from hub.faults import Unavailable
 from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
 from hub.live.follower import Follower
-from hub.live.framing import never_shown_item, text_frame
+from hub.live.framing import never_shown_item
+from hub.live.line import Line
 from hub.live.needs import HearEntry, HouseFacts, OpenTail, StockReader, WallClock
 from hub.live.session import (
+    GOING_AWAY,
     SILENT,
     TOKEN_ENDED,
     Close,
@@ -30,13 +33,12 @@ from hub.live.session import (
     ShowShelf,
     Terms,
 )
+from hub.live.shelf import encoded, messages_of
+from hub.live.stream import LiveStream
 from hub.live.subscriptions import Subscriptions, TopicKey
-from protocol.answers import PositionItem
-from protocol.frames import CloseCode, encode_frame, encode_item, subscribed_frame, update_frame
+from protocol.frames import CloseCode, Subscribe, encode_frame, subscribed_frame, update_frame
 
 UNAVAILABLE = Close(CloseCode.TRY_LATER, "the stock cannot be read now")
-# Items in one message of a location's positions, of which there may be any number.
-POSITIONS_PER_MESSAGE = 500
 
 
 class Conversations:
@@ -57,7 +59,7 @@ class Conversations:
         self._counters = counters
         self._subscriptions: Subscriptions[Outlet] = Subscriptions()
         self._fanout = Fanout(self._subscriptions)
-        self._sessions: dict[LiveConnection, Session] = {}
+        self._sessions: dict[Line, Session] = {}
         self._watchable = _watchable(terms.house())
         # So that ten thousand screens that come at once do not ask Redis ten thousand times.
         self._reads = asyncio.Semaphore(terms.limits.reads_at_once)
@@ -73,10 +75,37 @@ class Conversations:
         except ConnectionClosed:
             pass
         finally:
-            if connection.expiry is not None:
-                connection.expiry.cancel()
-            del self._sessions[connection]
-            self._forget(connection, session.topics, session.locations or ())
+            self._leave(connection)
+
+    @asynccontextmanager
+    async def follow(self, claims: Claims, message: Subscribe) -> AsyncIterator[LiveStream | None]:
+        """A stream of what the client wishes to watch, from here to the end of the block; None: no such pool for it.
+
+        Raises:
+            Unavailable: the state cannot be read.
+        """
+        now = self._clock()
+        session = Session(self._terms, now)
+        decision = session.open(claims, message, now)
+        if not isinstance(decision, Show):
+            yield None
+            return
+        stream = LiveStream(self._counters, self._terms.limits.heartbeat_seconds)
+        self._sessions[stream] = session
+        try:
+            self._watch_expiry(stream, session)
+            stream.hold()
+            await self._show(stream, session, decision)
+            stream.release()
+            yield stream
+        finally:
+            self._leave(stream)
+
+    def end_streams(self) -> None:
+        """Let every stream end; sockets are closed by their server."""
+        for line in self._sessions:
+            if isinstance(line, LiveStream):
+                line.end(GOING_AWAY)
 
     def watched_skus(self) -> set[str]:
         """The SKUs that somebody watches in some pool."""
@@ -100,13 +129,27 @@ class Conversations:
         if before == self._watchable:
             # Most changes are of rules alone, and ten thousand sessions take a while.
             return
-        for connection, session in self._sessions.items():
-            for decision in session.recheck():
-                if isinstance(decision, Forget):
-                    self._carry_out_forget(connection, decision)
-                else:
-                    connection.write(text_frame(encode_frame(decision.message)))
-            self._see_again(connection, session)
+        for line, session in self._sessions.items():
+            self._carry_out_now(line, session, session.recheck())
+
+    def recheck_claims(self) -> None:
+        """Close connections whose key is gone, and drop what others may not watch any more; for keys that changed."""
+        for line, session in self._sessions.items():
+            self._carry_out_now(line, session, session.recheck_claims())
+
+    def _carry_out_now(self, line: Line, session: Session, decisions: Sequence[Say | Forget | Close]) -> None:
+        """Carry out what needs no reading."""
+        for decision in decisions:
+            if isinstance(decision, Forget):
+                self._carry_out_forget(line, decision)
+            elif isinstance(decision, Close):
+                line.end(decision)
+            else:
+                line.say(encode_frame(decision.message))
+        self._see_again(line, session)
+        if isinstance(line, LiveStream) and not session.topics:
+            # It cannot ask for anything else; who connects again is told why.
+            line.end(GOING_AWAY)
 
     async def _first_message(self, connection: LiveConnection, session: Session) -> None:
         try:
@@ -126,45 +169,52 @@ class Conversations:
         if wait_seconds := session.wait_seconds(self._clock()):
             await asyncio.sleep(wait_seconds)
 
-    async def _carry_out(self, connection: LiveConnection, session: Session, decision: Decision) -> None:
+    async def _carry_out(self, line: Line, session: Session, decision: Decision) -> None:
         if isinstance(decision, Say):
-            connection.write(text_frame(encode_frame(decision.message)))
+            line.say(encode_frame(decision.message))
         elif isinstance(decision, Forget):
-            self._carry_out_forget(connection, decision)
-            self._see_again(connection, session)
+            self._carry_out_forget(line, decision)
+            self._see_again(line, session)
         elif isinstance(decision, Close):
-            connection.end(decision)
+            line.end(decision)
         else:
-            connection.hold()
+            line.hold()
             try:
                 if isinstance(decision, Show):
-                    await self._show(connection, session, decision)
+                    await self._show(line, session, decision)
                 else:
-                    await self._show_shelf(connection, session, decision)
+                    await self._show_shelf(line, session, decision)
             except Unavailable:
-                connection.end(UNAVAILABLE)
-            connection.release()
+                line.end(UNAVAILABLE)
+            line.release()
 
-    def _watch_expiry(self, connection: LiveConnection, session: Session) -> None:
+    def _leave(self, line: Line) -> None:
+        if line.expiry is not None:
+            line.expiry.cancel()
+        session = self._sessions.pop(line)
+        self._forget(line, session.topics, session.locations or ())
+
+    def _watch_expiry(self, line: Line, session: Session) -> None:
         """Set the timer that closes the connection when its token ends."""
-        if connection.expiry is not None:
-            connection.expiry.cancel()
-            connection.expiry = None
+        if line.expiry is not None:
+            line.expiry.cancel()
+            line.expiry = None
         ends_at = session.ends_at
-        if ends_at is not None and connection.is_open:
+        if ends_at is not None and line.is_open:
             left_seconds = max(0.0, ends_at - self._clock())
-            connection.expiry = connection.loop.call_later(left_seconds, self._expire, connection, session)
+            loop = asyncio.get_running_loop()
+            line.expiry = loop.call_later(left_seconds, self._expire, line, session)
 
-    def _expire(self, connection: LiveConnection, session: Session) -> None:
-        connection.expiry = None
+    def _expire(self, line: Line, session: Session) -> None:
+        line.expiry = None
         # The loop's clock is not the wall clock, and the latter may have been set.
         if session.expired(self._clock()):
-            connection.end(TOKEN_ENDED)
+            line.end(TOKEN_ENDED)
         else:
-            self._watch_expiry(connection, session)
+            self._watch_expiry(line, session)
 
-    async def _show(self, connection: LiveConnection, session: Session, show: Show) -> None:
-        topics = [self._subscriptions.watch(connection, key) for key in show.keys]
+    async def _show(self, line: Line, session: Session, show: Show) -> None:
+        topics = [self._subscriptions.watch(line, key) for key in show.keys]
         async with self._reads:
             # Who knows a newer rev than the topic was there before its entry came through the journal.
             due = [
@@ -173,10 +223,10 @@ class Conversations:
                 if topic.rev < show.known.get(topic.key[1], 0) or not self.follower.is_following
             ]
             await self._read(show.pool, due)
-        if connection.is_open:
+        if line.is_open:
             items = list(self._snapshot(session, show))
-            connection.disown(show.keys)
-            connection.write(text_frame(subscribed_frame(show.ref, items)))
+            line.disown(show.keys)
+            line.say(subscribed_frame(show.ref, items))
 
     def _snapshot(self, session: Session, show: Show) -> Iterator[bytes]:
         now_ms = int(self._clock() * 1000)
@@ -187,26 +237,26 @@ class Conversations:
             if topic is not None and key in session.topics and show.known.get(key[1]) != max(topic.rev, 0):
                 yield topic.item or never_shown_item(*key, now_ms, show_status=show_status)
 
-    async def _show_shelf(self, connection: LiveConnection, session: Session, show: ShowShelf) -> None:
-        self._subscriptions.watch_shelf(connection, show.location, session.pools_seen())
+    async def _show_shelf(self, line: Line, session: Session, show: ShowShelf) -> None:
+        self._subscriptions.watch_shelf(line, show.location, session.pools_seen())
         async with self._reads:
             positions = await self._stock.positions_at(show.location)
-        items = _encoded(positions, session.pools_seen())
+        items = encoded(positions, session.pools_seen())
         # Positions have no rev: until the journal is past the read, an update may be older than what was read.
         await self.follower.catch_up()
-        items |= connection.take_owed(show.location)
-        for number, some in enumerate(_messages_of(list(items.values()))):
-            await connection.taken()
+        items |= line.take_owed(show.location)
+        for number, some in enumerate(messages_of(list(items.values()))):
+            await line.taken()
             # The house may have changed while the reader was waited for.
             if show.location in (session.locations or ()):
                 message = update_frame(some) if number else subscribed_frame(show.ref, some)
-                connection.write(text_frame(message))
+                line.say(message)
 
     async def _resend_shelf(self, location: str) -> None:
         async with self._reads:
             positions = await self._stock.positions_at(location)
         for pools, watchers in self._subscriptions.shelves.get(location, {}).items():
-            items = _encoded(positions, pools)
+            items = encoded(positions, pools)
             changes = [Change(("", location, sku), item, watchers) for sku, item in items.items()]
             for watcher in watchers:
                 watcher.push_several(changes, None)
@@ -223,35 +273,24 @@ class Conversations:
                 items = await self._stock.read(pool, some)
             self._fanout.learn(pool, items)
 
-    def _carry_out_forget(self, connection: LiveConnection, forget: Forget) -> None:
-        self._forget(connection, forget.keys, forget.locations)
+    def _carry_out_forget(self, line: Line, forget: Forget) -> None:
+        self._forget(line, forget.keys, forget.locations)
 
-    def _see_again(self, connection: LiveConnection, session: Session) -> None:
+    def _see_again(self, line: Line, session: Session) -> None:
         """From now on the client's locations are told with the fences that it may see by now."""
         for location in session.locations or ():
-            self._subscriptions.watch_shelf(connection, location, session.pools_seen())
+            self._subscriptions.watch_shelf(line, location, session.pools_seen())
 
-    def _forget(self, connection: LiveConnection, keys: Iterable[TopicKey], locations: Iterable[str]) -> None:
+    def _forget(self, line: Line, keys: Iterable[TopicKey], locations: Iterable[str]) -> None:
         keys = tuple(keys)
-        connection.disown(keys)
+        line.disown(keys)
         for key in keys:
-            self._subscriptions.unwatch(connection, key)
+            self._subscriptions.unwatch(line, key)
         for location in locations:
-            connection.take_owed(location)
-            self._subscriptions.unwatch_shelf(connection, location)
+            line.take_owed(location)
+            self._subscriptions.unwatch_shelf(line, location)
 
 
 def _watchable(house: HouseFacts) -> tuple[frozenset[tuple[str, bool]], frozenset[str]]:
     """All that decides who may watch what, besides the tokens."""
     return frozenset((pool.id, pool.public) for pool in house.pools), frozenset(house.locations)
-
-
-def _encoded(positions: Iterable[PositionItem], pools: PoolsSeen) -> dict[str, bytes]:
-    """The positions as somebody who sees these pools may be told them, by SKU."""
-    return {position.sku: encode_item(seen_with(position, pools)) for position in positions}
-
-
-def _messages_of(items: list[bytes]) -> list[list[bytes]]:
-    """Items in messages of a bounded size; one without items where there are none."""
-    starts = range(0, max(1, len(items)), POSITIONS_PER_MESSAGE)
-    return [items[start : start + POSITIONS_PER_MESSAGE] for start in starts]

@@ -43,6 +43,16 @@ class HouseFacts(Protocol):
         """The house's SKU for a SKU or any alias of it; a name nobody knows is itself."""
 
 
+class Credentials(Protocol):
+    """Says whose a token is, and what whoever was granted something may still do."""
+
+    def authenticate_token(self, token: str, now: float) -> Claims:
+        """What a token grants at `now`, in seconds since 1970; raises `Unauthenticated`."""
+
+    def still(self, claims: Claims) -> Claims | None:
+        """What these claims grant by now; None: nothing any more."""
+
+
 class StockReader(Protocol):
     """Reads the present state; raises `Unavailable` when it cannot."""
 
@@ -75,8 +85,6 @@ class JournalTail(Protocol):
 
 # The house may be exchanged while sessions run (reload), so it is asked for each time.
 CurrentHouse = Callable[[], HouseFacts]
-# A token and the time now, in seconds since 1970; raises `Unauthenticated`.
-Authenticate = Callable[[str, float], Claims]
 # A tail that begins at the journal's present end.
 OpenTail = Callable[[], Awaitable[JournalTail]]
 # Seconds since 1970.

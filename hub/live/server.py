@@ -5,7 +5,8 @@ Compression is off: it costs 50 KiB a connection, invites bombs, and a frame cou
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -14,15 +15,17 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Origin, Subprotocol
 
+from hub.access import Claims
+from hub.faults import Unavailable
 from hub.live.connection import LiveConnection
 from hub.live.conversation import Conversations
 from hub.live.fanout import Counters
 from hub.live.limits import LiveLimits
-from hub.live.needs import Authenticate, CurrentHouse, HearEntry, OpenTail, StockReader, WallClock
+from hub.live.needs import Credentials, CurrentHouse, HearEntry, OpenTail, StockReader, WallClock
 from hub.live.session import Terms
 from hub.live.upkeep import Kept, Upkeep
 from hub.tasks import end
-from protocol.frames import PATH, SUBPROTOCOL
+from protocol.frames import PATH, SUBPROTOCOL, Subscribe
 
 # Frames of one connection that wait to be read; more stay in the kernel.
 INBOUND_FRAMES_MAX = 4
@@ -35,7 +38,7 @@ class LiveDoor:
         self,
         *,
         house: CurrentHouse,
-        authenticate: Authenticate,
+        access: Credentials,
         stock: StockReader,
         open_tail: OpenTail,
         clock: WallClock,
@@ -47,7 +50,7 @@ class LiveDoor:
         self._origins = tuple(origins)
         self.counters = Counters()
         self._upkeep = Upkeep(self._limits, self.counters)
-        terms = Terms(house, authenticate, self._limits)
+        terms = Terms(house, access, self._limits)
         self._conversations = Conversations(terms, stock, open_tail, self.counters, clock, hear)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +113,32 @@ class LiveDoor:
     def recheck(self) -> None:
         """Drop what clients may not watch any more, and tell them; call it when the house has changed."""
         self._conversations.recheck()
+
+    def recheck_claims(self) -> None:
+        """Close connections whose key is gone and narrow those that may do less; call it when keys have changed."""
+        self._conversations.recheck_claims()
+
+    @asynccontextmanager
+    async def follow(self, claims: Claims, message: Subscribe) -> AsyncIterator[AsyncIterator[bytes] | None]:
+        """The events of a stream, for another door to write; None: no such pool for whoever has these claims.
+
+        Whoever takes none of them for `stalled_seconds` shall be cut off by that door. It counts as a connection.
+
+        Raises:
+            Unavailable: the state cannot be read, or there are too many connections.
+        """
+        if self.counters.connections >= self._limits.connections_max:
+            raise Unavailable("There are too many connections", 5)
+        self.counters.connections += 1
+        try:
+            async with self._conversations.follow(claims, message) as stream:
+                yield None if stream is None else stream.events()
+        finally:
+            self.counters.connections -= 1
+
+    def end_streams(self) -> None:
+        """Let every stream end: the door that writes them stops."""
+        self._conversations.end_streams()
 
     def watched_skus(self) -> set[str]:
         """The SKUs that somebody watches in some pool."""

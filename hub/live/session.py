@@ -11,7 +11,7 @@ import msgspec
 from hub.access import ANONYMOUS, Claims, Unauthenticated
 from hub.domain.shown import PoolsSeen
 from hub.live.limits import LiveLimits
-from hub.live.needs import Authenticate, CurrentHouse, PoolFacts
+from hub.live.needs import Credentials, CurrentHouse, PoolFacts
 from hub.live.subscriptions import TopicKey
 from protocol.codec import Malformed
 from protocol.frames import (
@@ -72,6 +72,7 @@ Decision = Say | Show | ShowShelf | Forget | Close
 
 # All sessions share the answer to what goes wrong in the same way.
 SILENT = Close(CloseCode.SILENT, CLOSE_CODES[CloseCode.SILENT].reason)
+GOING_AWAY = Close(CloseCode.GOING_AWAY, CLOSE_CODES[CloseCode.GOING_AWAY].reason)
 TOKEN_ENDED = Close(CloseCode.TOKEN_ENDED, CLOSE_CODES[CloseCode.TOKEN_ENDED].reason)
 TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, "too many messages that cannot be read")
 
@@ -80,7 +81,7 @@ class Terms(msgspec.Struct, frozen=True):
     """What all sessions share."""
 
     house: CurrentHouse
-    authenticate: Authenticate
+    access: Credentials
     limits: LiveLimits
 
 
@@ -116,6 +117,11 @@ class Session:
         if message.location is not None:
             return [self._subscribe_shelf(message.ref, message.location)]
         return [self._subscribe(message)]
+
+    def open(self, claims: Claims, message: Subscribe, now: float) -> Decision:
+        """Begin with these claims and this wish, where nothing more can be asked for; `now` as in `receive`."""
+        self.claims, self.ends_at = claims, _end_of(claims, now)
+        return self._subscribe(message)
 
     def wait_seconds(self, now: float) -> float:
         """How long to wait before the next message is read, 0 when the client keeps within its allowance."""
@@ -157,6 +163,14 @@ class Session:
         ]
         return [forgotten, *said] if said else []
 
+    def recheck_claims(self) -> list[Say | Forget | Close]:
+        """Go on with what the client's key grants by now; without the key not at all."""
+        claims = self._terms.access.still(self.claims)
+        if claims is None:
+            return [TOKEN_ENDED]
+        self.claims = claims
+        return [*self.recheck()]
+
     def _misunderstood(self, ref: int | None, error: Malformed) -> list[Decision]:
         self._malformed += 1
         said = _error(ref, "malformed", error.detail)
@@ -169,7 +183,7 @@ class Session:
             self.claims = ANONYMOUS
         else:
             try:
-                self.claims = self._terms.authenticate(message.token, now)
+                self.claims = self._terms.access.authenticate_token(message.token, now)
             except Unauthenticated as error:
                 return [_error(None, "unauthenticated", str(error)), TOKEN_ENDED]
         self.ends_at = _end_of(self.claims, now)

@@ -7,7 +7,7 @@ it had been answered and nobody has any more is told, with who sent it. Screens 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -17,15 +17,17 @@ import structlog
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.losing import Window, alert_of
-from hub.domain.standing import Meta, Standing, standing
+from hub.domain.standing import HEALING, Meta, Standing, standing
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
-from hub.patience import news_within
+from hub.patience import Trouble, news_within
+from hub.recovery.recovered import log_lost
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.kernel import Kernel
+from hub.stock.outcome import Applied, Duplicate, Outcome
 from hub.stock.partition import read_meta
 
 log = structlog.get_logger()
@@ -63,7 +65,7 @@ class Healing:
         epochs: Epochs,
         *,
         heal: Callable[[Seq | None, int], Awaitable[str]],
-        tell: Callable[[Fact], Awaitable[object]],
+        tell: Callable[[Fact], Awaitable[Sequence[Outcome]]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
         self._process = process
@@ -79,6 +81,7 @@ class Healing:
         # In a row, at which nobody worked in a newer epoch.
         self._looks_without = 0
         self._closed = asyncio.Event()
+        self._trouble = Trouble("the partition cannot be healed", "the partition was looked after, or needs it no more")
         process.kernel.on_closed = self.look_soon
 
     def look_soon(self) -> None:
@@ -91,11 +94,12 @@ class Healing:
             await news_within(self._closed, LOOK_SECONDS)
             try:
                 await self.look()
+                self._trouble.note_over()
             except Unavailable as fault:
                 # A store that is away heals by coming back.
                 log.debug("the partition cannot be looked at", reason=str(fault))
             except Fault as fault:
-                log.error("the partition cannot be healed", reason=str(fault))
+                self._trouble.note(fault)
 
     async def look(self) -> None:
         """Find out where Redis stands, and do what follows.
@@ -114,7 +118,7 @@ class Healing:
         except Unavailable:
             self._note_waiting(meta)
             raise
-        self._is_waiting = False
+        self._note_waited()
         found = standing(meta, kernel.hub, present.epoch, unanswered)
         if found is Standing.OLDER and await self._is_abandoned(present.epoch):
             found = Standing.LOST
@@ -123,7 +127,7 @@ class Healing:
             # Nobody shall be told 202 for what the ledger never takes.
             await self._end_of(kernel.epoch, present)
         if found is Standing.LOST:
-            await self._have_it_healed(present)
+            await self._have_it_healed(present, meta)
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._tell_lost()
@@ -139,12 +143,21 @@ class Healing:
             self._is_waiting = True
             log.error("Redis lacks what was booked, and can be healed only once the ledger answers")
 
+    def _note_waited(self) -> None:
+        if self._is_waiting:
+            log.info("the ledger answers again, so Redis can be healed")
+        self._is_waiting = False
+
     def _unanswered(self) -> Seq:
         return Seq(self._process.kernel.epoch, self._process.kernel.floor)
 
-    async def _have_it_healed(self, seen: Present) -> None:
+    async def _have_it_healed(self, seen: Present, meta: Meta) -> None:
         began = monotonic()
-        log.error("Redis lacks what was booked, and is healed", epoch=self._process.kernel.epoch)
+        if meta.halted == HEALING:
+            # By `hub rebuild` or another process of the hub; should that have died, this one takes over.
+            log.warning("a rebuild of Redis is under way, and no event is taken meanwhile")
+        else:
+            log.error("Redis lacks what was booked, and is healed", epoch=self._process.kernel.epoch)
         unanswered = self._unanswered()
         # Before it begins, so that a process of another Redis never finds the new epoch without anybody in it.
         await self._epochs.present(seen.epoch + 1)
@@ -158,14 +171,15 @@ class Healing:
         """Work on in the new epoch."""
         kernel, current, described, closer, _ = self._process
         window = await self._window(self._unanswered(), present)
+        # Before anybody is answered in it.
+        await self._epochs.present(present.epoch)
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
         self.on_healed()
         if window is not None:
-            sources = tuple(kernel.answered.take_since(window.first.number))
+            sources = tuple(kernel.answered.take_since(window.first))
             self._note_lost(msgspec.structs.replace(window, sources=sources))
-        await self._epochs.present(present.epoch)
         log.info("events are taken in a new epoch", epoch=present.epoch)
 
     async def _end_of(self, epoch: int, present: Present) -> End:
@@ -184,18 +198,13 @@ class Healing:
         return Window(first, last, end.booked_at_ms, self._process.kernel.booked_at_ms)
 
     def _note_lost(self, window: Window) -> None:
-        log.error(
-            "answers of 202 were lost with Redis; their sources should send them again",
-            first=str(window.first),
-            last=str(window.last),
-            since_ms=window.since_ms,
-            until_ms=window.until_ms,
-            sources=list(window.sources),
-        )
+        log_lost(window)
         self._on_lost(window.entries)
         self._untold = [*self._untold, window][-UNTOLD_MAX:]
 
     async def _tell_lost(self) -> None:
-        while self._untold:
-            await self._tell(alert_of(self._untold[0], int(time() * 1000)))
-            del self._untold[0]
+        for window in list(self._untold):
+            [outcome] = await self._tell(alert_of(window, int(time() * 1000)))
+            # Until the ledger has the alert it may be lost with Redis too: the next look tells it once more.
+            if not isinstance(outcome, Applied | Duplicate) or self._process.watermark.covers(outcome.seq):
+                self._untold.remove(window)

@@ -6,18 +6,17 @@ opened. Whatever breaks off leaves a closed partition, and the next attempt make
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from time import monotonic
-from typing import Literal
+from time import monotonic, time
 from uuid import UUID
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
 from hub.domain.folding import DIGEST, DOCUMENT, HOUSE, RULES, EntryNotFolded, Setting, remembered_in
+from hub.domain.losing import Window, alert_of
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.faults import ServerRefused, Unavailable
 from hub.journal.reader import Tail
@@ -27,13 +26,12 @@ from hub.ledger.draining import continues, drain
 from hub.ledger.healing import WAIT_SECONDS, HealingLock, LedgerStanding, healing
 from hub.ledger.posting import CursorMoved
 from hub.patience import attempts
+from hub.recovery.losses import Found, Losses, Lost
+from hub.recovery.recovered import How, Recovered, log_recovered
 from hub.stock import keys
 from hub.stock.restoring import Opening, Partition, Restoring
 from hub.tasks import end
 
-log = structlog.get_logger()
-
-How = Literal["nothing", "topped_up", "rebuilt"]
 # One of a hundred lines in many pools sets a thousand fields, and all are written in one step.
 ENTRIES_PER_TOP_UP = 200
 # What is under way, and how many of it are done.
@@ -46,27 +44,6 @@ _OLD_LEDGER = (
     "back; else `--whole` makes Redis what this ledger says, and what it lacks is lost"
 )
 _NOTHING = "there is nothing to rebuild from: the ledger has no entry of the house's rules"
-
-
-class Recovered(msgspec.Struct, frozen=True):
-    """What was done to a partition."""
-
-    # `nothing`: it needed nothing, or another process healed it meanwhile.
-    how: How
-    old_epoch: int
-    new_epoch: int
-    # The ledger's last entry, which Redis was made from.
-    cursor: Seq | None
-    # Entries that only the journal had, posted before.
-    drained: int = 0
-    # The end of the journal that was in Redis and did not continue the ledger; None where nothing was left behind.
-    left_behind: Seq | None = None
-    # Fields written and read back, dedupe records among them.
-    fields: int = 0
-    remembered: int = 0
-    # Entries whose values are not known, because this version cannot read them.
-    unread: int = 0
-    seconds: float = 0.0
 
 
 class Rebuild:
@@ -86,13 +63,20 @@ class Rebuild:
         self._wait_seconds = wait_seconds
 
     async def run(
-        self, hub: UUID, *, whole: bool = False, answered: Seq | None = None, seen_epoch: int | None = None
+        self,
+        hub: UUID,
+        *,
+        whole: bool = False,
+        answered: Seq | None = None,
+        seen_epoch: int | None = None,
+        names_lost: bool = False,
     ) -> Recovered:
         """Heal the partition of a hub, if it needs it; a `whole` one is made anew in any case.
 
         `answered` is the highest place that any caller was answered: a Redis behind it has lost entries. Where the
         ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
-        this one was replaced, and is left alone.
+        this one was replaced, and is left alone. `names_lost` where no process runs that knows what it was answered:
+        what may be lost is told by an alert then.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -104,21 +88,24 @@ class Rebuild:
             lock = await exits.enter_async_context(healing(self._dsn, wait_seconds=self._wait_seconds))
             link = Link(self._dsn, "rebuild", command_seconds=COMMAND_SECONDS)
             exits.push_async_callback(link.aclose)
-            attempt = _Attempt(self._client, lock, link, self._on_progress)
+            attempt = _Attempt(self._client, lock, link, self._on_progress, names_lost=names_lost)
             exits.push_async_callback(attempt.restoring.aclose)
             recovered = await attempt.run(hub, whole=whole, answered=answered, seen_epoch=seen_epoch)
         recovered = msgspec.structs.replace(recovered, seconds=monotonic() - began)
-        told = {name: str(value) for name, value in msgspec.structs.asdict(recovered).items()}
-        log.info("redis was looked after", **told)
+        log_recovered(recovered)
         return recovered
 
 
 class _Attempt:
     """One attempt, while the lock is held."""
 
-    def __init__(self, client: Redis, lock: HealingLock, link: Link, on_progress: Progress) -> None:
+    def __init__(
+        self, client: Redis, lock: HealingLock, link: Link, on_progress: Progress, *, names_lost: bool
+    ) -> None:
         self._client = client
         self._lock = lock
+        self._losses = Losses(client, lock)
+        self._names_lost = names_lost
         self._link = link
         self._on_progress = on_progress
         self._checkpoints = Checkpoints(link)
@@ -137,7 +124,9 @@ class _Attempt:
         if not whole and (is_late or await self._is_well(before, ledger, answered)):
             return Recovered("nothing", ledger.epoch, ledger.epoch, ledger.cursor)
         before = await self.restoring.close()
+        found = await self._beside(before, ledger)
         drained, left_behind = await self._drain(before, ledger)
+        lost = await self._losses.found(found, left_behind) if self._names_lost else ()
         # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
         old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
         # From here on nobody posts, so the cursor stays.
@@ -151,25 +140,25 @@ class _Attempt:
             await self._top_up(before.last)
         else:
             await self._rebuild(seen_from)
-        await self._open(hub, epoch, how, ledger.cursor, max(newest_ms, before.booked_at_ms), seen_from)
+        booked_at_ms = max(newest_ms, before.booked_at_ms)
+        await self._open(self._opening(hub, epoch, how, ledger.cursor, booked_at_ms, seen_from, lost))
         written = (self.restoring.fields, self._remembered, await self._lock.unread())
-        return Recovered(how, old_epoch, epoch, ledger.cursor, drained, left_behind, *written)
+        return Recovered(how, old_epoch, epoch, ledger.cursor, drained, left_behind, lost, *written)
+
+    async def _beside(self, before: Partition, ledger: LedgerStanding) -> Found:
+        if ledger.cursor is None:
+            return Found(before, ledger, None)
+        tail = Tail(self._client, keys.JOURNAL, None)
+        return Found(before, ledger, await continues(self._link, tail, ledger.cursor))
 
     async def _is_well(self, before: Partition, ledger: LedgerStanding, answered: Seq | None) -> bool:
         """Whether the partition takes events and lacks nothing that is known of."""
-        if not before.hub or before.halted or before.epoch != ledger.epoch or not before.ends_as_it_says:
+        if before.halted or before.last is None or (answered is not None and answered > before.last):
             return False
-        assert before.last is not None
-        if any(place is not None and place > before.last for place in (ledger.cursor, answered)):
-            return False
-        if ledger.cursor is None:
-            return True
-        here = await continues(self._link, Tail(self._client, keys.JOURNAL, None), ledger.cursor)
-        # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.
-        return here is True or (here is None and ledger.cursor.epoch != before.epoch)
+        return (await self._beside(before, ledger)).has_all
 
-    async def _drain(self, before: Partition, ledger: LedgerStanding) -> tuple[int, Seq | None]:
-        """Post what the journal has beyond the ledger; how many entries, and the journal's end if some were not."""
+    async def _drain(self, before: Partition, ledger: LedgerStanding) -> tuple[int, Window | None]:
+        """Post what the journal has beyond the ledger; how many entries, and the journal's end if that was not."""
         drained = 0
         for _ in attempts():
             ledger = await self._lock.standing()
@@ -186,7 +175,7 @@ class _Attempt:
         self._on_progress("posted from the journal", drained)
         if last is None or await continues(self._link, Tail(self._client, keys.JOURNAL, None), last):
             return drained, None
-        return drained, last
+        return drained, await self._losses.left_behind(last, before.booked_at_ms)
 
     async def _continues(self, tail: Tail, before: Partition, ledger: LedgerStanding) -> bool:
         if ledger.cursor is not None and ledger.cursor.epoch == ledger.epoch:
@@ -247,23 +236,34 @@ class _Attempt:
             self._on_progress("fields written", self.restoring.fields)
         await self.restoring.check_keys()
 
-    async def _open(
-        self, hub: UUID, epoch: int, how: How, cursor: Seq | None, booked_at_ms: int, seen_from: int
-    ) -> None:
+    async def _open(self, opening: Opening) -> None:
         self._on_progress("opening", self.restoring.fields)
-        if (await self._lock.standing()).epoch != epoch:
+        if (await self._lock.standing()).epoch != opening.epoch:
             raise Unavailable("another process raised the epoch", 5)
-        opening = Opening(
+        await self.restoring.open(opening)
+
+    def _opening(
+        self,
+        hub: UUID,
+        epoch: int,
+        how: How,
+        cursor: Seq | None,
+        booked_at_ms: int,
+        seen_from: int,
+        lost: Sequence[Lost],
+    ) -> Opening:
+        now_ms = max(booked_at_ms, int(time() * 1000))
+        return Opening(
             hub=hub,
             epoch=epoch,
-            booked_at_ms=booked_at_ms,
+            now_ms=now_ms,
             rules_version=int(self._house[RULES]),
             house=self._house[DIGEST].decode(),
             document=self._house[DOCUMENT],
             seen_from=seen_from,
             told=msgspec.json.encode({"how": how, "up_to": str(cursor)}).decode(),
+            alerts=tuple(alert_of(each, now_ms) for each in lost),
         )
-        await self.restoring.open(opening)
 
 
 async def _read_ahead(pages: AsyncIterator[list[Place]]) -> AsyncGenerator[list[Place], None]:

@@ -14,7 +14,6 @@ from hub.stock.partition import read_meta
 
 log = structlog.get_logger()
 
-_ADVICE = "let sources send again what was answered 202 since the ledger's last entry, if there was an outage"
 # How long a Redis without stock is left to the hubs that run, which have it healed within a second or so.
 PATIENCE_SECONDS = 15.0
 LOOK_SECONDS = 0.2
@@ -36,8 +35,8 @@ async def must_heal(kernel: Kernel, ledger: LedgerState, epochs: Epochs) -> bool
         looks_without = 0 if await epochs.others_work_in(ledger.epoch) else looks_without + 1
         # Those who work in a newer epoch may have to come back first.
         if looks_without >= (1 if found is Standing.LOST else ABANDONED_LOOKS):
-            # Nobody is left who knows what was answered 202 beyond the ledger.
-            log.error("Redis lacks what the ledger has, and is healed", ledger_has=str(ledger.cursor), advice=_ADVICE)
+            # Nobody is left who knows what was answered 202 beyond the ledger; the rebuild tells what may be lost.
+            log.error("Redis lacks what the ledger has, and is healed", ledger_has=str(ledger.cursor))
             return True
         await asyncio.sleep(LOOK_SECONDS)
     raise ServerRefused("Redis lacks the hub's stock, and another hub works with a Redis that has it: use that one")

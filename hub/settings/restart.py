@@ -16,8 +16,6 @@ def needs_restart(running: Settings, wanted: Settings) -> list[str]:
         if getattr(getattr(running, table), field.name) != getattr(getattr(wanted, table), field.name)
     ]
     others = {
-        "jwt": running.access.jwt_keys != wanted.access.jwt_keys,
-        "key": running.access.opaque_keys != wanted.access.opaque_keys,
         "hook": running.hooks != wanted.hooks,
     }
     return changed + [name for name, differs in others.items() if differs]

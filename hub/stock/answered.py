@@ -3,32 +3,34 @@
 from collections.abc import Sequence
 
 from hub.domain.command import Fact
+from hub.domain.entry import Seq
 from hub.stock.message import Command
-from hub.stock.outcome import Applied, Granted, Outcome, Parked
+from hub.stock.outcome import Applied, Duplicate, Granted, Outcome, Parked
 
 # Of more, those that were answered longest ago are forgotten.
 SOURCES_MAX = 10_000
 
 
 class Answered:
-    """The number of the last entry that each source was answered, of the present epoch."""
+    """The place of the last entry that each source was answered."""
 
     def __init__(self) -> None:
         # Whoever was answered last comes last.
-        self._numbers: dict[str, int] = {}
+        self._places: dict[str, Seq] = {}
 
     def note(self, commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of one call."""
         for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(outcome, Applied | Granted | Parked) and isinstance(command, Fact):
-                # Behind all others; a parked event that is sent again is told its first number.
-                before = self._numbers.pop(command.source, 0)
-                self._numbers[command.source] = max(before, outcome.seq.number)
-        while len(self._numbers) > SOURCES_MAX:
-            del self._numbers[next(iter(self._numbers))]
+            # An id that is told again may have been booked by a process that has died since: nobody else knows it.
+            if isinstance(outcome, Applied | Duplicate | Granted | Parked) and isinstance(command, Fact):
+                # Behind all others; what is told again is told its first place.
+                before = self._places.pop(command.source, outcome.seq)
+                self._places[command.source] = max(before, outcome.seq)
+        while len(self._places) > SOURCES_MAX:
+            del self._places[next(iter(self._places))]
 
-    def take_since(self, number: int) -> list[str]:
-        """The sources that were answered an entry from this number on; all is forgotten then: the epoch has ended."""
-        found = sorted(source for source, last in self._numbers.items() if last >= number)
-        self._numbers.clear()
+    def take_since(self, first: Seq) -> list[str]:
+        """The sources that were answered an entry from this place on; their epoch has ended, and is forgotten."""
+        found = sorted(source for source, last in self._places.items() if last >= first)
+        self._places = {source: last for source, last in self._places.items() if last.epoch > first.epoch}
         return found

@@ -19,6 +19,7 @@ from hub.domain.command import COMPLETE, OWN_SOURCE, REST, Closing, Counting, Fa
 from hub.domain.entry import Seq
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
+from hub.patience import Trouble
 from hub.stock import keys
 from hub.stock.batcher import Batcher
 from hub.stock.outcome import Applied, Busy, Outcome, Stale, Unchanged
@@ -123,13 +124,16 @@ class Closer:
 
     async def run(self) -> None:
         """Close count after count until cancelled; stores that are away are waited for."""
+        trouble = Trouble("counts stay open for now", "counts are closed again")
         while True:
             try:
                 await self._look()
                 while await self._has_arrived():
                     await self._close_some()
+                    trouble.note_over()
+                trouble.note_over()
             except Fault as fault:
-                log.warning("counts stay open for now", reason=str(fault), open=len(self._open))
+                trouble.note(fault, open=len(self._open))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _look(self) -> None:

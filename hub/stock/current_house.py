@@ -20,7 +20,7 @@ from hub.domain.catalogue import HouseSettings
 from hub.domain.document import HouseDocument, decode_document, document_of, next_boundary_ms
 from hub.domain.rules import House
 from hub.faults import Fault, Unavailable
-from hub.patience import attempts, news_within
+from hub.patience import Trouble, attempts, news_within
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 
@@ -133,12 +133,14 @@ class CurrentHouse:
 
     async def watch(self) -> None:
         """For ever: hear of changes by other processes, and put rules into force when their time comes."""
+        trouble = Trouble("the house cannot be watched", "the house is watched again")
         while True:
             try:
                 wait_seconds = await self._look()
+                trouble.note_over()
             except Fault as fault:
                 # A store that is away or refuses is somebody else's to end the hub for.
-                log.warning("the house cannot be watched", reason=str(fault))
+                trouble.note(fault)
                 wait_seconds = WATCH_SECONDS
             await news_within(self._news, wait_seconds)
 

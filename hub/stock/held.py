@@ -7,6 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from hub.domain.entry import Seq
 from hub.domain.holding.due import Due
 from hub.domain.holding.hold import ENDED, RESERVATION, Hold, hold_from, owners_field
 from hub.domain.holding.orders import ENDED_ORDERS, Order, order_from, order_name
@@ -53,6 +54,11 @@ class Held:
     def now_ms(self) -> int:
         """The clock by which holds are over, UTC milliseconds, as far as this process can tell."""
         return now_ms(self._kernel)
+
+    @property
+    def newest(self) -> Seq:
+        """The last entry of the present epoch that this process was answered."""
+        return Seq(self._kernel.epoch, self._kernel.floor - 1)
 
     async def find(self, names: Sequence[str]) -> dict[str, Hold]:
         """The holds among these names that are remembered, live or over.

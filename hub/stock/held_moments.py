@@ -14,6 +14,9 @@ from hub.stock import keys
 from hub.stock.inspecting import SCAN_COUNT, raw_sku
 from hub.stock.reading import reading
 
+# Entries of an index that is read whole rather than for each SKU.
+INDEX_READ_WHOLE_MAX = 1_000
+
 
 class Indexed(msgspec.Struct, frozen=True):
     """A hold, and what the indexes say of it."""
@@ -40,6 +43,12 @@ class HeldMoments:
             Unavailable: Redis did not answer, here and below.
         """
         with reading():
+            try:
+                whole: Any = await self._client.zrangebylex(keys.HELD, "-", "+", 0, INDEX_READ_WHOLE_MAX + 1)
+            except ResponseError as error:
+                raise ServerRefused(f"holds or their indexes cannot be read: {error}") from error
+            if len(whole) <= INDEX_READ_WHOLE_MAX:
+                return _of_skus(whole, skus, count)
             async with self._client.pipeline(transaction=False) as pipeline:
                 for sku in skus:
                     pipeline.zrangebylex(keys.HELD, f"({sku}\0", f"({sku}\x01", 0, count)
@@ -108,6 +117,15 @@ class HeldMoments:
                 yield page
             if not cursor:
                 return
+
+
+def _of_skus(entries: Sequence[bytes], skus: Sequence[str], count: int) -> list[list[bytes]]:
+    of_sku: dict[bytes, list[bytes]] = {sku.encode(): [] for sku in skus}
+    for entry in entries:
+        name, nul, _ = entry.partition(b"\0")
+        if nul and name in of_sku:
+            of_sku[name].append(entry)
+    return [of_sku[sku.encode()][:count] for sku in skus]
 
 
 def _readable(answer: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from hub.domain.verifying import RawSku, readable
 from hub.domain.verifying_order import GAPS_TOLD_MAX, Gap, Journal, Meta, gaps_between
 from hub.faults import ServerRefused
 from hub.stock import keys
+from hub.stock.asked_many import asked_many
 from hub.stock.reading import reading
 
 # What one step of a scan looks at.
@@ -76,6 +77,11 @@ class Inspection:
             at = places[-1]
         return found
 
+    async def was_begun_anew(self) -> bool:
+        """Whether an attempt to make the partition anew is under way, or was broken off."""
+        with reading():
+            return bool(await self.client.exists(keys.HEALING))
+
     async def house(self) -> bytes | None:
         """The document of the house that the partition holds."""
         with reading():
@@ -115,6 +121,11 @@ class Inspection:
                 told, last, *rows = await transaction.execute(raise_on_error=False)
         meta = meta_of(told)
         return Batch(before_of(meta, last), meta, [raw_sku(*pair) for pair in zip(names, rows, strict=True)])
+
+    async def fingerprints(self, names: Sequence[str]) -> list[int]:
+        """A hash of what is stored of each SKU, each of another moment; 0 where it cannot be read."""
+        hashes = await asked_many(self.client, ((b"HGETALL", keys.sku(name).encode()) for name in names))
+        return [fingerprint_of(fields) for fields in hashes]
 
     async def transfers(self, names: Sequence[str]) -> tuple[Seq, list[bytes | None]]:
         """The records of some transfers, None where there is none, and the place of the journal they stand before."""
@@ -243,7 +254,7 @@ def meta_of(values: Sequence[bytes | None]) -> Meta:
             int(following or b""),
             int(rules or b""),
             readable(house or b""),
-            halted is not None,
+            halted,
         )
     except ValueError:
         raise ServerRefused(f"what {keys.META} says of the partition cannot be read") from None
@@ -253,6 +264,14 @@ def before_of(meta: Meta, last: Sequence[tuple[bytes, Any]]) -> Seq:
     """The place behind the journal's `last` entry, which tells better than `next`: somebody may have changed that."""
     place = _place(last)
     return Seq(place.epoch, place.number + 1) if place is not None else Seq(meta.epoch, meta.next)
+
+
+def fingerprint_of(fields: Any) -> int:
+    """A hash of all that is stored of a SKU, whatever order Redis keeps it in; for this process only."""
+    if isinstance(fields, Exception):
+        return 0
+    # As it comes from Redis without a client's help, in the older protocol, names and values take turns.
+    return hash(frozenset(zip(fields[::2], fields[1::2], strict=True) if isinstance(fields, list) else fields.items()))
 
 
 def raw_sku(name: str, fields: Any) -> RawSku:
@@ -266,4 +285,5 @@ def raw_sku(name: str, fields: Any) -> RawSku:
         fields.get(keys.EXPECTED_FIELD),
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.POSITION_FIELD)},
         {field[2:]: packed for field, packed in fields.items() if field.startswith(keys.VIEW_FIELD)},
+        fingerprint=fingerprint_of(fields),
     )

@@ -9,7 +9,6 @@ from asyncio import timeout
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
-from time import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,8 +16,11 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, WatchError
 
+from hub.domain.command import Fact
 from hub.domain.document import token_of
 from hub.domain.entry import FIELD, FORMAT, Entry, Seq, encode_entry
+from hub.domain.folding import remembered
+from hub.domain.noticing import entry_of
 from hub.domain.standing import HEALING
 from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
@@ -61,7 +63,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     hub: UUID
     epoch: int
-    booked_at_ms: int
+    # When it is opened; no entry was booked later.
+    now_ms: int
     rules_version: int
     # Digest of the house, and its document.
     house: str
@@ -69,6 +72,8 @@ class Opening(msgspec.Struct, frozen=True):
     seen_from: int
     # Payload of the entry that begins the epoch.
     told: str
+    # What the next entries tell.
+    alerts: tuple[Fact, ...] = ()
 
 
 class Restoring:
@@ -174,21 +179,17 @@ class Restoring:
         return found
 
     async def open(self, opening: Opening) -> None:
-        """Open the partition under its new epoch, whose first entry says how it was made.
+        """Open the partition under its new epoch, whose first entry says how it was made, the next ones what was lost.
 
         Raises:
             Unavailable: another began to heal it meanwhile, or Redis lost what was begun.
         """
-        now_ms = max(opening.booked_at_ms, int(time() * 1000))
-        first = Entry(
-            *(FORMAT, "recovered", "", "", "", "", now_ms, now_ms, opening.rules_version),
-            payload=opening.told,
-        )
+        entries = _first_entries(opening)
         meta = {
             "hub": str(opening.hub),
             "epoch": opening.epoch,
-            "next": 1,
-            "booked_at": now_ms,
+            "next": len(entries),
+            "booked_at": opening.now_ms,
             "rules": opening.rules_version,
             "house": opening.house,
             "document": token_of(opening.document),
@@ -202,7 +203,13 @@ class Restoring:
                 transaction.multi()  # type: ignore[no-untyped-call]
                 transaction.delete(keys.META, keys.HEALING)
                 transaction.hset(keys.META, mapping=meta)  # type: ignore[arg-type]
-                transaction.xadd(keys.JOURNAL, {FIELD: encode_entry(first)}, id=Seq(opening.epoch, 0).stream_id)
+                for number, entry in enumerate(entries):
+                    seq = Seq(opening.epoch, number)
+                    transaction.xadd(keys.JOURNAL, {FIELD: encode_entry(entry)}, id=seq.stream_id)
+                    told = (entry.kind, entry.source, entry.id, entry.hash, entry.booked_at_ms)
+                    if (record := remembered(seq, *told)) is not None:
+                        place, field, value = record
+                        transaction.hset(keys.PREFIX + place, field, value)
                 await transaction.execute()
 
     async def aclose(self) -> None:
@@ -252,6 +259,12 @@ class Restoring:
                 await self._connection.disconnect(nowait=True)
                 raise
         return answers[1:]
+
+
+def _first_entries(opening: Opening) -> list[Entry]:
+    now_ms, rules = opening.now_ms, opening.rules_version
+    first = Entry(*(FORMAT, "recovered", "", "", "", "", now_ms, now_ms, rules), payload=opening.told)
+    return [first, *(entry_of(alert, now_ms, rules) for alert in opening.alerts)]
 
 
 @contextmanager

@@ -7,16 +7,14 @@ for those that nobody asks about.
 import asyncio
 from collections.abc import Callable, Collection
 
-import structlog
 from redis.asyncio import Redis
 
 from hub.faults import Unavailable
+from hub.patience import Trouble
 from hub.stock import keys
 from hub.stock.kernel import Kernel
 from hub.stock.reading import reading
 from hub.stock.reads import Reads
-
-log = structlog.get_logger()
 
 # How long the sweep waits for a store that is away or busy.
 PAUSE_SECONDS = 1.0
@@ -49,14 +47,16 @@ class Sweep:
 
     async def once(self, on_progress: Callable[[int], None] = lambda count: None) -> None:
         """Go through all SKUs until all have views of the rules of now; a store that is away or busy is waited for."""
+        trouble = Trouble("the sweep begins again", "the sweep went through")
         while True:
             version = self._kernel.rules_version
             try:
                 await self._go_through(version, on_progress)
+                trouble.note_over()
                 if version == self._kernel.rules_version:
                     return
             except Unavailable as fault:
-                log.warning("the sweep begins again", reason=str(fault))
+                trouble.note(fault)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _go_through(self, version: int, on_progress: Callable[[int], None]) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from hub.domain.entry import Seq
 from hub.domain.verifying import Finding
-from hub.domain.verifying_order import Ledger, add_movements
+from hub.domain.verifying_order import Ledger, add_movements, check_entries
 from hub.faults import Fault, ServerRefused
 from hub.ledger.sums import Sums
 from hub.stock.inspecting import Inspection
@@ -18,12 +18,15 @@ from hub.verify.report import Report
 # A ledger that does not move for so long does not follow.
 PATIENCE_SECONDS = 10.0
 # Entries that the journal has and the ledger lacks, which are added to its sums.
-REST_ENTRIES_MAX = 100_000
+REST_ENTRIES_MAX = 2_000_000
 _LOOK_AGAIN_SECONDS = 0.05
 
 _STANDS = "the ledger has everything up to {cursor}, the journal goes on to {last}, and the ledger does not follow"
 _TOO_FAR = "the ledger lacks so much of the journal that positions were not compared with it; start the hub first"
 _LOST = "entries are lost that neither the journal nor the ledger has, so positions were not compared with it"
+_DOES_NOT_CONTINUE = "the journal does not continue the ledger, so positions were not compared with it"
+_MEANWHILE = "the journal was trimmed meanwhile, so a hub was started: verify again"
+_WAIT = "{:,} entries wait in the journal for the ledger; they are counted in, and the next start of the hub posts them"
 
 
 class LedgerBehind(Fault):
@@ -80,7 +83,7 @@ class Following:
             if now != earlier:
                 waits_until = monotonic() + self._patience_seconds
             elif monotonic() >= waits_until:
-                self._note_standing(now, last)
+                await self._note_standing(now, last)
             else:
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         if self._stands_before is None:
@@ -88,20 +91,46 @@ class Following:
         await self._read_rest(self._stands_before, before)
         return self._stands_before
 
-    def _note_standing(self, cursor: Seq | None, last: Seq) -> None:
+    async def _note_standing(self, cursor: Seq | None, last: Seq) -> None:
         if self._is_live:
             self._report.add([Finding("ledger_behind", _STANDS.format(cursor=cursor, last=last))])
         is_in_epoch = cursor is not None and cursor.epoch == last.epoch
         stands_before = Seq(last.epoch, cursor.number + 1 if cursor is not None and is_in_epoch else 0, last.partition)
         if self.journal_from is None or self.journal_from > stands_before:
             raise LedgerBehind(_LOST)
+        await self._check_that_it_continues(cursor, stands_before)
+        if not self._is_live:
+            self._report.note(_WAIT.format(last.number + 1 - stands_before.number))
         self._stands_before = self._read_before = stands_before
+
+    async def _check_that_it_continues(self, cursor: Seq | None, stands_before: Seq) -> None:
+        """Where the journal has the ledger's last entry it is the same, and nothing but the rest follows it."""
+        if cursor is None:
+            return
+        known = await self._sums.entries(cursor, cursor)
+        beyond = Seq(cursor.epoch, cursor.number + 1, cursor.partition)
+        async for page in self._inspection.entries(cursor, beyond):
+            found = check_entries({cursor: page[0]}, known)
+            self._report.add(found)
+            if found:
+                raise LedgerBehind(_DOES_NOT_CONTINUE)
+        async for _ in self._inspection.entries(beyond, stands_before):
+            raise LedgerBehind(_DOES_NOT_CONTINUE)
 
     async def _read_rest(self, first: Seq, before: Seq) -> None:
         """Add what the journal moved up to a place."""
         if before.number - first.number > REST_ENTRIES_MAX:
             raise LedgerBehind(_TOO_FAR)
         if self._read_before is not None and self._read_before < before:
+            count = 0
             async for page in self._inspection.entries(self._read_before, before):
                 add_movements(self.rest, page)
+                count += len(page)
+            if count < before.number - self._read_before.number and await self._is_trimmed(self._read_before):
+                raise LedgerBehind(_MEANWHILE)
             self._read_before = before
+
+    async def _is_trimmed(self, place: Seq) -> bool:
+        """Whether the journal begins behind a place by now; a hole in it is told where the journal is checked."""
+        _, journal = await self._inspection.partition()
+        return journal.first is None or journal.first > place

@@ -1,6 +1,6 @@
 """Compare what is reserved and promised with what holds keep, and the indexes of holds with the holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from hub.domain.verifying import Finding, RawSku, Sku, read_sku, readable
 from hub.domain.verifying_holds import (
@@ -16,7 +16,7 @@ from hub.domain.verifying_holds import (
 from hub.domain.verifying_records import HOLDS
 from hub.faults import ServerRefused
 from hub.stock import keys
-from hub.stock.held_moments import HeldMoments
+from hub.stock.held_moments import HeldMoments, Indexed
 from hub.stock.remembered import Remembering
 from hub.verify.report import Report
 
@@ -34,7 +34,15 @@ _MANY = "more than {count:,} holds keep the SKU {sku}, so what is reserved was n
 class HoldCheck:
     """One check of holds."""
 
-    def __init__(self, remembering: Remembering, moments: HeldMoments, report: Report) -> None:
+    def __init__(
+        self,
+        remembering: Remembering,
+        moments: HeldMoments,
+        report: Report,
+        *,
+        on_wrong_index: Callable[[Indexed], None] = lambda indexed: None,
+    ) -> None:
+        self._on_wrong_index = on_wrong_index
         self._remembering = remembering
         self._moments = moments
         self._report = report
@@ -58,17 +66,25 @@ class HoldCheck:
         Raises:
             Unavailable: Redis did not answer.
         """
+        async for _ in self.pages():
+            pass
+
+    async def pages(self) -> AsyncIterator[None]:
+        """The same, page by page."""
         try:
             async for page in self._remembering.table(HOLDS):
                 names = {readable(name): read_hold(packed) for name, packed in page}
                 await self._check_indexes({name: sorted(entries_of(name, hold)) for name, hold in names.items()})
+                yield
             async for entries in self._moments.listed(keys.HELD):
                 by_name: dict[str, list[bytes]] = {}
                 for entry in entries:
                     by_name.setdefault(name_in(entry), []).append(entry)
                 await self._check_indexes(by_name)
+                yield
             async for due in self._moments.listed(keys.EXPIRY):
                 await self._check_indexes({readable(name): [] for name in due})
+                yield
         except ServerRefused as fault:
             self._report.add([Finding("malformed", str(fault))])
 
@@ -77,7 +93,10 @@ class HoldCheck:
             hold = read_hold(each.packed) if each.packed is not None else None
             # A hold that cannot be read is told where records are compared.
             if hold is not None or each.packed is None:
-                self._report.add(check_indexes(each.name, hold, each.due_at_ms, each.entries))
+                found = check_indexes(each.name, hold, each.due_at_ms, each.entries)
+                self._report.add(found)
+                if found:
+                    self._on_wrong_index(each)
 
     async def _check_reserved(self, skus: Sequence[RawSku]) -> None:
         says_so = {raw.name for raw in skus if _says_that_units_are_kept(read_sku(raw)[0])}

@@ -43,6 +43,8 @@ class Look:
         self.report = Report()
         self.positions = 0
         self.idle_seconds = 0.0
+        # What is stored of each SKU, as a hash.
+        self.fingerprints: dict[str, int] = {}
 
 
 class Looking:
@@ -70,13 +72,14 @@ class Looking:
         batch, _ = await check.check(names)
         by_location: dict[str, list[str]] = {}
         for raw in batch.skus:
+            look.fingerprints[raw.name] = raw.fingerprint
             look.positions += len(raw.positions)
             for location in raw.positions:
                 by_location.setdefault(readable(location), []).append(raw.name)
         await check.check_members(by_location)
         await check.check_reserved(batch.skus)
         # What was read while the partition was made anew says nothing.
-        if batch.meta.is_halted or batch.meta.epoch != epoch or kernel.closed_because is not None:
+        if batch.meta.halted is not None or batch.meta.epoch != epoch or kernel.closed_because is not None:
             raise LedgerBehind(_CLOSED)
         return look
 

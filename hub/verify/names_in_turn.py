@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from hub.ledger.rows import MOVEMENT_COLUMNS, Booking
+from hub.ledger.rows import Booking
 from hub.ledger.sums import Sums
 from hub.stock import keys
 from hub.stock.inspecting import Inspection
@@ -14,7 +14,13 @@ RECENT_SECONDS = 300.0
 # last is left to the rounds.
 RECENT_MAX = 400
 NAMES_PER_PAGE = 500
-_SKU = list(MOVEMENT_COLUMNS).index("sku")
+PAGES_PER_TAKE = 5
+
+
+def moved_in(posted: Iterable[Booking]) -> set[str]:
+    """The SKUs of which units were moved by what came to the ledger."""
+    entries = (booking.entry for booking in posted if booking.entry is not None)
+    return {entry.skus[moved.sku] for entry in entries for moved in entry.movements}
 
 
 class RecentSkus:
@@ -35,10 +41,6 @@ class RecentSkus:
                 self._waiting.appendleft(name)
             self._changed_at[name] = now
 
-    def hear(self, posted: Iterable[Booking]) -> None:
-        """Take what came to the ledger."""
-        self.note({row[_SKU] for booking in posted for row in booking.movements})
-
     def take(self, count: int) -> list[str]:
         """At most so many names, each once; they come again when all others had their turn."""
         since = self._clock() - RECENT_SECONDS
@@ -56,7 +58,10 @@ class RecentSkus:
 
 
 class Rounds:
-    """All SKUs of a hub, again and again: those that Redis has, then those that only the ledger has."""
+    """All SKUs of a hub, again and again: those that Redis has, then those that only the ledger has.
+
+    A call may answer fewer names than it was asked for, so that none takes long.
+    """
 
     def __init__(self, inspection: Inspection, sums: Sums, clock: Callable[[], float]) -> None:
         self._inspection = inspection
@@ -83,14 +88,16 @@ class Rounds:
             self._began_at, pages = self._clock(), self._all()
         # Forgotten while it is asked, for one that failed is over.
         self._pages = None
-        while len(self._page) < count:
+        for _ in range(PAGES_PER_TAKE):
+            if len(self._page) >= count:
+                break
             page = await anext(pages, None)
             if page is None:
                 self._last_seconds = self._clock() - self._began_at
+                pages = None
                 break
             self._page.extend(page)
-        else:
-            self._pages = pages
+        self._pages = pages
         return [self._page.popleft() for _ in range(min(count, len(self._page)))]
 
     async def _all(self) -> AsyncIterator[list[str]]:

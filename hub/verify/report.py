@@ -25,6 +25,8 @@ class Report:
         self.kinds: Counter[str] = Counter()
         # Sentences: what was left unchecked, and why.
         self.unchecked: list[str] = []
+        # Sentences: what is no fault, but good to know.
+        self.notes: list[str] = []
         # The first ones, without those that were met twice.
         self._listed: dict[Finding, None] = {}
 
@@ -42,6 +44,11 @@ class Report:
         """Note once what cannot be checked."""
         if sentence not in self.unchecked:
             self.unchecked.append(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Note once what is no fault."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     @property
     def findings(self) -> list[Finding]:
@@ -66,6 +73,7 @@ class Report:
         if self.total > len(lines):
             lines.append(f"… and {self.total - len(lines):,} more")
         lines += [f"not checked: {sentence}" for sentence in self.unchecked]
+        lines += [f"note: {sentence}" for sentence in self.notes]
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.kinds.items()))
         verdict = f"{self.total:,} wrong ({kinds})" if self.total else "nothing wrong"
         checked = f"{self.skus:,} SKUs, {self.positions:,} positions"
@@ -82,6 +90,7 @@ class Report:
             "total": self.total,
             "kinds": dict(sorted(self.kinds.items())),
             "unchecked": self.unchecked,
+            "notes": self.notes,
             "findings": self.findings,
         }
         return msgspec.json.encode(told).decode()

@@ -12,6 +12,8 @@ from hub.domain.entry import Seq
 from hub.domain.verifying import TRANSIT, Balances, Finding, RawSku, readable
 from hub.domain.verifying_order import (
     Ledger,
+    Meta,
+    check_closed,
     check_entries,
     check_ledger,
     check_partition,
@@ -107,18 +109,26 @@ class Verification:
         """The journal, the ledger and who they belong to; whether there are positions to be compared."""
         ledger = await self._following.state()
         meta, journal = await self._inspection.partition()
+        if meta is None and ledger.last is None and not journal.length:
+            raise ServerRefused("there is nothing to verify: neither Redis nor the ledger has any stock")
+        if closed := await self._closed(meta):
+            # Whatever else differs follows from it.
+            self._report.add(closed)
+            return False
+        assert meta is not None
         later = await self._following.state()
         self._following.journal_from = journal.first
         self._report.add(check_partition(meta, journal, ledger, later))
         doubled, poison = await self._sums.set_aside()
         gaps = await self._sums.gaps(later.last) if later.last is not None else []
         self._report.add(check_ledger(gaps, doubled, poison))
-        if meta is None:
-            if later.last is None:
-                raise ServerRefused("there is nothing to verify: neither Redis nor the ledger has any stock")
-            return False
         await self._check_newest(later)
         return True
+
+    async def _closed(self, meta: Meta | None) -> list[Finding]:
+        was_begun_anew = await self._inspection.was_begun_anew()
+        is_being_healed = await self._sums.is_being_healed()
+        return check_closed(meta, was_begun_anew=was_begun_anew, is_being_healed=is_being_healed)
 
     async def _check_newest(self, ledger: Ledger) -> None:
         self._newest = newest = await self._inspection.newest(NEWEST_ENTRIES)

@@ -11,6 +11,7 @@ import structlog
 
 from hub.domain.holding.due import Due, GivenBack
 from hub.faults import Fault
+from hub.patience import Trouble
 
 log = structlog.get_logger()
 
@@ -42,15 +43,14 @@ class ExpiryWatch:
 
     async def run(self) -> None:
         """Give back what is due until cancelled; stores that are away are waited for."""
-        told = ""
+        trouble = Trouble("what is over is given back later", "what is over is given back again")
         while True:
             try:
                 wait_seconds = await self.look()
-                told = ""
+                trouble.note_over()
             except Fault as fault:
-                if told != str(fault):
-                    log.warning("what is over is given back later", reason=str(fault))
-                told, wait_seconds = str(fault), PAUSE_SECONDS
+                trouble.note(fault)
+                wait_seconds = PAUSE_SECONDS
             await asyncio.sleep(wait_seconds)
 
     async def look(self) -> float:

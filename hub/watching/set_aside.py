@@ -17,7 +17,7 @@ from hub.domain.entry import Entry, Seq, decode_entry
 from hub.domain.findings import SetAside
 from hub.domain.reversing import APPLIED_TWICE, REVERSAL, alert_about, is_plain, reversal_of
 from hub.faults import Fault
-from hub.patience import news_within
+from hub.patience import Trouble, news_within
 
 log = structlog.get_logger()
 
@@ -59,11 +59,13 @@ class SetAsideWatch:
 
     async def run(self) -> None:
         """Look when something was set aside, and now and then, until cancelled."""
+        trouble = Trouble("what was set aside is looked at later", "what was set aside is looked at again")
         while True:
             try:
                 wait_seconds = RETRY_SECONDS if await self.look() else IDLE_SECONDS
+                trouble.note_over()
             except Fault as fault:
-                log.warning("what was set aside is looked at later", reason=str(fault))
+                trouble.note(fault)
                 wait_seconds = RETRY_SECONDS
             await news_within(self._news, wait_seconds)
 

@@ -9,14 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-import structlog
-
 from hub.domain.command import OWN_SOURCE, Fact, Raising
 from hub.domain.noticing import digest_of, own_alert
 from hub.domain.silence import Rhythm, Silence, Sources
 from hub.faults import Fault
-
-log = structlog.get_logger()
+from hub.patience import Trouble
 
 LOOK_SECONDS = 1.0
 # How often what is usual is written down; a restart forgets at most so much.
@@ -71,13 +68,15 @@ class SourceWatch:
     async def run(self) -> None:
         """Look around every second until cancelled; stores that are away are waited for."""
         await self._remember()
+        trouble = Trouble("the watch over the sources goes on later", "the watch over the sources goes on")
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
                 await self._keep()
+                trouble.note_over()
             except Fault as fault:
-                log.warning("the watch over the sources goes on later", reason=str(fault))
+                trouble.note(fault)
 
     async def look(self) -> None:
         """Tell new silences, and let the rules know who is silent."""
@@ -94,12 +93,14 @@ class SourceWatch:
 
     async def _remember(self) -> None:
         """What was usual before the start; whoever was heard since the start counts from then on."""
+        trouble = Trouble("what is usual is not known yet", "what is usual is known now")
         while True:
             try:
                 known = await self._memory.load()
+                trouble.note_over()
                 break
             except Fault as fault:
-                log.warning("what is usual is not known yet", reason=str(fault))
+                trouble.note(fault)
                 await asyncio.sleep(LOOK_SECONDS)
         # While no hub ran nobody could be heard, so nobody was silent either.
         now_ms = int(self._clock() * 1000)

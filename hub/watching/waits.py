@@ -12,6 +12,7 @@ import structlog
 
 from hub.domain.lapsing import WAITS_HERE
 from hub.faults import Fault
+from hub.patience import Trouble
 
 log = structlog.get_logger()
 
@@ -40,12 +41,14 @@ class WaitsWatch:
 
     async def run(self) -> None:
         """Look at the start and every hour until cancelled; a store that is away is waited for."""
+        trouble = Trouble("what waits is looked at later", "what waits is looked at again")
         while True:
             try:
                 await self.look()
+                trouble.note_over()
                 pause_seconds = LOOK_SECONDS
             except Fault as fault:
-                log.warning("what waits is looked at later", reason=str(fault))
+                trouble.note(fault)
                 pause_seconds = RETRY_SECONDS
             await asyncio.sleep(pause_seconds)
 

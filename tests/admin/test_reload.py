@@ -9,8 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from hub.assembly import running
+from hub.credentials import new_opaque_key
 from hub.faults import SettingsInvalid
 from hub.settings import read
 from tests.flow.screen import screen
@@ -264,3 +266,42 @@ async def test_a_dry_run_knows_what_may_be_promised_of_what_is_expected(door: Do
             "to": {"available": 0, "status": "preorder", "eta": eta},
         }
     ]
+
+
+def key_table(hash: str, *pools: str) -> str:
+    quoted = ", ".join(f'"{pool}"' for pool in pools)
+    return f'[[key]]\nid = "page"\nsub = "page"\nhash = "{hash}"\nscope = ["positions:read"]\npools = [{quoted}]\n'
+
+
+async def test_a_key_in_the_changed_file_opens_less_opens_nothing_and_ends_connections(
+    door: Door, tmp_path: Path
+) -> None:
+    text, hash = new_opaque_key()
+    write(door, tmp_path, HOUSE, extra=key_table(hash, "vip", "store"))
+    told = (await reload(door, dry_run="true")).json()
+    assert (told["changed"], told["needs_restart"]) == (True, [])
+    assert (await door.get("/v1/availability", token=text, pool="vip", sku="BAG-NOIR")).status == 401
+    told = (await reload(door)).json()
+    assert (told["changed"], told["rules_version"], told["needs_restart"]) == (True, 1, [])
+
+    async with screen(door.live, text) as page, asyncio.timeout(10):
+        await page.subscribe("vip", "BAG-NOIR")
+        await page.subscribe("store", "BAG-NOIR")
+        await page.subscribe("online", "BAG-NOIR")
+        write(door, tmp_path, HOUSE, extra=key_table(hash, "store"))
+        assert (await reload(door)).json()["changed"]
+
+        assert (await page.hear())["code"] == "unknown_pool"
+        assert (await door.get("/v1/availability", token=text, pool="vip", sku="BAG-NOIR")).status == 404
+        await door.send(door.sale(line("BAG-NOIR")))
+        seen = await page.hear()
+        assert [item["pool"] for item in seen["items"]] == ["online", "store"]
+
+        write(door, tmp_path, HOUSE)
+        assert (await reload(door)).json()["changed"]
+        with pytest.raises(ConnectionClosed) as closed:
+            await page.hear()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+    assert (await door.get("/v1/availability", token=text, pool="online", sku="BAG-NOIR")).status == 401
+    assert not (await reload(door)).json()["changed"]

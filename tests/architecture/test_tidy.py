@@ -29,10 +29,11 @@ IMPORTS = {
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
     "hub.recovery": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
+    "hub.memories": LEAVES | {"hub.ledger"},
     "hub.adopting": LEAVES | {"hub.stock"},
     "hub.stores": LEAVES
     | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching", "hub.recovery", "hub.adopting"}
-    | {"hub.verify"},  # a running hub samples itself
+    | {"hub.memories", "hub.verify"},  # a running hub samples itself
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.verify": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},

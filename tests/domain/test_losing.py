@@ -18,7 +18,7 @@ def test_an_alert_names_the_window_and_who_should_send_again() -> None:
     told = msgspec.json.decode(alert.payload)
     assert (alert.type, alert.detail.quantity) == ("answers_lost", 10)
     assert (told["first"], told["last"]) == ("0-1-41", "0-1-50")
-    assert (told["since"], told["until"]) == ("2026-11-23T12:00:00Z", "2026-11-23T12:00:02Z")
+    assert (told["since"], told["until"]) == ("2026-11-23T12:00:00.000Z", "2026-11-23T12:00:02.000Z")
     assert told["sources"] == ["pos-1", "web"]
 
 

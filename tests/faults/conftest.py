@@ -25,8 +25,7 @@ async def two_hubs(servers: EmbeddedServers, program: Path) -> AsyncIterator[Tow
     """A town with two hubs for a module's tests; each leaves it as good as it found it."""
     assert servers.postgres_dsn is not None
     async with new_database(servers.postgres_dsn) as dsn, town_over(dsn, program) as made:
-        await made.open_hub()
-        await made.open_hub()
+        await made.open_hubs(2)
         yield made
 
 

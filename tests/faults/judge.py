@@ -14,6 +14,7 @@ import asyncpg
 from hub.domain.buckets import DEFICIT, FREE, RESERVED, is_shelf
 from hub.domain.holding.hold import reservation_name
 from hub.stock import keys
+from tests.faults import windows
 from tests.faults.clients import ASKED, PLACES, effects
 from tests.faults.log import TAKEN, Answer, Log, Sent
 from tests.faults.patience import until
@@ -22,6 +23,8 @@ from tests.faults.watchers import POOL, SKUS, Item, Watcher
 
 # How long the town may need to answer everything.
 SETTLE_SECONDS = 60.0
+# How long a hub may need to name what was lost.
+NAMED_SECONDS = 10.0
 NAMED_MAX = 8
 # What an answer is, in short, that nothing was held.
 _DENIED = (409, "urn:hub:problem:insufficient")
@@ -48,6 +51,8 @@ class Verdict:
     retold: list[str] = field(default_factory=list)
     # Positions that are not the sum of what the clients did.
     sums: list[str] = field(default_factory=list)
+    # Lost answers of 202 that no living hub named, and what a hub named as lost and is not.
+    windows: list[str] = field(default_factory=list)
     # What screens saw.
     screens: list[str] = field(default_factory=list)
     verify: list[str] = field(default_factory=list)
@@ -86,6 +91,7 @@ class Judge:
             movements = await connection.fetch(_MOVEMENTS)
         finally:
             await connection.close()
+        await self._compare_windows(verdict)
         _compare_effects(self._log, booked, verdict)
         _fold(self._log, movements, verdict)
         await self._compare_positions(verdict)
@@ -117,7 +123,7 @@ class Judge:
             is_change = not sent.is_fact and sent.path != "/v1/reservations"
             is_gone = sent.id in lost and not sent.is_kept
             if is_gone or is_change or (sent.path == "/v1/reservations" and sent.is_taken and sent.id not in granted):
-                sent.answers.clear()
+                sent.withdraw()
 
     async def _granted(self) -> set[str]:
         """Reservations that the ledger knows."""
@@ -171,7 +177,7 @@ class Judge:
         for sent, (first, _) in firsts.items():
             answers = _since_lost(sent) if is_healed else sent.answers
             verdict.retold += [
-                f"{sent.id} was told {_gist(answers[0])} and then {_gist(answer)}"
+                f"{sent.id} was told {_gist(answers[0])} and then {_gist(answer)}, {_history(sent)}"
                 for answer in answers[1:]
                 if first is not None and _gist(answer) != _gist(answers[0])
                 if (_gist(answers[0]), _gist(answer)) not in forgotten
@@ -181,6 +187,27 @@ class Judge:
         connection = await asyncpg.connect(self._town.dsn)
         try:
             return int(await connection.fetchval("SELECT epoch FROM hub.hub_state WHERE partition = 0"))
+        finally:
+            await connection.close()
+
+    async def _compare_windows(self, verdict: Verdict, seconds: float = NAMED_SECONDS) -> None:
+        """What was lost with Redis its hub names, soon, if it still lives."""
+        connection = await asyncpg.connect(self._town.dsn)
+        left: list[str] = []
+
+        async def are_named() -> bool:
+            booked = windows.booked_at(await connection.fetch(windows.EVENTS))
+            told = [windows.named(row["payload"]) for row in await connection.fetch(windows.ALERTS)]
+            living = {hub.process_name for hub in self._town.hubs if hub.is_up}
+            left[:] = windows.unnamed(self._log, booked, told, living)
+            verdict.windows = [f"a hub named {wrong}" for wrong in windows.wrongly_named(booked, told)]
+            return not left
+
+        try:
+            # Where nothing was healed nobody has anything to name.
+            await until(are_named, seconds if await self._epoch() > 1 else 0)
+        except TimeoutError:
+            verdict.windows += [f"no hub named {lost}" for lost in left]
         finally:
             await connection.close()
 
@@ -321,6 +348,12 @@ def _since_lost(sent: Sent) -> list[Answer]:
     booked = [at for at, answer in enumerate(sent.answers) if answer.body.get("status") in ("applied", "accepted")]
     begin = booked[-1] if booked and all(answer.status == 202 for answer in sent.answers[: booked[-1]]) else 0
     return sent.answers[begin:]
+
+
+def _history(sent: Sent) -> str:
+    """Which answers it had, for whoever looks for the reason."""
+    told = [f"{answer.status} {answer.body.get('status')} {answer.body.get('seq')}" for answer in sent.answers]
+    return f"of {', '.join(told)}"
 
 
 def _gist(answer: Answer) -> Any:

@@ -16,6 +16,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     body: Json
+    # The process that gave it, where that is known.
+    by: str = ""
 
     @property
     def is_certain(self) -> bool:
@@ -32,6 +34,8 @@ class Sent(msgspec.Struct, eq=False):
     # Where a fact's units come and go, where its body does not say.
     place: str = ""
     answers: list[Answer] = msgspec.field(default_factory=list)
+    # Those that count no more, because what they told was lost with Redis.
+    withdrawn: list[Answer] = msgspec.field(default_factory=list)
     # Sent without an answer that says what became of it.
     unknown: int = 0
 
@@ -57,6 +61,11 @@ class Sent(msgspec.Struct, eq=False):
     def is_kept(self) -> bool:
         """Whether somebody was told that it is in the ledger."""
         return any(answer.status in (200, 201) and answer.body.get("status") != "accepted" for answer in self.answers)
+
+    def withdraw(self) -> None:
+        """Take it for unanswered: it is to be sent again."""
+        self.withdrawn += self.answers
+        self.answers.clear()
 
     def note(self, answer: Answer | None) -> None:
         if answer is None or not answer.is_certain:

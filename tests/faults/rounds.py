@@ -107,8 +107,7 @@ class Round:
     async def run(self, dsn: str) -> Verdict:
         """Break the town, let it mend itself, and judge."""
         async with town_over(dsn, self._program, make_redis=_forgetful) as town:
-            for _ in range(2):
-                await town.open_failing_hub(self._plan)
+            await asyncio.gather(*(town.open_failing_hub(self._plan) for _ in range(2)))
             async with working(town, self._seed, clients=4, watchers=3, drops=0.03) as meanwhile:
                 for _ in range(self._random.randint(*FAULTS)):
                     await meanwhile.goes_on(self._random.randint(*ANSWERS), 60)

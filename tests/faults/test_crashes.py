@@ -1,5 +1,6 @@
 """A hub dies, or loses or repeats an answer, at a named point: whoever asks again is told what was so all along."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -17,8 +18,10 @@ async def test_a_hub_killed_after_the_kernels_answer_and_a_writer_killed_after_i
     town: Town,
 ) -> None:
     """A12, D3; the other hub, whose writer goes on meanwhile, loses an answer there too, and asks for one twice."""
-    one = await town.open_hub(Plan("", (Step("kernel answered", "kill", 12),)))
-    two = await town.open_hub(Plan("", (Step("entries posted", "lose", 3), Step("entries posted", "kill", 8))))
+    one, two = await asyncio.gather(
+        town.open_hub(Plan("", (Step("kernel answered", "kill", 12),))),
+        town.open_hub(Plan("", (Step("entries posted", "lose", 3), Step("entries posted", "kill", 8)))),
+    )
     async with traffic(town, f"{SEED}-killed") as meanwhile:
         await meanwhile.until(lambda: one.deaths == two.deaths == 1 and one.is_up and two.is_up)
         await meanwhile.goes_on(30)

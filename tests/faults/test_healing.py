@@ -44,8 +44,7 @@ async def replica(town: Town, program: Path) -> AsyncIterator[OwnRedis]:
 
 async def test_a_redis_that_comes_back_empty_is_rebuilt_and_goes_on(town: Town) -> None:
     """A10."""
-    await town.open_hub()
-    await town.open_hub()
+    await town.open_hubs(2)
     async with traffic(town, f"{SEED}-empty") as meanwhile:
         await meanwhile.goes_on(60)
         await town.redis.kill()

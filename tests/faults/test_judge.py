@@ -1,18 +1,22 @@
-"""The judge finds what was planted: a loss, a doubling, an oversell, and a screen that went back."""
+"""The judge finds what was planted: a loss, a doubling, an oversell, a screen that went back, a wrong window."""
 
 import asyncio
 
 import asyncpg
+import msgspec
 
 from hub.stock import keys
 from hub.tasks import end
+from tests.databases import closed_database
 from tests.faults.clients import ASKED, Client
-from tests.faults.judge import Judge
+from tests.faults.judge import Judge, Verdict
 from tests.faults.log import Answer, Sent
+from tests.faults.patience import until
 from tests.faults.town import Town
 from tests.faults.watchers import POOL, Watcher
 
 STEPS = 20
+TIME = "2026-11-22T10:00:00Z"
 
 
 async def work(client: Client) -> None:
@@ -56,3 +60,61 @@ async def test_the_judge_finds_nothing_where_nothing_is_and_then_names_what_was_
     assert any("go back" in sentence for sentence in verdict.screens)
     assert verdict.verify
     await end([watching])
+
+
+async def lose_what_was_promised(town: Town) -> list[Sent]:
+    """Two tills are answered 202 while the ledger is away, and Redis is lost; answers what they sent."""
+    fields = {"location": "LON-KNB", "time": TIME, "lines": [{"sku": "SOLD-0", "quantity": 1}]}
+    kept = town.fact("till-0", "receipt", "kept", **fields)
+    await town.send(kept, town.hub())
+    promised = [town.fact(f"till-{number % 2}", "receipt", f"promised-{number}", **fields) for number in range(6)]
+    await Judge(town).ledger_follows()
+    async with closed_database(town.dsn):
+        await asyncio.gather(*(town.send(sent, town.hub()) for sent in promised))
+        await town.redis.kill()
+        await town.redis.empty()
+    await town.redis.start()
+    return promised
+
+
+async def judged_with(town: Town, window: dict[str, object]) -> list[str]:
+    """What the judge says of windows if the hub had named this one."""
+    ledger = await asyncpg.connect(town.dsn)
+    payload = msgspec.json.encode(window).decode()
+    await ledger.execute("UPDATE hub.event SET payload = $1 WHERE type = 'answers_lost'", payload)
+    await ledger.close()
+    verdict = Verdict()
+    await Judge(town)._compare_windows(verdict, seconds=0.2)
+    return verdict.windows
+
+
+async def test_the_judge_finds_a_window_of_lost_answers_that_is_not_what_was_lost(town: Town) -> None:
+    await town.open_hub()
+    promised = await lose_what_was_promised(town)
+    assert {sent.answers[0].status for sent in promised} == {202}
+    judge = Judge(town)
+
+    async def is_named() -> bool:
+        return bool(await alerts(town))
+
+    await until(is_named)
+    await judge.resend_what_only_redis_had()
+    verdict = await judge.judge()
+    assert verdict.is_clean, verdict
+
+    [window] = await alerts(town)
+    *_, last = sorted(promised, key=lambda sent: int(sent.withdrawn[0].body["seq"].rpartition("-")[2]))
+    assert window["last"] == last.withdrawn[0].body["seq"]
+    [wrong] = await judged_with(town, {**window, "last": "0-1-" + str(int(window["last"].rpartition("-")[2]) - 1)})
+    assert last.id in wrong
+    named = await judged_with(town, {**window, "sources": ["till-1"]})
+    assert [sentence.split()[3] for sentence in named] == [sent.id for sent in promised if sent.source == "till-0"]
+    [wrong] = await judged_with(town, {**window, "first": "0-1-" + str(int(window["first"].rpartition("-")[2]) - 1)})
+    assert "the ledger has" in wrong
+
+
+async def alerts(town: Town) -> list[dict[str, str]]:
+    ledger = await asyncpg.connect(town.dsn)
+    rows = await ledger.fetch("SELECT payload FROM hub.event WHERE type = 'answers_lost'")
+    await ledger.close()
+    return [msgspec.json.decode(row["payload"]) for row in rows]

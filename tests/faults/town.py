@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from time import time
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -19,10 +19,11 @@ import msgspec
 from hub.commands.token import make_token
 from hub.crashpoints import VARIABLE, Plan
 from hub.settings import load
+from tests.faults.forked import forked
 from tests.faults.log import Answer, Json, Log, Sent
-from tests.faults.patience import until_so
+from tests.faults.patience import until, until_so
 from tests.faults.stores import OwnRedis
-from tests.flow.process import ROOT, HubProcess
+from tests.flow.process import HubProcess
 from tests.intake.door import ALL_SCOPES
 from tests.intake.reserving import CLERK_SCOPES
 
@@ -43,6 +44,17 @@ class TownHub(HubProcess):
     plans: Callable[[], Plan | None] = staticmethod(lambda: None)
     deaths = 0
     starts = 0
+    # One of the town's.
+    name = ""
+
+    async def spawn(self, **more: Any) -> None:
+        """Start the process and wait for nothing."""
+        self.process = await forked(("serve", "--config", str(self.config)), more["env"], self._log)  # type: ignore[assignment]
+
+    @property
+    def process_name(self) -> str:
+        """Another after each start."""
+        return f"{self.name}, start {self.starts}"
 
     @property
     def is_up(self) -> bool:
@@ -62,6 +74,7 @@ class Town:
         self.settings: dict[str, str] = {}
         self.fired = folder / "fired"
         self.fired.touch()
+        self._opened = 0
         self._tokens: dict[str, str] = {}
         self._watches: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession
@@ -85,10 +98,16 @@ class Town:
         """The same with a plan for each process, made when it is started."""
         hub = TownHub(self.folder)
         hub.plans = plans
+        self._opened += 1
+        hub.name = f"hub {self._opened}"
         self.hubs.append(hub)
         self._watches.append(asyncio.create_task(self._watch(hub)))
         await until_so(lambda: bool(hub.url), HUB_SECONDS)
         return hub
+
+    async def open_hubs(self, count: int) -> None:
+        """Start so many more at once, which do not fail."""
+        await asyncio.gather(*(self.open_hub() for _ in range(count)))
 
     async def _start(self, hub: TownHub) -> None:
         plan, armed = hub.plans(), {}
@@ -149,12 +168,22 @@ class Town:
         return random.choice(up) if random else up[0]
 
     async def ask(self, path: str, source: str, *, hub: TownHub | None = None, **params: str) -> Json:
-        """Read; there must be an answer."""
-        hub = hub or self.hub()
-        async with self._session.get(hub.url + path, params=params, headers=self._headers(source)) as response:
-            assert response.status == 200, await response.text()
-            found: Json = await response.json()
-            return found
+        """Read; there must be an answer, if not of a hub that dies meanwhile then of the next that is up."""
+        found: Json = {}
+
+        async def answered() -> bool:
+            nonlocal found
+            url = (hub or self.hub()).url + path
+            try:
+                async with self._session.get(url, params=params, headers=self._headers(source)) as response:
+                    assert response.status == 200, await response.text()
+                    found = await response.json()
+            except (aiohttp.ClientError, TimeoutError):
+                return False
+            return True
+
+        await until(answered, HUB_SECONDS)
+        return found
 
     async def send(self, sent: Sent, hub: TownHub) -> Answer | None:
         """Send one thing once; what comes back is noted."""
@@ -172,19 +201,23 @@ class Town:
         items: list[Json] = told.body  # type: ignore[assignment]
         assert [item["id"] for item in items] == [sent.id for sent in some]
         for sent, item in zip(some, items, strict=True):
-            sent.note(Answer(_status_alone(item), item))
+            sent.note(Answer(_status_alone(item), item, told.by))
 
     async def send_all(self, some: Sequence[Sent], hub: TownHub) -> None:
-        """Send things in their order, facts in arrays."""
-        facts: dict[str, list[Sent]] = {}
+        """Send each source's things in their order, what it asks for first and then its facts, in arrays."""
+        by_source: dict[str, list[Sent]] = {}
         for sent in some:
-            if sent.is_fact:
-                facts.setdefault(sent.source, []).append(sent)
-            else:
-                await self.send(sent, hub)
-        for of_source in facts.values():
-            for first in range(0, len(of_source), _ITEMS_PER_ARRAY):
-                await self.send_array(of_source[first : first + _ITEMS_PER_ARRAY], hub)
+            by_source.setdefault(sent.source, []).append(sent)
+
+        async def send(of_source: list[Sent]) -> None:
+            for sent in of_source:
+                if not sent.is_fact:
+                    await self.send(sent, hub)
+            facts = [sent for sent in of_source if sent.is_fact]
+            for first in range(0, len(facts), _ITEMS_PER_ARRAY):
+                await self.send_array(facts[first : first + _ITEMS_PER_ARRAY], hub)
+
+        await asyncio.gather(*map(send, by_source.values()))
 
     def fact(self, source: str, type: str, id: str, **fields: object) -> Sent:
         """A new fact, noted in the log."""
@@ -194,9 +227,10 @@ class Town:
         if not hub.url:
             await asyncio.sleep(_AGAIN_SECONDS)
             return None
+        by = hub.process_name
         try:
             async with self._session.post(hub.url + path, json=body, headers=self._headers(source)) as response:
-                return Answer(response.status, await response.json(content_type=None))
+                return Answer(response.status, await response.json(content_type=None), by)
         except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError):
             return None
 
@@ -205,13 +239,7 @@ class Town:
 
     async def verify(self) -> tuple[int, str]:
         """The exit code of `hub verify`, and what it said."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hub", "verify", "--config", str(self.folder / "hub.toml")),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self.environment,
-        )
+        process = await forked(("verify", "--config", str(self.folder / "hub.toml")), self.environment)
         output, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, output.decode()
@@ -226,11 +254,11 @@ def _without_path(sent: Sent) -> Json:
 
 
 def _status_alone(item: Json) -> int:
-    """The status that an array's item would have had alone."""
+    """The status that an array's item would have had alone; of a duplicate it does not say whether it is kept."""
     match item["status"]:
-        case "applied" | "duplicate":
+        case "applied":
             return 200
-        case "accepted" | "parked":
+        case "accepted" | "parked" | "duplicate":
             return 202
     return int(item["problem"]["status"])
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +167,44 @@ async def test_a_hub_that_starts_on_an_empty_redis_has_all_the_ledger_has(
         assert await on_hand(door, "BAG") == 4
         assert (await taken(door, until, sale))["seq"] == booked["seq"]
         assert [item["available"] for item in await door.shown("online", "BAG")] == [4]
+        # It had stopped in order, so nothing that was answered is lost.
+        assert b"hub_answers_lost_total 0.0" in (await door.get(door.admin + "/metrics")).body
+    assert await alerts(stores) == []
+
+
+async def test_a_hub_that_starts_on_an_empty_redis_names_who_may_have_been_answered_what_is_lost(
+    stores: OwnServers, tmp_path: Path, until: Until
+) -> None:
+    url, dsn = stores.running.redis_url, stores.running.postgres_dsn
+    async with AsyncExitStack() as hub:
+        door = await hub.enter_async_context(hub_at(tmp_path / "one", url, dsn))
+        other = door.token(sub="web-shop")
+        await taken(door, until, door.receipt(line("BAG", 9)))
+        known = await door.send(door.sale(line("BAG", 1)), token=other)
+        with stopped(*stores.postgres_pids()):
+            # The ledger may have got the first one when it stopped.
+            assert (await door.send(door.sale(line("BAG", 1)))).status == 202
+            lost = door.sale(line("BAG", 1))
+            assert (await door.send(lost)).status == 202
+            # It stops in order, but cannot hand over what it was answered.
+            await hub.aclose()
+    async with stores.redis() as client:
+        await client.flushall()
+
+    async with hub_at(tmp_path / "one", url, dsn) as door:
+        assert b"hub_answers_lost_total 1.0" in (await door.get(door.admin + "/metrics")).body
+
+        async def is_told() -> bool:
+            return bool(await alerts(stores))
+
+        await until(is_told)
+        [told] = await alerts(stores)
+        assert (told["certain"], told["sources"]) == (False, ["till-7", "web-shop"])
+        assert known.json()["seq"].rpartition("-")[0] == told["after"].rpartition("-")[0]
+        assert told["since"] <= told["until"]
+        again = await taken(door, until, lost)
+        assert again["seq"].startswith("0-2-")
+        assert await on_hand(door, "BAG") in (6, 7)
 
 
 async def test_of_two_hubs_one_heals_and_both_go_on(stores: OwnServers, tmp_path: Path, until: Until) -> None:

@@ -81,7 +81,7 @@ async def test_a_reader_that_sees_little_is_told_where_it_is_all_the_same(
 def questions_of(door: Door, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What streams ask the ledger from now on."""
     asked: list[Any] = []
-    asking: Any = door.hub._stores.followed._asking
+    asking: Any = door.hub._stores.memories.followed._asking
     fetch = asking.fetch
 
     async def fetched(*question: Any) -> Any:

@@ -1,10 +1,12 @@
 """Connections have names and deadlines, their faults are ours, and the password stays where it is."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from hub.faults import ServerRefused, SettingsInvalid, Unavailable
+from hub.ledger.address import named_by
 from hub.ledger.connection import Link, close, connect
 
 
@@ -28,7 +30,35 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable) as fault:
         await connect("postgresql://hub:geheim@127.0.0.1:1/ledger", "test")
 
-    assert "geheim" not in str(fault.value)
+    assert str(fault.value) == "The ledger cannot be reached at 127.0.0.1:1: ConnectionRefusedError."
+
+
+async def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as fault:
+        await connect(f"postgresql://hub:geheim@/ledger?host={tmp_path}&port=5433", "test")
+
+    assert str(fault.value) == f"The ledger cannot be reached at {tmp_path}/.s.PGSQL.5433: FileNotFoundError."
+
+
+@pytest.mark.parametrize(
+    ("dsn", "named"),
+    [
+        ("postgresql://db.example/ledger", " at db.example:5432"),
+        ("postgresql://hub:geheim@db.example:6000/ledger", " at db.example:6000"),
+        ("postgresql://hub:geheim@[fd00::7]/ledger", " at [fd00::7]:5432"),
+        ("postgresql:///ledger?host=/run/postgresql&user=hub&password=geheim", " at /run/postgresql/.s.PGSQL.5432"),
+        ("postgresql://hub:geheim@%2Frun%2Fpg/ledger", " at /run/pg/.s.PGSQL.5432"),
+        ("postgresql://hub:geheim@one.example,two.example/ledger", ""),
+        ("postgresql:///ledger", ""),
+        # A password that is not written as it must be: what looks like the host is a part of it, or of who asks.
+        ("postgresql://hub:1234/geheim@db.example/ledger", ""),
+        ("postgresql://hub:1234?geheim=7@db.example/ledger", ""),
+        ("postgresql://hub:1234#geheim@db.example/ledger", ""),
+        ("postgresql://hub:geheim", ""),
+    ],
+)
+def test_only_where_a_database_is_is_told(dsn: str, named: str) -> None:
+    assert named_by(dsn) == named
 
 
 async def test_a_database_that_is_not_there_is_refused(postgres_dsn: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from hub.domain.entry import Entry, Seq, encode_entry
 from hub.faults import Unavailable
@@ -223,18 +224,23 @@ async def test_a_writer_recovers_when_its_backend_is_terminated(
 async def test_a_locked_ledger_is_waited_for(
     ledger: Ledger, write_sales: WriteSales, run_writer: RunWriter, until: Until
 ) -> None:
-    async with run_writer() as running:
-        async with ledger.transaction():
-            await ledger.execute("LOCK TABLE hub.event IN ACCESS EXCLUSIVE MODE")
-            await write_sales(0, 2)
+    with capture_logs() as logs:
+        async with run_writer() as running:
+            async with ledger.transaction():
+                await ledger.execute("LOCK TABLE hub.event IN ACCESS EXCLUSIVE MODE")
+                await write_sales(0, 2)
 
-            async def is_waiting() -> bool:
-                return running.writer.state == "waiting"
+                async def is_waiting() -> bool:
+                    return running.writer.state == "waiting"
 
-            await until(is_waiting)
-        await running.reaches(1)
+                await until(is_waiting)
+            await running.reaches(1)
 
     assert await booked(ledger) == [0, 1]
+    assert [log["event"] for log in logs] == [
+        "the ledger does not follow the journal for now",
+        "the ledger follows the journal again",
+    ]
 
 
 async def test_a_writer_starts_before_its_ledger_is_opened(

@@ -67,13 +67,21 @@ TOKENS = {
 }
 
 
-def authenticate(token: str, now: float) -> Claims:
-    """A token is a key of `TOKENS`, or `short:<exp>`."""
-    if token.startswith("short:"):
-        return Claims(sub="page", source="page", pools=frozenset({"vip"}), exp=float(token[6:]))
-    if token not in TOKENS:
-        raise Unauthenticated("Nobody knows this token.")
-    return TOKENS[token]
+class Credentials:
+    """A token is a key of `TOKENS`, or `short:<exp>`; what it grants may be changed or taken away."""
+
+    def __init__(self) -> None:
+        self.granted = {token: msgspec.structs.replace(claims, voucher=token) for token, claims in TOKENS.items()}
+
+    def authenticate_token(self, token: str, now: float) -> Claims:
+        if token.startswith("short:"):
+            return Claims(sub="page", source="page", pools=frozenset({"vip"}), exp=float(token[6:]))
+        if token not in self.granted:
+            raise Unauthenticated("Nobody knows this token.")
+        return self.granted[token]
+
+    def still(self, claims: Claims) -> Claims | None:
+        return self.granted.get(claims.voucher) if claims.voucher else claims
 
 
 class RedisStock:
@@ -150,6 +158,7 @@ class Stage:
         self.gate.set()
         self.stock = RedisStock(client)
         self.house = House()
+        self.access = Credentials()
         self.epoch = 1
         self.number = 0
         self._changes: dict[tuple[str, str], int] = {}
@@ -279,7 +288,7 @@ def open_door(redis_client: Redis, redis_url: str, until: Any) -> Any:
         stage = Stage(redis_client, tail_client)
         stage.door = LiveDoor(
             house=lambda: stage.house,
-            authenticate=authenticate,
+            access=stage.access,
             stock=stage.stock,
             open_tail=stage.open_tail,
             clock=time.time,

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from hub.access import Claims, Unauthenticated
@@ -24,11 +25,18 @@ TOKENS = {
 }
 
 
-def _authenticate(token, now):
-    try:
-        return TOKENS[token]
-    except KeyError:
-        raise Unauthenticated("Nobody knows this token.") from None
+class Credentials:
+    def __init__(self):
+        self.granted = {token: msgspec.structs.replace(claims, voucher=token) for token, claims in TOKENS.items()}
+
+    def authenticate_token(self, token, now):
+        try:
+            return self.granted[token]
+        except KeyError:
+            raise Unauthenticated("Nobody knows this token.") from None
+
+    def still(self, claims):
+        return self.granted.get(claims.voucher) if claims.voucher else claims
 
 
 def _house():
@@ -44,9 +52,14 @@ def _house():
 
 
 @pytest.fixture
-def make_session():
+def access():
+    return Credentials()
+
+
+@pytest.fixture
+def make_session(access):
     def made(**limits):
-        return Session(Terms(_house, _authenticate, LiveLimits(**limits)), NOW)
+        return Session(Terms(_house, access, LiveLimits(**limits)), NOW)
 
     return made
 
@@ -202,3 +215,27 @@ def test_a_wall_clock_set_back_does_not_silence_a_client(make_session):
     session.wait_seconds(NOW)
 
     assert session.wait_seconds(NOW - 3_600) <= 0.11
+
+
+def test_a_revoked_key_closes_and_a_narrowed_one_forgets_what_it_may_not(session, access):
+    _tell(session, op="auth", token="till")
+    _tell(session, op="subscribe", ref=1, pool="online", skus=["BAG"])
+    _tell(session, op="subscribe", ref=2, pool="vip", skus=["BAG"])
+    _tell(session, op="subscribe", ref=3, location="LON-KNB")
+    assert session.recheck_claims() == []
+
+    access.granted["till"] = msgspec.structs.replace(access.granted["till"], pools=frozenset())
+    forgotten, said = session.recheck_claims()
+
+    assert forgotten == Forget((("vip", "BAG"),))
+    assert (said.message.code, session.locations) == ("unknown_pool", {"LON-KNB"})
+    assert session.topics == {("online", "BAG")}
+    del access.granted["till"]
+    assert session.recheck_claims() == [TOKEN_ENDED]
+
+
+def test_who_never_showed_a_token_does_not_mind_which_keys_there_are(session, access):
+    _tell(session, op="subscribe", ref=1, pool="online", skus=["BAG"])
+    access.granted.clear()
+
+    assert session.recheck_claims() == []

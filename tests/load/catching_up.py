@@ -2,13 +2,15 @@
 
 The rows are of one-line sales in a house of five locations and four pools, booked by the kernel. The peer copies them
 with asyncpg into the same indexed tables of another database, in transactions of as many entries, and does nothing
-else: it reads no journal, decodes no entry and keeps no cursor. Both in turn, each run into a new ledger.
+else: it reads no journal, decodes no entry and keeps no cursor. Both in turn, each run into a new ledger. The second
+row is the CPU that both took, of this process and of the stores: it says more than a rate where others work too.
 
 uv run python tests/load/catching_up.py --runs 5
 """
 
 import asyncio
 import cProfile
+import os
 import pstats
 import sys
 import tempfile
@@ -16,13 +18,14 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import asyncpg
 from bare_stores import BareStores, bare_stores
 from figures import Options, Row, print_rows, ratios, spread
 from hub_process import LOCATIONS, POOLS, house, sku
+from processes import cpu_seconds_by_program
 from redis.asyncio import Redis
 
 from hub.domain.command import Fact, Line
@@ -33,7 +36,7 @@ from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.months import Months
 from hub.ledger.opening import open_ledger
-from hub.ledger.rows import EVENT_COLUMNS, MOVEMENT_COLUMNS, SHOWN_COLUMNS, Booking, booking_of
+from hub.ledger.rows import EVENT_COLUMNS, MOVEMENT_COLUMNS, SHOWN_COLUMNS, Booking, booking_of, instant
 from hub.ledger.writer import ENTRIES_PER_BATCH_MAX, LedgerWriter
 from hub.settings import load
 from hub.stock import keys
@@ -105,25 +108,36 @@ async def drop_ledger(dsn: str, connection: asyncpg.Connection) -> None:
     await outside.close()
 
 
-async def caught_up(redis_url: str, dsn: str, last: Seq) -> float:
-    """Seconds from a writer's start until the ledger has everything."""
+class Cost(NamedTuple):
+    """What a run took."""
+
+    seconds: float
+    # Of this process and of the stores.
+    cpu_seconds: float
+
+
+def _cpu_seconds() -> float:
+    return sum(cpu_seconds_by_program(os.getpid()).values())
+
+
+async def caught_up(redis_url: str, dsn: str, last: Seq) -> Cost:
+    """From a writer's start until the ledger has everything."""
     async with reading_client(redis_url) as client:
         watermark = Watermark()
         link = Link(dsn, "writer", only_adds=True)
         writer = LedgerWriter(link, lambda after: Tail(client, keys.JOURNAL, after), watermark)
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), _cpu_seconds()
         task = asyncio.create_task(writer.run())
         assert await watermark.wait(last, _PATIENCE_SECONDS), writer.last_error
-        seconds = time.perf_counter() - started
+        cost = Cost(time.perf_counter() - started, _cpu_seconds() - cpu)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return seconds
+        return cost
 
 
-async def copied(connection: asyncpg.Connection, bookings: Sequence[Booking]) -> float:
-    """Seconds of copying the same rows."""
-    newest = bookings[-1].booked_at
-    assert newest is not None
+async def copied(connection: asyncpg.Connection, bookings: Sequence[Booking]) -> Cost:
+    """Copying the same rows."""
+    newest = instant(bookings[-1].booked_at_ms)
     batches = [
         bookings[first : first + ENTRIES_PER_BATCH_MAX] for first in range(0, len(bookings), ENTRIES_PER_BATCH_MAX)
     ]
@@ -135,14 +149,14 @@ async def copied(connection: asyncpg.Connection, bookings: Sequence[Booking]) ->
         )
         for batch in batches
     ]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), _cpu_seconds()
     await Months().prepare(connection, newest)
     for events, movements, shown in ready:
         async with connection.transaction():
             await _copy(connection, "event", EVENT_COLUMNS, events)
             await _copy(connection, "movement", MOVEMENT_COLUMNS, movements)
             await _copy(connection, "shown", SHOWN_COLUMNS, shown)
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - started, _cpu_seconds() - cpu)
 
 
 async def _copy(connection: asyncpg.Connection, table: str, columns: Iterable[str], rows: list[Any]) -> None:
@@ -150,14 +164,14 @@ async def _copy(connection: asyncpg.Connection, table: str, columns: Iterable[st
         await connection.copy_records_to_table(table, schema_name="hub", columns=list(columns), records=rows)
 
 
-async def one_run(stores: BareStores, bookings: Sequence[Booking], rows: int) -> tuple[float, float]:
-    """Rows a second of the writer, and of the peer."""
+async def one_run(stores: BareStores, bookings: Sequence[Booking]) -> tuple[Cost, Cost]:
+    """What it took the writer, and the peer."""
     address, connection = await new_ledger(stores.dsn)
-    writer = rows / await caught_up(stores.redis_url, address, bookings[-1].seq)
+    writer = await caught_up(stores.redis_url, address, bookings[-1].seq)
     assert await connection.fetchval("SELECT count(*) FROM hub.event") == len(bookings)
     await drop_ledger(stores.dsn, connection)
     _, connection = await new_ledger(stores.dsn)
-    peer = rows / await copied(connection, bookings)
+    peer = await copied(connection, bookings)
     await drop_ledger(stores.dsn, connection)
     return writer, peer
 
@@ -172,8 +186,8 @@ def measure(given: Options) -> Iterable[Row]:
     with tempfile.TemporaryDirectory() as name, bare_stores(Path(name)) as stores:
         bookings = stores.run(_filled(stores, Path(name)))
         rows = sum(1 + len(booking.movements) + len(booking.shown) for booking in bookings)
-        found = [stores.run(one_run(stores, bookings, rows)) for _ in range(given.runs)]
-        writers, peers = [writer for writer, _ in found], [peer for _, peer in found]
+        found = [stores.run(one_run(stores, bookings)) for _ in range(given.runs)]
+        writers, peers = ([rows / pair[who].seconds for pair in found] for who in (0, 1))
         yield Row(
             "P8",
             f"rows/s while the ledger catches up with {len(bookings):,} entries, {rows / len(bookings):.1f} rows each",
@@ -181,6 +195,15 @@ def measure(given: Options) -> Iterable[Row]:
             f"bare COPY {spread(peers)}/s",
             spread(ratios(writers, peers), 2),
             "≥ 0.6",
+        )
+        spent, bare = ([pair[who].cpu_seconds / len(bookings) * 1e6 for pair in found] for who in (0, 1))
+        yield Row(
+            "—",
+            "CPU for an entry of them, with the stores",
+            f"{spread(spent)} µs",
+            f"bare COPY {spread(bare)} µs",
+            spread(ratios(spent, bare), 2),
+            "—",
         )
 
 

@@ -49,7 +49,8 @@ async def test_the_kernel_lets_units_travel_for_whom_the_model_says(
     await tell(redis_client, *story)
 
 
-@at_leisure
+# These stories are twice as long as the others.
+@settings(at_leisure, max_examples=at_leisure.max_examples * 3 // 5)
 @given(story=renewals())
 async def test_the_kernel_lets_an_owner_keep_what_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]

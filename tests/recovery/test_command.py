@@ -1,5 +1,6 @@
 """`hub rebuild` on a stopped hub and beside a running one, as an operator runs it."""
 
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,11 +27,7 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
     code, said, erred = await said_by(process.config, "rebuild")
     assert (code, said.split(":")[0], erred) == (0, "nothing was to be done", "")
 
-    servers = await join_or_start(process.data, redis=True, postgres=False)
-    await servers.stop()
-    for file in (process.data / "redis").rglob("*"):
-        if file.is_file() and file.suffix in (".aof", ".rdb", ".manifest"):
-            file.unlink()
+    await lose_redis(process)
 
     code, said, erred = await said_by(process.config, "rebuild")
     assert (code, erred) == (0, "")
@@ -41,6 +38,37 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
     await process.start()
 
 
+async def test_what_a_killed_hub_may_have_been_answered_is_named_with_who_sent_before(process: HubProcess) -> None:
+    await sell_one_of_three(process)
+    process.signal(signal.SIGKILL)
+    await process.ended(PATIENCE_SECONDS)
+    await lose_redis(process)
+
+    code, said, erred = await said_by(process.config, "rebuild")
+
+    assert code == 0, erred
+    *_, line = said.splitlines()
+    assert re.fullmatch(
+        r"answers of 202 after 0-1-\d+ may have been lost with Redis, from \S+Z to \S+Z; let these sources send again"
+        " what they sent then: till-7",
+        line,
+    )
+    code, said, _ = await said_by(process.config, "rebuild", "--whole")
+    assert (code, "lost" in said) == (0, False)
+    await process.start()
+    code, said, _ = await said_by(process.config, "verify")
+    assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")
+
+
+async def lose_redis(process: HubProcess) -> None:
+    """Take the data of a stopped hub's private Redis away."""
+    servers = await join_or_start(process.data, redis=True, postgres=False)
+    await servers.stop()
+    for file in (process.data / "redis").rglob("*"):
+        if file.is_file() and file.suffix in (".aof", ".rdb", ".manifest"):
+            file.unlink()
+
+
 async def test_redis_is_made_anew_beside_a_running_hub(process: HubProcess) -> None:
     await sell_one_of_three(process)
 
@@ -48,8 +76,10 @@ async def test_redis_is_made_anew_beside_a_running_hub(process: HubProcess) -> N
 
     assert (code, erred) == (0, "")
     assert said.startswith("Redis was made anew from the ledger, up to 0-1-")
+    assert "lost" not in said
     process.signal(signal.SIGTERM)
     await process.ended(PATIENCE_SECONDS)
+    assert "Redis lacks" not in process.log()
     await process.start()
     code, said, _ = await said_by(process.config, "verify")
     assert (code, said.split(": ")[-1]) == (0, "nothing wrong\n")

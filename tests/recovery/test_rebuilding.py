@@ -138,7 +138,9 @@ async def test_a_journal_that_does_not_continue_the_ledger_is_named_and_left(
 
     done = await Rebuild(redis_client, postgres_dsn).run(uuid_of(hub), answered=Seq(1, last + 9))
 
-    assert (done.how, done.drained, done.left_behind) == ("rebuilt", 0, Seq(1, last + 1))
+    assert done.left_behind is not None
+    assert (done.how, done.drained, done.left_behind.last) == ("rebuilt", 0, Seq(1, last + 1))
+    assert (done.left_behind.first, done.left_behind.entries) == (Seq(1, last + 1), 1)
     assert await contents(redis_client) == wanted
     assert await findings() == []
 

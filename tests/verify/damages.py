@@ -67,6 +67,12 @@ async def transfer(hand: Hand, sent: int) -> None:
     await hand.move("BAG", "LON", "supplier", "in_transit:T-1", 3)
 
 
+async def _break_off(hand: Hand) -> None:
+    """Whoever made an empty Redis anew has written some of it."""
+    await hand.redis.delete(keys.META, keys.JOURNAL, keys.skus_at("PAR"))
+    await hand.redis.set(keys.HEALING, "attempt")
+
+
 POSITIONS: list[tuple[str, Damage, set[Place]]] = [
     (
         "one unit too many",
@@ -274,6 +280,12 @@ WHOLE: list[tuple[str, Damage, set[Place]]] = [
     ("a ledger that lost its end", _shorten_ledger, {about("ledger_cursor")}),
     ("a fact that took effect twice", _double, {about("doubled")}),
     ("an entry that was set aside", _poison, {about("poison"), about("entry_differs")}),
+    (
+        "a rebuild that broke off",
+        lambda hand: hand.redis.hset(keys.META, "halted", "healing"),
+        {about("healing")},
+    ),
+    ("a rebuild that broke off after Redis was lost", _break_off, {about("healing")}),
     ("a partition that is halted", lambda hand: hand.redis.hset(keys.META, "halted", 1), {about("halted")}),
     (
         "the Redis of another hub",

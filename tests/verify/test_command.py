@@ -116,10 +116,10 @@ async def test_a_running_hub_is_repaired_sells_on_and_is_the_same_after_a_rebuil
 async def test_what_no_repair_sets_right_is_said_with_what_to_do(process: HubProcess) -> None:
     await sell_one_of_three(process)
     async with Redis.from_url(f"unix://{process.data}/run/redis.sock") as client:
-        await client.sadd(keys.skus_at("LON-KNB"), "GHOST")  # type: ignore[misc]
+        await client.hset(keys.VOIDS, "till:ghost", encode([]))  # type: ignore[misc]
 
     code, said, erred = await verify(process.config, "--repair")
 
     assert (code, erred) == (1, "")
-    assert said.splitlines()[0] == "left: place_names_sku: `hub rebuild --whole` makes it anew from the ledger"
-    assert said.splitlines()[1].startswith("GHOST · LON-KNB · place_names_sku: ")
+    assert said.splitlines()[0] == "left: record_not_in_ledger: `hub rebuild --whole` makes it anew from the ledger"
+    assert said.splitlines()[1].startswith("record_not_in_ledger: `voids` of till:ghost: ")

@@ -12,7 +12,7 @@ from hub.domain.articles import Catalogue
 from hub.domain.entry import FIELD, Entry, decode_entry
 from hub.domain.pools import View
 from hub.domain.position import Position
-from hub.domain.repairing import BLOCKING, REPAIRABLE, MendedPlace, advice
+from hub.domain.repairing import BLOCKING, INDEXES, REPAIRABLE, MendedPlace, advice
 from hub.domain.verifying import KINDS
 from hub.ledger.connection import Link
 from hub.ledger.sums import Sums
@@ -39,7 +39,7 @@ class Mender:
         return await Verification(self._inspection, self.sums, described, is_live=False).run()
 
     async def repair(self, report: Report) -> list[str]:
-        return await repaired(self._inspection, self.sums, report, is_live=False)
+        return await repaired(self._inspection, self.sums, report, self.verify, is_live=False)
 
     async def repairs(self) -> list[Entry]:
         found = await self._client.xrange(keys.JOURNAL)
@@ -170,6 +170,7 @@ def after_is(after: Report, before: Report) -> bool:
 
 
 def test_every_kind_of_finding_has_an_answer() -> None:
-    assert set(KINDS) >= REPAIRABLE | BLOCKING
+    assert set(KINDS) >= REPAIRABLE | BLOCKING | INDEXES
     assert not REPAIRABLE & BLOCKING
+    assert not INDEXES & (REPAIRABLE | BLOCKING)
     assert all(advice(kind) for kind in KINDS)

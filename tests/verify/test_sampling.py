@@ -191,3 +191,124 @@ async def test_a_whole_round_has_a_length(hub: OpenStores) -> None:
     await look_at_all(hub)
     assert isinstance(hub.stores.sampling, Sampling)
     assert 0 < hub.stores.sampling.rounds.seconds < 20
+
+
+async def looked_at(hub: OpenStores, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which SKUs a look compares beside those of the rounds, which have no turn here."""
+    sampling = hub.stores.sampling
+    sampling.recent = RecentSkus(lambda: 0.0)
+    monkeypatch.setattr(sampling.rounds, "take", nothing)
+    seen: list[str] = []
+    look = sampling._looking.look
+
+    async def noted(names: list[str]) -> Any:
+        seen.extend(names)
+        return await look(names)
+
+    monkeypatch.setattr(sampling._looking, "look", noted)
+    return seen
+
+
+async def nothing(_: int) -> list[str]:
+    return []
+
+
+async def test_what_is_as_it_was_when_it_was_right_is_not_compared_again(
+    hub: OpenStores, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = await looked_at(hub, monkeypatch)
+    sampling = hub.stores.sampling
+    await sampling.look()
+    first = sorted(seen)
+    seen.clear()
+
+    await sampling.look()
+    assert seen == []
+    assert first == ["BAG", "HAT", "SCARF", "SHOE"]
+
+    await spoil(redis_client, "HAT", "PAR", deficit=1)
+    await sampling.look()
+    assert set(seen) == {"HAT"}
+    assert sampling.findings == 2
+    assert len(await alerts(redis_client)) == 2
+
+
+async def test_what_differs_is_compared_in_every_look_until_it_is_right(
+    hub: OpenStores, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = await looked_at(hub, monkeypatch)
+    before = await spoil(redis_client, "HAT", "PAR", deficit=1)
+    await hub.stores.sampling.look()
+    await hub.stores.sampling.look()
+    assert seen.count("HAT") >= 3
+
+    await redis_client.hset(keys.sku("HAT"), "l:PAR", before)  # type: ignore[misc]
+    await hub.stores.sampling.look()
+    seen.clear()
+    await hub.stores.sampling.look()
+
+    assert (seen, hub.stores.sampling.findings) == ([], 0)
+
+
+async def test_a_sku_that_did_not_change_though_units_of_it_moved_is_compared(
+    hub: OpenStores, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = await looked_at(hub, monkeypatch)
+    await hub.stores.sampling.look()
+    dump: Any = await redis_client.dump(keys.sku("BAG"))
+    await hub.book(sale(hub, "undone", Line("BAG", "LON", 1)))
+    await hub.ledger_has_all()
+    hub.stores.sampling.recent = RecentSkus(lambda: 0.0)
+    await redis_client.restore(keys.sku("BAG"), 0, dump, replace=True)
+    seen.clear()
+
+    await hub.stores.sampling.look()
+
+    assert "BAG" in seen
+    assert "position_differs" in {each.kind for each in hub.stores.sampling._wrong["BAG"]}
+
+
+async def test_a_sku_that_is_gone_from_redis_is_met_by_a_pass(
+    hub: OpenStores, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await looked_at(hub, monkeypatch)
+    await hub.stores.sampling.look()
+    await redis_client.delete(keys.sku("SCARF"))
+
+    await hub.stores.sampling.look()
+
+    assert "position_not_in_redis" in {each.kind for each in hub.stores.sampling._wrong["SCARF"]}
+    assert hub.stores.sampling.passes.seconds > 0
+
+
+async def test_a_pass_over_more_skus_than_a_look_compares_takes_several_and_leaves_none_out(
+    hub: OpenStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.book(*(hub.fact(f"more-{i}", Line(f"SKU-{i}", "LON", 1)) for i in range(9)))
+    await hub.ledger_has_all()
+    monkeypatch.setattr("hub.verify.sampling.SKUS_PER_LOOK", 4)
+    monkeypatch.setattr("hub.verify.sampling.SEEN_PER_LOOK", 3)
+    hub.stores.sampling._size = 4
+    seen = await looked_at(hub, monkeypatch)
+
+    for _ in range(20):
+        await hub.stores.sampling.look()
+
+    assert len(seen) == len(set(seen)) == 13
+
+
+@pytest.mark.parametrize(("percent", "worked", "pause"), [(1, 0.1, 9.9), (5, 0.1, 1.9), (50, 0.1, 0.1), (50, 0, 0.01)])
+def test_an_operator_says_how_much_of_a_core_it_may_take(percent: float, worked: float, pause: float) -> None:
+    assert Pace.of(percent).pause_after(worked) == pytest.approx(pause)
+
+
+async def test_it_looks_at_nothing_where_it_may_take_nothing(hub: OpenStores, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled: list[int] = []
+    monkeypatch.setattr(hub.stores.sampling, "_on_sampled", sampled.append)
+    hub.stores.sampling._pace = Pace.of(0)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await hub.stores.sampling.run()
+
+    assert sampled == []

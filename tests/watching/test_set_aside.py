@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from hub.domain.command import Fact, Line, Ordering
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.position import Position
+from hub.faults import Unavailable
 from hub.stock import keys
 from hub.tasks import end
+from hub.watching import set_aside as watch_module
+from tests.databases import closed_database
 from tests.stock.opened import OpenStores, opened
 from tests.verify.conftest import Verify, verify  # noqa: F401
 
@@ -162,3 +166,33 @@ async def test_the_watch_is_woken_by_the_writer(hub: OpenStores, redis_client: R
         await until(is_taken_back)
     finally:
         await end([watching])
+
+
+async def test_a_ledger_that_is_away_for_long_is_logged_once(
+    hub: OpenStores, postgres_dsn: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = hub.stores.set_aside
+    monkeypatch.setattr(watch_module, "RETRY_SECONDS", 0.01)
+    looks, look = 0, watch.look
+
+    async def counted() -> int:
+        nonlocal looks
+        looks += 1
+        return await look()
+
+    monkeypatch.setattr(watch, "look", counted)
+
+    async def has_looked_often() -> bool:
+        return looks > 5
+
+    async with closed_database(postgres_dsn):
+        with pytest.raises(Unavailable):
+            # The connection that was cut is noticed first, and told with other words.
+            await look()
+        with capture_logs() as logs:
+            watching = asyncio.create_task(watch.run())
+            try:
+                await until(has_looked_often)
+            finally:
+                await end([watching])
+    assert [line["event"] for line in logs].count("what was set aside is looked at later") == 1

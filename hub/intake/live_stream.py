@@ -1,0 +1,80 @@
+"""`/v1/live/sse`: what the live socket says, as Server-Sent Events; for whom a WebSocket does not reach."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from hub.intake.exchange import Stopped, caller, read_body
+from hub.intake.parts import Parts
+from hub.intake.questions import malformed, no_pool, required, sku_in
+from protocol.codec import Malformed, decode_body
+from protocol.frames import Rev, Skus, Subscribe
+from protocol.identifiers import Name, Sku
+from protocol.limits import SKUS_PER_CONNECTION_MAX, SKUS_PER_GET_MAX, STALLED_SECONDS
+
+# A proxy that buffers would hold each value back.
+_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
+# The answer repeats the number of the request; over a stream there is but one.
+_REF = 0
+
+
+class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/live/sse`."""
+
+    pool: Name
+    skus: Skus
+    # SKU -> the rev the page already has.
+    known: Annotated[dict[Sku, Rev], msgspec.Meta(max_length=SKUS_PER_CONNECTION_MAX)] = {}
+
+
+_decode = msgspec.json.Decoder(StreamQuery)
+
+
+async def get_live_stream(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/live/sse?pool=&sku=&sku=`, for an `EventSource`."""
+    skus = request.query.getall("sku", [])
+    if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
+        raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; send more with POST.")
+    pool = required(request, "pool")
+    return await _stream(request, pool, Subscribe(ref=_REF, pool=pool, skus=tuple(map(sku_in, skus))))
+
+
+async def post_live_stream(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/live/sse {"pool", "skus", "known"?}`, for `fetch`."""
+    parts: Parts = request.app[Parts.KEY]
+    try:
+        query = decode_body(_decode, await read_body(request, parts.limits.body_bytes_max))
+    except Malformed as error:
+        raise Stopped(error.as_problem()) from error
+    return await _stream(request, query.pool, Subscribe(ref=_REF, pool=query.pool, skus=query.skus, known=query.known))
+
+
+async def _stream(request: web.Request, pool: str, wish: Subscribe) -> web.StreamResponse:
+    parts: Parts = request.app[Parts.KEY]
+    claims = caller(request, parts.access)
+    async with parts.live.follow(claims, wish) as events:
+        if events is None:
+            raise Stopped(no_pool(pool))
+        response = web.StreamResponse(headers=_HEADERS)
+        try:
+            await response.prepare(request)
+            await _write(request, response, events)
+        except ConnectionResetError:
+            # The reader went away, which is how a stream usually ends.
+            pass
+        return response
+
+
+async def _write(request: web.Request, response: web.StreamResponse, events: AsyncIterator[bytes]) -> None:
+    """Write each event as fast as the reader takes them; one that takes nothing for too long is cut off."""
+    async for event in events:
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await response.write(event)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            return

@@ -1,0 +1,36 @@
+"""What the HTTP door may ask the ledger, over connections of its own that are closed in order."""
+
+from contextlib import AsyncExitStack
+
+from hub.ledger import accuracy, feed, history
+from hub.ledger.accuracy import Accuracy
+from hub.ledger.asking import Asking
+from hub.ledger.closings import Closings
+from hub.ledger.connection import Link
+from hub.ledger.feed import FeedEntries
+from hub.ledger.history import History
+from hub.ledger.parked import Parked
+from hub.ledger.recent import RecentAccuracy
+from hub.telemetry import Metrics
+
+
+class Memories:
+    """What was shown, what counts found and how they ended, what is parked, what happened; `exits` closes it."""
+
+    def __init__(self, dsn: str, exits: AsyncExitStack, metrics: Metrics) -> None:
+        # A long sum over counts must not hold up a look at what was shown.
+        past = asking(exits, dsn, "history", history.DEADLINE_SECONDS)
+        self.past, self.closings = History(past), Closings(past)
+        reports = asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
+        self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        feeds = (asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
+        self.happened, self.followed = map(FeedEntries, feeds)
+        self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
+        exits.push_async_callback(self.recent_accuracy.aclose)
+
+
+def asking(exits: AsyncExitStack, dsn: str, role: str, seconds: float) -> Asking:
+    """A connection of this role for questions, each with this deadline; `exits` closes it."""
+    made = Asking(Link(dsn, role, command_seconds=seconds), deadline_seconds=seconds)
+    exits.push_async_callback(made.aclose)
+    return made

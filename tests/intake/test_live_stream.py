@@ -1,0 +1,95 @@
+"""`/v1/live/sse`: a page without WebSockets hears the same."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.intake.door import ORIGIN, Door, line
+
+PATIENCE_SECONDS = 10
+
+
+class Stream:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    async def hear(self) -> dict[str, Any] | None:
+        """The next message; None at the end of the stream."""
+        while True:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                text = await self.response.content.readline()
+            if not text:
+                return None
+            if text.startswith(b"data: "):
+                message: dict[str, Any] = json.loads(text[6:])
+                return message
+
+
+@asynccontextmanager
+async def stream(door: Door, method: str = "GET", token: str | None = None, **options: Any) -> AsyncIterator[Stream]:
+    headers = {"Origin": ORIGIN} | ({"Authorization": f"Bearer {token}"} if token else {})
+    async with door.session.request(method, door.url + "/v1/live/sse", headers=headers, **options) as response:
+        yield Stream(response)
+
+
+async def test_an_event_source_hears_the_state_and_every_change(door: Door) -> None:
+    await door.send(door.receipt(line("BAG-NOIR", 5)))
+
+    async with stream(door, params=[("pool", "online"), ("sku", "BAG-NOIR"), ("sku", "NEVER")]) as page:
+        first = await page.hear()
+        await door.send(door.sale(line("BAG-NOIR", 1)))
+        then = await page.hear()
+
+    assert page.response.status == 200
+    assert page.response.content_type == "text/event-stream"
+    assert page.response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert page.response.headers["Cache-Control"] == "private, no-store"
+    assert first is not None
+    assert then is not None
+    assert [item["sku"] for item in first["items"]] == ["BAG-NOIR", "NEVER"]
+    assert first["items"][0]["rev"] < then["items"][0]["rev"]
+    assert then["items"][0]["available"] == first["items"][0]["available"] - 1
+
+
+async def test_a_page_with_a_token_watches_what_it_may_and_says_what_it_knows(door: Door) -> None:
+    await door.send(door.receipt(line("BAG-ROUGE", 2)))
+    [shown] = await door.shown("vip", "BAG-ROUGE", token=door.till)
+    wish = {"pool": "vip", "skus": ["BAG-ROUGE"], "known": {"BAG-ROUGE": shown["rev"]}}
+
+    async with stream(door, "POST", door.till, json=wish) as page:
+        assert await page.hear() == {"op": "subscribed", "ref": 0, "items": []}
+        await door.send(door.sale(line("BAG-ROUGE", 1)))
+        then = await page.hear()
+
+    assert then is not None
+    assert [(item["pool"], item["available"]) for item in then["items"]] == [("vip", 1)]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "status"),
+    [
+        ("GET", {"params": {"pool": "vip", "sku": "BAG-NOIR"}}, 404),
+        ("GET", {"params": {"pool": "never", "sku": "BAG-NOIR"}}, 404),
+        ("GET", {"params": {"pool": "online"}}, 400),
+        ("GET", {"params": [("pool", "online"), *[("sku", f"S-{n}") for n in range(51)]]}, 400),
+        ("GET", {"params": {"sku": "BAG-NOIR"}}, 400),
+        ("POST", {"json": {"pool": "vip", "skus": ["BAG-NOIR"]}}, 404),
+        ("POST", {"json": {"pool": "online", "skus": []}}, 400),
+        ("POST", {"json": {"pool": "online", "skus": ["A"], "more": 1}}, 400),
+        ("POST", {"data": b"{"}, 400),
+        ("POST", {"token": "nobody's", "json": {"pool": "online", "skus": ["A"]}}, 401),
+    ],
+)
+async def test_a_wish_that_cannot_be_granted_is_a_problem(
+    door: Door, method: str, options: dict[str, Any], status: int
+) -> None:
+    async with stream(door, method, **options) as refused:
+        told = json.loads(await refused.response.read())
+
+    assert (refused.response.status, told["status"]) == (status, status)
+    assert refused.response.content_type == "application/problem+json"

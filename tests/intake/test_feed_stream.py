@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from time import time
 from typing import Any
 
+import msgspec
 import pytest
 
+from hub.credentials import OpaqueKey
 from tests.databases import closed_database
-from tests.intake.door import Door, line
+from tests.intake.door import Door, line, opaque_key
 from tests.intake.feeding import STREAM, end_of, following, read, types
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
@@ -120,6 +123,25 @@ async def test_a_stream_ends_within_a_second_of_its_token(door: Door) -> None:
         assert asyncio.get_running_loop().time() - began < 5
     refused = await door.get(STREAM, token=ends_soon)
     assert (refused.status, refused.problem) == (401, "unauthenticated")
+
+
+async def test_a_stream_ends_within_a_second_of_its_key(door: Door) -> None:
+    text, _ = opaque_key()
+    access: Any = door.hub._access
+    before = access.keys
+    key = OpaqueKey(
+        id="erp", hash=f"sha256:{sha256(text.encode()).hexdigest()}", sub="erp", scope=("feed:read",), pools=("*",)
+    )
+    access.take(msgspec.structs.replace(before, opaque_keys=(*before.opaque_keys, key)))
+    async with following(door, token=text, after=await end_of(door)) as stream:
+        await stream.block()
+        # As a reload of the file does.
+        access.take(before)
+        began = asyncio.get_running_loop().time()
+        await stream.ends()
+
+        assert asyncio.get_running_loop().time() - began < 5
+    assert (await door.get(STREAM, token=text)).status == 401
 
 
 async def test_more_streams_than_there_may_be_are_asked_to_come_later(

@@ -21,7 +21,9 @@ from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
+from hub.intake.sealing import Sealing
 from hub.intake.server import http_app
+from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from hub.recovery.stopping import come_to_rest
@@ -68,6 +70,7 @@ class Hub:
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
+        self._streams = Streams()
         # Asked several times meanwhile is asked once more.
         self._reload_asked = asyncio.Event()
         self._is_open = False
@@ -183,6 +186,10 @@ class Hub:
             counts=stores.memories.counts,
             closings=stores.memories.closings,
             waiting=stores.memories.waiting,
+            happened=stores.memories.happened,
+            followed=stores.memories.followed,
+            sealing=Sealing(stores.kernel.hub),
+            streams=self._streams,
             live=live,
             metrics=self._metrics,
             limits=self._settings.limits,
@@ -231,6 +238,7 @@ class Hub:
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
+            self._metrics.feed_streams.set(self._streams.open)
             self._stores.memories.recent_accuracy.look()
             self._metrics.journal_bytes.set(self._stores.backlog.bytes)
             self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)

@@ -2,11 +2,12 @@
 
 from contextlib import AsyncExitStack
 
-from hub.ledger import accuracy, history
+from hub.ledger import accuracy, feed, history
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
+from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
@@ -14,7 +15,7 @@ from hub.telemetry import Metrics
 
 
 class Memories:
-    """What was shown, what counts found and how they ended, what is parked; `exits` closes it."""
+    """What was shown, what counts found and how they ended, what is parked, what happened; `exits` closes it."""
 
     def __init__(self, dsn: str, exits: AsyncExitStack, metrics: Metrics) -> None:
         # A long sum over counts must not hold up a look at what was shown.
@@ -22,6 +23,8 @@ class Memories:
         self.past, self.closings = History(past), Closings(past)
         reports = asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        feeds = (asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
+        self.happened, self.followed = map(FeedEntries, feeds)
         self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

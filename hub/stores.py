@@ -118,8 +118,7 @@ class Stores:
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)
         self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
-        self.imports = self._imports(exits, redis_url, dsn)
-        self.writer = self._writer(exits, redis_url, dsn)
+        self.imports, self.writer = self._imports(exits, redis_url, dsn), self._writer(exits, redis_url, dsn)
         self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self.writer.look_again
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)

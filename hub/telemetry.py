@@ -78,6 +78,7 @@ class Metrics:
             "Values a slow reader never got, because a newer one replaced them.",
             registry=self.registry,
         )
+        self.feed_streams = Gauge("hub_feed_streams", "Open streams of the feed.", registry=self.registry)
         self.reservations_live = Gauge(
             "hub_reservations_live", "Reservations and orders that units are kept for.", registry=self.registry
         )

@@ -138,3 +138,11 @@ class SetAside(msgspec.Struct, frozen=True):
     entry: bytes
     # It applied a fact a second time; else it could not be booked.
     is_doubled: bool
+
+
+class EntryStretch(msgspec.Struct, frozen=True):
+    """A stretch of the ledger's entries, each byte for byte, in the order of the journal."""
+
+    entries: tuple[tuple[Seq, bytes], ...]
+    # There was nothing behind it when it was read.
+    is_last: bool

@@ -62,8 +62,8 @@ async def _stream(request: web.Request, pool: str, wish: Subscribe) -> web.Strea
         try:
             await response.prepare(request)
             await _write(request, response, events)
-        except ConnectionResetError:
-            # The reader went away, which is how a stream usually ends.
+        except ConnectionError:
+            # The reader went away, which is how a stream usually ends; one that was waited for is a plain one.
             pass
         return response
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
-from hub.domain.findings import Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
+from hub.domain.findings import EntryStretch, Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
 
 
 class Past(Protocol):
@@ -56,4 +56,12 @@ class Waiting(Protocol):
 
     async def place_of(self, source: str, id: str, booked_at_ms: int) -> Seq | None:
         """Where an event was parked at that time; None when none was."""
+        ...
+
+
+class Happened(Protocol):
+    """Everything that happened; `hub.ledger.feed.FeedEntries` is one."""
+
+    async def stretch(self, first: tuple[int, int], entries_max: int) -> EntryStretch:
+        """The next entries, from an epoch and number on."""
         ...

@@ -10,7 +10,9 @@ from aiohttp import web
 from hub.access import Access, Claims
 from hub.domain.rules import House
 from hub.imports.running import Imports
-from hub.intake.memories import Closings, Counts, Past, Waiting
+from hub.intake.memories import Closings, Counts, Happened, Past, Waiting
+from hub.intake.sealing import Sealing
+from hub.intake.streams import Streams
 from hub.journal.watermark import Watermark
 from hub.settings.tree import LimitsSettings
 from hub.stock.booking import Booking
@@ -60,6 +62,11 @@ class Parts(msgspec.Struct, frozen=True):
     counts: Counts
     closings: Closings
     waiting: Waiting
+    # Everything that happened: for pages, and for streams, which do not hold each other up.
+    happened: Happened
+    followed: Happened
+    sealing: Sealing
+    streams: Streams
     live: LiveStreams
     metrics: Metrics
     limits: LimitsSettings

@@ -9,6 +9,8 @@ from hub.intake.accuracy import get_accuracy
 from hub.intake.browser_client import add_browser_client
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
+from hub.intake.feed import get_feed
+from hub.intake.feed_stream import get_feed_stream
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.live_stream import get_live_stream, post_live_stream
@@ -75,6 +77,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get(_RESERVATION, guarded(get_reservation))
     app.router.add_post(_RESERVATION + "/{verb:extend|confirm|release|fulfil|reallocate}", guarded(post_change))
     app.router.add_get(_ORDER, guarded(get_order))
+    app.router.add_get("/v1/feed", guarded(get_feed), allow_head=False)
+    app.router.add_get("/v1/feed/stream", guarded(get_feed_stream), allow_head=False)
     app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
@@ -131,7 +135,9 @@ def _next_step(request: web.Request) -> str:
 
 async def _end_streams(app: web.Application) -> None:
     """Before requests under way are waited for: a stream would never end by itself."""
-    app[Parts.KEY].live.end_streams()
+    parts = app[Parts.KEY]
+    parts.live.end_streams()
+    parts.streams.close()
 
 
 async def get_healthz(request: web.Request) -> web.Response:

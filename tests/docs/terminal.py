@@ -56,6 +56,8 @@ says() {
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _PACE = re.compile(r"in [\d.,]+ s \([\d,]+ (?:rows|lines|positions)/s")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_.…-]+")
+# Made of the hub's uuid: cursors and ids of the feed, and the hub's name there.
+_SEALED = re.compile(r"(?<=f1\.)[\w-]{32}|(?<=\")[\w-]{32}(?=\")|(?<=urn:hub:)[0-9a-f]{16}")
 
 
 class Terminal:
@@ -134,8 +136,8 @@ def runs(block: Fence) -> bool:
 
 
 def masked(text: str) -> Any:
-    """JSON without what differs from run to run: instants, tokens and pace; what is no JSON stays text."""
-    text = _PACE.sub("<pace>", _TOKEN.sub("eyJ…", _TIME.sub("<time>", text)))
+    """JSON without what differs from run to run: instants, tokens, cursors and pace; what is no JSON stays text."""
+    text = _PACE.sub("<pace>", _SEALED.sub("…", _TOKEN.sub("eyJ…", _TIME.sub("<time>", text))))
     try:
         value = json.loads(text)
     except ValueError:

@@ -10,11 +10,13 @@ import pytest
 from hub.domain.verifying import KINDS
 from hub.stock import keys
 from hub.telemetry import Metrics
+from protocol.feed import feed_rows
 from protocol.frames import CLOSE_CODES, LIVE_ERRORS
 from protocol.problems import problem_rows
 from tests.docs.pages import PAGES, ROOT, table, table_under
 
 PROTOCOL, OPERATIONS = ROOT / "docs" / "protocol.md", ROOT / "docs" / "operations.md"
+FEED = ROOT / "docs" / "feed.md"
 DECISIONS = ROOT / "docs" / "decisions"
 PLACES = ("hub", "protocol", "adapters", "tests", "docs", "deploy")
 LINES_MAX = {"README.md": 160, "architecture.md": 200}
@@ -33,6 +35,19 @@ def test_the_close_codes_are_those_of_the_code() -> None:
 def test_the_live_errors_are_those_of_the_code() -> None:
     rows = [(f"`{code}`", meaning) for code, meaning in LIVE_ERRORS.items()]
     assert table_under(PROTOCOL, "live errors") == table(("`code`", "means"), rows)
+
+
+def test_the_types_of_the_feed_are_those_of_the_code() -> None:
+    rows = [(f"`{type}`", meaning) for type, meaning in feed_rows()]
+    assert table_under(FEED, "feed types") == table(("type", "when"), rows)
+
+
+def test_every_alert_that_the_model_explains_is_told_in_the_feed() -> None:
+    model = (ROOT / "docs" / "model.md").read_text("utf-8").partition("## Alerts")[2].partition("\n## ")[0]
+    explained = {name for row in re.findall(r"^\| (`.+?) \|", model, re.M) for name in re.findall(r"`(\w+)`", row)}
+    told = {type.removeprefix("alert.") for type, _ in feed_rows() if type.startswith("alert.")}
+    assert explained
+    assert explained <= told
 
 
 def test_the_metrics_are_those_of_the_code() -> None:

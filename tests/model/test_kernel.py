@@ -4,15 +4,12 @@ from hypothesis import HealthCheck, given, settings
 from redis.asyncio import Redis
 
 from hub.domain.catalogue import HouseSettings
-from tests.model.doubles import double
 from tests.model.happenings import happenings
 from tests.model.holdings import awaited, stocked
-from tests.model.lapses import let_lapse
-from tests.model.pair import Pair
 from tests.model.renewals import renewals
-from tests.model.repairs import spoil
+from tests.model.telling import tell
 from tests.model.travels import travels
-from tests.model.worlds import CloseCounts, Describing, Doubling, Lapsing, Reconfigure, Spoiling, Step, stories
+from tests.model.worlds import Step, stories
 
 at_leisure = settings(
     deadline=None,
@@ -59,24 +56,3 @@ async def test_the_kernel_lets_an_owner_keep_what_the_model_says(
     redis_client: Redis, story: tuple[HouseSettings, list[Step]]
 ) -> None:
     await tell(redis_client, *story)
-
-
-async def tell(redis_client: Redis, house: HouseSettings, steps: list[Step]) -> None:
-    await redis_client.flushall()
-    pair = Pair(redis_client, house)
-    await pair.open()
-    for step in steps:
-        if isinstance(step, Reconfigure):
-            await pair.reconfigure(step.house)
-        elif isinstance(step, CloseCounts):
-            await pair.close_counts(step)
-        elif isinstance(step, Lapsing):
-            await let_lapse(pair, step)
-        elif isinstance(step, Doubling):
-            await double(pair, step)
-        elif isinstance(step, Spoiling):
-            await spoil(pair, step)
-        elif isinstance(step, Describing):
-            await pair.describe(step)
-        else:
-            await pair.tell(step)

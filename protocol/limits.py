@@ -52,6 +52,8 @@ STALLED_SECONDS = 30
 
 # One token or key; the pools and locations of a large house fit.
 TOKEN_CHARS_MAX = 8 * 1024
+# How long a token lasts at most that the hub makes for a page.
+TOKEN_SECONDS_MAX = 24 * 3600
 # How wrong a clock may be on either side of a token's times.
 TOKEN_LEEWAY_SECONDS = 60
 

@@ -5,7 +5,14 @@ from msgspec import Raw, Struct, field
 from protocol.supply import PromiseDate
 
 
-class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExplainedPlace:
+    """A location of an explanation, or the others in one sum; it has no tag, for its fields say which it is."""
+
+    __slots__ = ()
+    contribution: int
+
+
+class ExplainedLocation(ExplainedPlace, Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One position, and what of it stands behind what a pool shows."""
 
     location: str
@@ -26,7 +33,7 @@ class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: bool = True
 
 
-class OtherLocations(Struct, frozen=True):
+class OtherLocations(ExplainedPlace, Struct, frozen=True):
     """The locations that the caller may not see, in one sum."""
 
     contribution: int
@@ -38,7 +45,7 @@ class ExplainedGroup(Struct, frozen=True, kw_only=True):
 
     # None: the locations in no group.
     id: str | None
-    locations: tuple[ExplainedLocation | OtherLocations, ...]
+    locations: tuple[ExplainedPlace, ...]
     # The sum of the contributions.
     part: int
     threshold: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -17,19 +16,12 @@ from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
 from protocol.answers import AvailabilityAnswer, PositionItem, PositionsAnswer
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Name, Sku
-from protocol.limits import SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
+from protocol.limits import SKUS_PER_GET_MAX
 from protocol.problems import problem
+from protocol.questions import AvailabilityQuery
 from protocol.reports import LocationsAnswer
 
 PUBLIC = "public, max-age=1, stale-while-revalidate=5"
-
-
-class AvailabilityQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`POST /v1/availability/query`."""
-
-    pool: Name
-    skus: Annotated[tuple[Sku, ...], msgspec.Meta(min_length=1, max_length=SKUS_PER_QUERY_MAX)]
 
 
 class _Page(msgspec.Struct, array_like=True, frozen=True):

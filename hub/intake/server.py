@@ -27,6 +27,7 @@ from hub.intake.skus import get_skus, put_skus
 from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
+from protocol.health import Alive, Ready
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -134,7 +135,7 @@ async def _end_streams(app: web.Application) -> None:
 
 async def get_healthz(request: web.Request) -> web.Response:
     """Alive: the process answers, whatever its stores do."""
-    return json_response({"status": "alive"})
+    return json_response(Alive())
 
 
 async def get_readyz(request: web.Request) -> web.Response:
@@ -142,7 +143,7 @@ async def get_readyz(request: web.Request) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     reason = parts.not_ready() or await parts.reads.closed_because()
     if reason is None:
-        return json_response({"status": "ready", "ledger": parts.ledger_state()})
+        return json_response(Ready(ledger=parts.ledger_state()))
     return problem_response(problem("unavailable", reason), {"Retry-After": "1"})
 
 

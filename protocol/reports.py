@@ -1,6 +1,8 @@
 """What is said back to people who ask why, where, when, how right, and what waits."""
 
-from msgspec import Raw, Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, field
 
 from protocol.supply import PromiseDate
 
@@ -221,7 +223,7 @@ class ParkedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # What there was no room for when it came; left out where it named what nobody knew.
     reason: str | None = None
     # As it was sent, in canonical form.
-    event: Raw
+    event: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 
 
 class ParkedAnswer(Struct, frozen=True):

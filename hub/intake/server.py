@@ -24,6 +24,7 @@ from hub.intake.reads import (
 from hub.intake.reservation_list import get_reservations
 from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
+from hub.intake.specs import get_asyncapi, get_openapi
 from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
@@ -78,6 +79,9 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
+    for prefix in ("", "/v1"):
+        app.router.add_get(f"{prefix}/openapi.json", guarded(get_openapi))
+        app.router.add_get(f"{prefix}/asyncapi.json", guarded(get_asyncapi))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)

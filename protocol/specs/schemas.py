@@ -42,10 +42,10 @@ class Schemas:
 
 
 def _clean(schema: Any) -> Any:
-    """The same with the docstrings' indentation taken off."""
+    """The same as JSON has it, with the docstrings' indentation taken off."""
     if isinstance(schema, dict):
         return {
             key: cleandoc(value) if key == "description" and isinstance(value, str) else _clean(value)
             for key, value in schema.items()
         }
-    return [_clean(each) for each in schema] if isinstance(schema, list) else schema
+    return [_clean(each) for each in schema] if isinstance(schema, list | tuple) else schema

@@ -29,6 +29,7 @@ from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
 from protocol.health import Alive, Ready
+from protocol.limits import ADDRESS_BYTES_MAX, HEADER_BYTES_MAX
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -48,7 +49,8 @@ TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 def http_app(parts: Parts) -> web.Application:
     """The application of the HTTP door."""
     # The body is read and unpacked in exchange.py, where both sizes are bounded.
-    app = web.Application(handler_args={"auto_decompress": False, "access_log": None})
+    bounds = {"max_line_size": ADDRESS_BYTES_MAX, "max_field_size": HEADER_BYTES_MAX}
+    app = web.Application(handler_args={"auto_decompress": False, "access_log": None, **bounds})
     app[Parts.KEY] = parts
     app.router.add_post("/v1/events", guarded(post_events))
     app.router.add_get("/v1/availability", guarded(get_availability))

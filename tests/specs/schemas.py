@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+import msgspec
 from jsonschema_rs import Draft202012Validator
 
 from protocol.specs.asyncapi import ANSWERS, SAID, asyncapi
@@ -59,18 +60,18 @@ class Operations:
         self._validators: dict[tuple[str, str, int], tuple[str | None, Draft202012Validator | None]] = {}
         self._paths = [(_pieces(path), path) for path in self._document["paths"]]
 
-    def check_answer(self, method: str, path: str, status: int, media: str, body: Any) -> None:
-        """Fail where an answer is not one of those that the operation is described with; other paths are passed over."""
-        described = self._described(_pieces(path))
-        if described is None or method.lower() not in self._document["paths"][described]:
+    def check_answer(self, method: str, path: str, status: int, media: str, body: bytes) -> None:
+        """Fail where an answer is not described with its operation; what has no description is passed over."""
+        operation = self._described(_pieces(path))
+        if operation is None or method.lower() not in self._document["paths"][operation]:
             return
-        key = (method.lower(), described, status)
+        key = (method.lower(), operation, status)
         if key not in self._validators:
             self._validators[key] = self._validator(*key)
         expected, of = self._validators[key]
         assert expected is None or media == expected, f"{method} {path}: {status} as {media}"
         if of is not None:
-            of.validate(body)
+            of.validate(msgspec.json.decode(body))
 
     def _described(self, pieces: list[str]) -> str | None:
         found = [path for named, path in self._paths if _is_like(named, pieces)]
@@ -88,6 +89,12 @@ class Operations:
         if not media.endswith("json"):
             return media, None
         return media, validator(content["schema"], self._document)
+
+
+@cache
+def described() -> Operations:
+    """The operations, their schemas compiled as they are needed."""
+    return Operations()
 
 
 def _pieces(path: str) -> list[str]:

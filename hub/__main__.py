@@ -239,6 +239,15 @@ def rebuild(config: Path | None, whole: bool) -> None:
     sys.exit(_run(run_rebuild(config, os.environ, whole=whole)))
 
 
+@main.command()
+@click.argument("name", type=click.Choice(["openapi", "asyncapi"]))
+def spec(name: str) -> None:
+    """Print what describes a door: `openapi` the HTTP door, `asyncapi` the live one."""
+    from protocol.specs.documents import printed  # noqa: PLC0415
+
+    click.echo(printed(name), nl=False)
+
+
 def _set_up_logs(level: str) -> None:
     from hub.telemetry import set_up_logs  # noqa: PLC0415
 

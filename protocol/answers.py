@@ -82,6 +82,21 @@ class EventAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
 
 
+class RefusedAlone(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A refusal that is the whole answer: an answer for those who read answers, a problem for those who read problems.
+
+    RFC 9457 lets a reader pass over a `status` that is no number, and the number stands in `problem`.
+    """
+
+    type: str
+    title: str
+    detail: str
+    status: Literal["refused"]
+    problem: Problem
+    path: str | None = None
+    id: str | None = None
+
+
 class AvailabilityAnswer(Struct, frozen=True):
     """What a pool shows of the SKUs asked for, in the order of the question."""
 

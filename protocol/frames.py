@@ -25,6 +25,11 @@ from protocol.limits import (
 SUBPROTOCOL: Final = "hub.v1.json"
 PATH: Final = "/v1/live"
 
+# What items of frames are: of a pool, or of a location.
+ITEM_TYPES: Final = (AvailabilityItem, PositionItem)
+# Where a struct is described in the documents of `protocol.specs`.
+REFERENCE: Final = "#/components/schemas/{name}"
+
 # The screen's own number for a message; the answer repeats it.
 Ref = Annotated[int, Meta(ge=0, le=SAFE_INTEGER_MAX)]
 Rev = Annotated[int, Meta(ge=0, le=SAFE_INTEGER_MAX)]
@@ -88,6 +93,13 @@ class _Out(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="op"
     pass
 
 
+# Encoded before it is known whom it is for.
+_Item = Annotated[
+    msgspec.Raw,
+    Meta(extra_json_schema={"anyOf": [{"$ref": REFERENCE.format(name=of.__name__)} for of in ITEM_TYPES]}),
+]
+
+
 class Authorized(_Out, frozen=True, kw_only=True, tag="authorized"):
     """What the screen may see now."""
 
@@ -100,13 +112,13 @@ class Subscribed(_Out, frozen=True, kw_only=True, tag="subscribed"):
     """The state of what was subscribed: every item whose rev is not the known one."""
 
     ref: int
-    items: list[msgspec.Raw]
+    items: list[_Item]
 
 
 class Update(_Out, frozen=True, kw_only=True, tag="update"):
     """The newest values of what changed."""
 
-    items: list[msgspec.Raw]
+    items: list[_Item]
 
 
 class Unsubscribed(_Out, frozen=True, kw_only=True, tag="unsubscribed"):

@@ -65,7 +65,7 @@ Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 # Units of an absolute fact: what was counted, is wanted in a fence, is expected.
 QuantityOrNone = Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
 # Units of an adjustment; 0 is refused by its line.
-SignedQuantity = Annotated[int, Meta(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
+SignedQuantity = Annotated[int, Meta(ge=-QUANTITY_MAX, le=QUANTITY_MAX, extra_json_schema={"not": {"const": 0}})]
 # An instant; without an offset it would be a guess.
 Time = Annotated[datetime, Meta(tz=True)]
 

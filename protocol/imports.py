@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from protocol.identifiers import Name, QuantityOrNone, Sku
+from protocol.identifiers import Name, QuantityOrNone, Sku, Time
 from protocol.problems import Problem
 
 ImportKind = Literal["system", "physical"]
@@ -18,6 +18,17 @@ class ImportLine(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     quantity: QuantityOrNone
     # None: the import's own default.
     location: Name | None = None
+
+
+class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may stand behind `POST /v1/imports?`."""
+
+    kind: ImportKind = "system"
+    at: Time | None = None
+    on_error: Literal["skip", "abort"] | None = None
+    location: Name | None = None
+    complete: Literal["true", "false"] = "false"
+    id: Name | None = None
 
 
 class LineError(Struct, frozen=True):

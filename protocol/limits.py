@@ -36,6 +36,8 @@ IMPORTS_KEPT_MAX = 100
 # SKUs in `GET /v1/availability`, so that the address stays under what proxies take.
 SKUS_PER_GET_MAX = 50
 SKUS_PER_QUERY_MAX = 1_000
+# An address: so many SKUs of any characters, and what stands beside them. Proxies take less; plain names need it not.
+ADDRESS_BYTES_MAX = SKUS_PER_GET_MAX * SKU_CHARS_MAX * 12 + 4 * 1024
 # Items on one page of a list.
 PAGE_ITEMS_MAX = 1_000
 
@@ -52,6 +54,10 @@ STALLED_SECONDS = 30
 
 # One token or key; the pools and locations of a large house fit.
 TOKEN_CHARS_MAX = 8 * 1024
+# One header, so that the longest token fits.
+HEADER_BYTES_MAX = TOKEN_CHARS_MAX + 1024
+# How long a token lasts at most that the hub makes for a page.
+TOKEN_SECONDS_MAX = 24 * 3600
 # How wrong a clock may be on either side of a token's times.
 TOKEN_LEEWAY_SECONDS = 60
 

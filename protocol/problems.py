@@ -91,6 +91,11 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.type.removeprefix(_TYPE)
 
 
+def problem_type(name: str) -> str:
+    """The `type` of problems called `name`."""
+    return _TYPE + name
+
+
 def problem(name: str, detail: str, *, path: str | None = None, shortages: tuple[Shortage, ...] = ()) -> Problem:
     """Make a problem of the type called `name`; a long `detail` is cut.
 

@@ -1,11 +1,20 @@
 """What is said back to people who ask why, where, when, how right, and what waits."""
 
-from msgspec import Raw, Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, field
 
 from protocol.supply import PromiseDate
 
 
-class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExplainedPlace:
+    """A location of an explanation, or the others in one sum; it has no tag, for its fields say which it is."""
+
+    __slots__ = ()
+    contribution: int
+
+
+class ExplainedLocation(ExplainedPlace, Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One position, and what of it stands behind what a pool shows."""
 
     location: str
@@ -26,7 +35,7 @@ class ExplainedLocation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: bool = True
 
 
-class OtherLocations(Struct, frozen=True):
+class OtherLocations(ExplainedPlace, Struct, frozen=True):
     """The locations that the caller may not see, in one sum."""
 
     contribution: int
@@ -38,7 +47,7 @@ class ExplainedGroup(Struct, frozen=True, kw_only=True):
 
     # None: the locations in no group.
     id: str | None
-    locations: tuple[ExplainedLocation | OtherLocations, ...]
+    locations: tuple[ExplainedPlace, ...]
     # The sum of the contributions.
     part: int
     threshold: int
@@ -214,7 +223,7 @@ class ParkedItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # What there was no room for when it came; left out where it named what nobody knew.
     reason: str | None = None
     # As it was sent, in canonical form.
-    event: Raw
+    event: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 
 
 class ParkedAnswer(Struct, frozen=True):

@@ -36,7 +36,13 @@ class PromiseDate(Struct, frozen=True):
     available: int
 
 
-class PromisedSupply(Struct, frozen=True, kw_only=True):
+class ToldSupply:
+    """Supply of a purchase order, or the rest in one sum; it has no tag, for its fields say which it is."""
+
+    __slots__ = ()
+
+
+class PromisedSupply(ToldSupply, Struct, frozen=True, kw_only=True):
     """Units still to come that a pool sees, or has promised."""
 
     purchase_order: str
@@ -50,7 +56,7 @@ class PromisedSupply(Struct, frozen=True, kw_only=True):
     promised: int
 
 
-class OtherSupply(Struct, frozen=True, kw_only=True):
+class OtherSupply(ToldSupply, Struct, frozen=True, kw_only=True):
     """The units still to come at locations that the caller may not see, in one sum."""
 
     outstanding: int
@@ -75,7 +81,7 @@ class PromiseAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # ATP by date, where it grows.
     dates: tuple[PromiseDate, ...]
     # By ETA.
-    supply: tuple[PromisedSupply | OtherSupply, ...]
+    supply: tuple[ToldSupply, ...]
 
 
 class SerialAnswer(Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the suite against this Redis or Valkey program instead of the embedded default",
     )
     parser.addoption("--rounds", type=int, default=1, help="rounds of faults drawn at random (tests/faults)")
+    parser.addoption("--examples", type=int, help="drawn of each operation of the HTTP door (tests/specs)")
     parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
 
 

@@ -14,6 +14,7 @@ from protocol.answers import rfc3339
 from protocol.reports import (
     ExplainedGroup,
     ExplainedLocation,
+    ExplainedPlace,
     ExplainedPromise,
     Explanation,
     LocationItem,
@@ -226,8 +227,8 @@ def _terms(group: ExplainedGroup) -> str:
     return f"{' + '.join(terms)} = {group.part}"
 
 
-def _term(place: ExplainedLocation | OtherLocations) -> str:
-    if isinstance(place, OtherLocations):
+def _term(place: ExplainedPlace) -> str:
+    if not isinstance(place, ExplainedLocation):
         return f"{place.contribution} elsewhere"
     if not place.seen:
         return f"{place.ring_fenced} ({place.location})"

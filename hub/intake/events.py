@@ -17,7 +17,7 @@ from hub.intake.facts import forbidden_name, names_in, to_fact
 from hub.intake.parts import Parts
 from hub.stock.allowed import Allowed
 from hub.stock.outcome import Applied, Conflict, Duplicate, Outcome, Parked
-from protocol.answers import EventAnswer, epoch_ms
+from protocol.answers import EventAnswer, RefusedAlone, epoch_ms
 from protocol.codec import Malformed, decode_event, split_array
 from protocol.identifiers import Time
 from protocol.problems import CONTENT_TYPE, Problem, problem
@@ -29,21 +29,6 @@ _decode_instant = msgspec.json.Decoder(Time).decode
 
 # An answer, and the HTTP status it has when it is alone.
 Answered = tuple[EventAnswer, int]
-
-
-class RefusedAlone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A refusal that is the whole answer: an answer for those who read answers, a problem for those who read problems.
-
-    RFC 9457 lets a reader pass over a `status` that is no number, and the number stands in `problem`.
-    """
-
-    type: str
-    title: str
-    detail: str
-    status: str
-    problem: Problem
-    path: str | None = None
-    id: str | None = None
 
 
 async def post_events(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """What every route shares: who asks, what was sent, and how an answer or a problem goes out."""
 
 import zlib
+from hashlib import blake2b
 from time import time
 
 import msgspec
@@ -11,6 +12,7 @@ from protocol.problems import CONTENT_TYPE, Problem, encode_problem, problem
 
 JSON = "application/json"
 PRIVATE = {"Cache-Control": "private, no-store"}
+PUBLIC = "public, max-age=1, stale-while-revalidate=5"
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -43,6 +45,19 @@ def json_response(body: object, status: int = 200, headers: dict[str, str] | Non
     return web.Response(
         body=encode_json(body), status=status, content_type=JSON, headers=PRIVATE if headers is None else headers
     )
+
+
+def public_response(request: web.Request, body: object, told: object) -> web.Response:
+    """What anyone may know, as JSON: it may be kept for a moment, and asked about by a tag that changes with `told`."""
+    tag = f'W/"{blake2b(encode_json(told), digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": PUBLIC}
+    if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
+        return web.Response(status=304, headers=headers)
+    return json_response(body, headers=headers)
+
+
+def _matches(condition: str, tag: str) -> bool:
+    return condition.strip() == "*" or tag in condition
 
 
 def caller(request: web.Request, access: Access) -> Claims:

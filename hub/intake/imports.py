@@ -18,8 +18,7 @@ from hub.intake.exchange import Stopped, caller, caller_with, json_response
 from hub.intake.parts import Parts
 from protocol.answers import epoch_ms
 from protocol.codec import Malformed, malformed
-from protocol.identifiers import Name, Time
-from protocol.imports import ImportAccepted, ImportKind, ImportsAnswer, LineError, aborted
+from protocol.imports import ImportAccepted, ImportQuery, ImportsAnswer, LineError, aborted
 from protocol.limits import IMPORT_BYTES_MAX
 from protocol.problems import CONTENT_TYPE, problem
 
@@ -37,17 +36,6 @@ _FORMATS: dict[str, Literal["csv", "jsonl"]] = {
 }
 # Written into an address as it is, the plus of an offset arrives as a space.
 _LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
-
-
-class _Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may stand behind `POST /v1/imports?`."""
-
-    kind: ImportKind = "system"
-    at: Time | None = None
-    on_error: Literal["skip", "abort"] | None = None
-    location: Name | None = None
-    complete: Literal["true", "false"] = "false"
-    id: Name | None = None
 
 
 async def post_imports(request: web.Request) -> web.Response:
@@ -136,7 +124,7 @@ def _asked(request: web.Request, claims: Claims) -> Asked:
     )
 
 
-def _query(request: web.Request) -> _Query:
+def _query(request: web.Request) -> ImportQuery:
     said = dict(request.query)
     if len(said) < len(request.query):
         raise Stopped(problem("malformed", "A parameter stands twice in the address."))
@@ -146,7 +134,7 @@ def _query(request: web.Request) -> _Query:
     if "at" in said:
         said["at"] = _LOST_PLUS.sub(r"+\1", said["at"])
     try:
-        return msgspec.convert(said, _Query)
+        return msgspec.convert(said, ImportQuery)
     except (msgspec.ValidationError, OverflowError) as error:
         told = malformed(error)
         name = (told.path or "").removeprefix("$.").replace("$", "")

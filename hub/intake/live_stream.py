@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -11,23 +10,14 @@ from hub.intake.exchange import Stopped, caller, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import malformed, no_pool, required, sku_in
 from protocol.codec import Malformed, decode_body
-from protocol.frames import Rev, Skus, Subscribe
-from protocol.identifiers import Name, Sku
-from protocol.limits import SKUS_PER_CONNECTION_MAX, SKUS_PER_GET_MAX, STALLED_SECONDS
+from protocol.frames import Subscribe
+from protocol.limits import SKUS_PER_GET_MAX, STALLED_SECONDS
+from protocol.questions import StreamQuery
 
 # A proxy that buffers would hold each value back.
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
 # The answer repeats the number of the request; over a stream there is but one.
 _REF = 0
-
-
-class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`POST /v1/live/sse`."""
-
-    pool: Name
-    skus: Skus
-    # SKU -> the rev the page already has.
-    known: Annotated[dict[Sku, Rev], msgspec.Meta(max_length=SKUS_PER_CONNECTION_MAX)] = {}
 
 
 _decode = msgspec.json.Decoder(StreamQuery)

@@ -1,8 +1,6 @@
 """What pools show and what lies where, over HTTP."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
-from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -12,24 +10,15 @@ from hub.domain.explain import explain, locations_of
 from hub.domain.shown import seen_with
 from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
-from hub.intake.exchange import Stopped, caller, caller_with, json_response, read_body
+from hub.intake.exchange import Stopped, caller, caller_with, json_response, public_response, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
 from protocol.answers import AvailabilityAnswer, PositionItem, PositionsAnswer
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Name, Sku
-from protocol.limits import SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
+from protocol.limits import SKUS_PER_GET_MAX
 from protocol.problems import problem
+from protocol.questions import AvailabilityQuery
 from protocol.reports import LocationsAnswer
-
-PUBLIC = "public, max-age=1, stale-while-revalidate=5"
-
-
-class AvailabilityQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`POST /v1/availability/query`."""
-
-    pool: Name
-    skus: Annotated[tuple[Sku, ...], msgspec.Meta(min_length=1, max_length=SKUS_PER_QUERY_MAX)]
 
 
 class _Page(msgspec.Struct, array_like=True, frozen=True):
@@ -45,7 +34,6 @@ class _Page(msgspec.Struct, array_like=True, frozen=True):
 
 _decode_query = msgspec.json.Decoder(AvailabilityQuery)
 _decode_page = msgspec.json.Decoder(_Page).decode
-_encode = msgspec.json.Encoder().encode
 
 
 async def get_availability(request: web.Request) -> web.Response:
@@ -110,15 +98,7 @@ def _kept_if_public(
     index = parts.house.pool_index.get(answer.pool)
     if index is None or not parts.house.pools[index].public:
         return json_response(answer)
-    tag = f'W/"{blake2b(_encode(told), digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": PUBLIC}
-    if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
-        return web.Response(status=304, headers=headers)
-    return json_response(answer, headers=headers)
-
-
-def _matches(condition: str, tag: str) -> bool:
-    return condition.strip() == "*" or tag in condition
+    return public_response(request, answer, told)
 
 
 async def get_positions(request: web.Request) -> web.Response:

@@ -27,9 +27,12 @@ from hub.intake.reads import (
 from hub.intake.reservation_list import get_reservations
 from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
+from hub.intake.specs import get_asyncapi, get_openapi
 from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
+from protocol.health import Alive, Ready
+from protocol.limits import ADDRESS_BYTES_MAX, HEADER_BYTES_MAX
 from protocol.problems import problem
 
 log = structlog.get_logger()
@@ -49,7 +52,8 @@ TAKES_IDS = frozenset({"/v1/events", "/v1/imports"})
 def http_app(parts: Parts) -> web.Application:
     """The application of the HTTP door."""
     # The body is read and unpacked in exchange.py, where both sizes are bounded.
-    app = web.Application(handler_args={"auto_decompress": False, "access_log": None})
+    bounds = {"max_line_size": ADDRESS_BYTES_MAX, "max_field_size": HEADER_BYTES_MAX}
+    app = web.Application(handler_args={"auto_decompress": False, "access_log": None, **bounds})
     app[Parts.KEY] = parts
     app.router.add_post("/v1/events", guarded(post_events))
     app.router.add_get("/v1/availability", guarded(get_availability))
@@ -83,6 +87,9 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     add_browser_client(app)
+    for prefix in ("", "/v1"):
+        app.router.add_get(f"{prefix}/openapi.json", guarded(get_openapi))
+        app.router.add_get(f"{prefix}/asyncapi.json", guarded(get_asyncapi))
     app.router.add_get("/healthz", get_healthz)
     app.router.add_get("/readyz", get_readyz)
     app.router.add_options("/{path:.*}", _preflight)
@@ -142,7 +149,7 @@ async def _end_streams(app: web.Application) -> None:
 
 async def get_healthz(request: web.Request) -> web.Response:
     """Alive: the process answers, whatever its stores do."""
-    return json_response({"status": "alive"})
+    return json_response(Alive())
 
 
 async def get_readyz(request: web.Request) -> web.Response:
@@ -150,7 +157,7 @@ async def get_readyz(request: web.Request) -> web.Response:
     parts: Parts = request.app[Parts.KEY]
     reason = parts.not_ready() or await parts.reads.closed_because()
     if reason is None:
-        return json_response({"status": "ready", "ledger": parts.ledger_state()})
+        return json_response(Ready(ledger=parts.ledger_state()))
     return problem_response(problem("unavailable", reason), {"Retry-After": "1"})
 
 

@@ -10,48 +10,12 @@ from hub.domain.sku_table import TableUnreadable, read_sku_table
 from hub.intake.exchange import Stopped, caller_with, json_response, read_body
 from hub.intake.parts import Parts
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Sku, nfc
+from protocol.identifiers import nfc
 from protocol.limits import SKU_CHARS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
-from protocol.problems import Problem, problem
+from protocol.problems import problem
+from protocol.skus import SkuBody, SkuItem, SkusAnswer, SkuTold
 
 _CSV = "text/csv"
-
-
-class SkuBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One SKU as it is described; what is left out is not known of it any more."""
-
-    sku: Sku
-    category: str | None = None
-    brand: str | None = None
-    aliases: tuple[str, ...] = ()
-    attributes: dict[str, str] = {}
-
-
-class SkuTold(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one SKU of a request."""
-
-    # Null where not even its name could be read.
-    sku: str | None
-    # `applied`, `unchanged` or `refused`.
-    status: str
-    problem: Problem | None = None
-
-
-class SkuItem(msgspec.Struct, frozen=True):
-    """What is described of a SKU; of one that never was, nothing."""
-
-    sku: str
-    revision: int
-    category: str | None
-    brand: str | None
-    aliases: tuple[str, ...]
-    attributes: dict[str, str]
-
-
-class SkusAnswer(msgspec.Struct, frozen=True):
-    """`GET /v1/skus`, in the order of the question."""
-
-    items: tuple[SkuItem, ...]
 
 
 _decode_item = msgspec.json.Decoder(SkuBody)

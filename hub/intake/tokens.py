@@ -1,7 +1,6 @@
 """`POST /v1/tokens`: a storefront's server makes a token for its page, never wider than its own."""
 
 from time import time
-from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -13,28 +12,8 @@ from hub.intake.exchange import Stopped, caller_with, json_response, read_body
 from hub.intake.parts import Parts
 from protocol.answers import rfc3339
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Name
 from protocol.problems import problem
-
-TTL_SECONDS_MAX = 24 * 3600
-
-
-class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who the token is for and what it may do; what is left out it may not."""
-
-    sub: Name
-    ttl_seconds: Annotated[int, msgspec.Meta(ge=1, le=TTL_SECONDS_MAX)]
-    scope: tuple[str, ...] = ()
-    pools: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
-
-
-class TokenAnswer(msgspec.Struct, frozen=True):
-    """The token, and when it ends (RFC 3339)."""
-
-    token: str
-    expires_at: str
-
+from protocol.tokens import TokenAnswer, TokenRequest
 
 _decoder = msgspec.json.Decoder(TokenRequest)
 

@@ -5,11 +5,13 @@ from random import Random
 from typing import Any
 
 import msgspec
+from jsonschema_rs import ValidationError
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.clients import ASKED, SOLD
 from tests.faults.town import Town
+from tests.specs.schemas import check_heard, check_said
 
 Item = dict[str, Any]
 
@@ -51,17 +53,27 @@ class Watcher:
         async with connect(f"{hub.live}/v1/live", subprotocols=["hub.v1.json"], open_timeout=2) as client:  # type: ignore[list-item]
             known = {sku: item["rev"] for sku, item in self.view.items()} if self._random.random() < 0.8 else {}
             message = {"op": "subscribe", "ref": 1, "pool": POOL, "skus": self._skus, "known": known}
-            await client.send(msgspec.json.encode(message).decode())
+            sent = msgspec.json.encode(message)
+            check_said(msgspec.json.decode(sent))
+            await client.send(sent.decode())
             self.connections += 1
             # Each hub tells what it knows; over one connection nothing goes back.
             revs: dict[str, int] = {}
             async for raw in client:
                 frame = msgspec.json.decode(raw)
+                self._check(frame)
                 self.frames += 1
                 for item in frame.get("items", ()):
                     self._take(item, revs)
                 if self._random.random() < self._drops:
                     return
+
+    def _check(self, frame: Any) -> None:
+        try:
+            check_heard(frame)
+        except ValidationError as error:
+            # Not raised here: a watcher that ends would be missed by nobody.
+            self.wrong.append(f"{self.name} was told what is not described: {error.message}")
 
     def _take(self, item: Item, revs: dict[str, int]) -> None:
         sku, rev = item["sku"], item["rev"]

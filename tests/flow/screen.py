@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.specs.schemas import check_heard, check_said
+
 PATIENCE_SECONDS = 10
 
 
@@ -19,13 +21,16 @@ class Screen:
         self.heard: list[dict[str, Any]] = []
 
     async def ask(self, **message: Any) -> dict[str, Any]:
-        await self._client.send(msgspec.json.encode(message).decode())
+        sent = msgspec.json.encode(message)
+        check_said(msgspec.json.decode(sent))
+        await self._client.send(sent.decode())
         return await self.hear()
 
     async def hear(self) -> dict[str, Any]:
         while True:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 heard: dict[str, Any] = msgspec.json.decode(await self._client.recv())
+            check_heard(heard)
             if heard["op"] != "heartbeat":
                 self.heard.append(heard)
                 return heard

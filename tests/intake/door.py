@@ -10,10 +10,12 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from hub.assembly import Hub, running
 from hub.commands.token import make_key, make_token
 from hub.settings import Settings, load
+from tests.specs.schemas import described
 
 ORIGIN = "https://shop.example"
 HOUSE = """
@@ -151,7 +153,10 @@ class Door:
         url = path if path.startswith("http") else self.url + path
         asked = [(name, str(item)) for name, value in params.items() for item in as_list(value)]
         async with self.session.request(method, url, params=asked, data=data, headers=sent) as response:
-            return Reply(response, await response.read())
+            reply = Reply(response, await response.read())
+        if url.startswith(self.url):
+            described().check_answer(method, URL(url).raw_path, reply.status, reply.content_type, reply.body)
+        return reply
 
     async def get(self, path: str, **more: Any) -> Reply:
         return await self.ask("GET", path, **more)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.intake.door import ORIGIN, Door, line
+from tests.specs.schemas import check_heard
 
 PATIENCE_SECONDS = 10
 
@@ -27,6 +28,7 @@ class Stream:
                 return None
             if text.startswith(b"data: "):
                 message: dict[str, Any] = json.loads(text[6:])
+                check_heard(message)
                 return message
 
 

@@ -22,6 +22,7 @@ from hub.journal.reader import Tail, last_seq, reading_client
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from protocol.answers import AvailabilityItem, PositionItem, rfc3339
+from tests.specs.schemas import check_heard, check_said
 
 JOURNAL = "hub:{0}:journal"
 SHOWN = "test:shown"
@@ -235,12 +236,14 @@ class Screen:
         self.client = client
 
     async def say(self, **message: Any) -> None:
+        check_said(message)
         await self.client.send(json.dumps(message))
 
     async def hear(self) -> dict[str, Any]:
         while True:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                heard = json.loads(await self.client.recv())
+                heard: dict[str, Any] = json.loads(await self.client.recv())
+            check_heard(heard)
             if heard["op"] != "heartbeat":
                 return heard
 

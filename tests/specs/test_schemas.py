@@ -1,0 +1,55 @@
+"""What holds frames and answers to the documents does find what is wrong with them."""
+
+from typing import Any
+
+import pytest
+from jsonschema_rs import ValidationError
+
+from tests.specs.schemas import check_heard, check_said, described
+
+ITEM = {"sku": "A", "pool": "online", "available": 2, "status": "low_stock", "rev": 1, "at": "2026-11-22T10:00:00Z"}
+SUBSCRIBE = {"op": "subscribe", "ref": 1, "pool": "online", "skus": ["A"]}
+
+
+def test_what_is_described_is_let_pass() -> None:
+    check_heard({"op": "update", "items": [ITEM]})
+    check_said(SUBSCRIBE)
+    described().check_answer("GET", "/healthz", 200, "application/json", b'{"status": "alive"}')
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"op": "update", "items": [{**ITEM, "colour": "red"}]},
+        {"op": "update", "items": [{**ITEM, "rev": "1"}]},
+        {"op": "subscribed", "items": []},
+        {"op": "heartbeat", "at": "noon"},
+    ],
+)
+def test_a_frame_that_is_not_described_is_found(frame: Any) -> None:
+    with pytest.raises(ValidationError):
+        check_heard(frame)
+
+
+@pytest.mark.parametrize("message", [{**SUBSCRIBE, "skus": []}, {**SUBSCRIBE, "pol": 1}, {"op": "auth"}])
+def test_a_message_that_is_not_described_is_found(message: Any) -> None:
+    with pytest.raises(ValidationError):
+        check_said(message)
+
+
+def test_an_operation_is_not_said_by_the_other_side() -> None:
+    with pytest.raises(KeyError):
+        check_heard(SUBSCRIBE)
+
+
+@pytest.mark.parametrize(
+    ("status", "media", "body"),
+    [
+        (200, "application/json", b'{"status": "alive", "mood": "good"}'),
+        (200, "text/plain", b'{"status": "alive"}'),
+        (201, "application/json", b'{"status": "alive"}'),
+    ],
+)
+def test_an_answer_that_is_not_described_is_found(status: int, media: str, body: bytes) -> None:
+    with pytest.raises((ValidationError, AssertionError)):
+        described().check_answer("GET", "/healthz", status, media, body)

@@ -33,9 +33,8 @@ async def run_demo(data_dir: Path | None, environ: Mapping[str, str], stop_signa
         demo = Demo(_minter(settings))
         async with running(settings, demo=demo.session) as hub:
             await demo.stock_up(hub.doors().http)
-            click.echo(
-                f"\n  The last bag is on sale at  {hub.doors().admin}/demo\n  Open it, sell the bag, and watch.\n\n  Ctrl-C ends it.\n"
-            )
+            click.echo(f"\n  The last bag is on sale at  {hub.doors().admin}/demo")
+            click.echo("  Open it, sell the bag, and watch the other screens.\n\n  Ctrl-C ends it.\n")
             await _move_until(told, demo, hub)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact, Line
-from hub.domain.entry import Seq
 from hub.settings import LimitsSettings, Settings
 from hub.stock.outcome import Outcome
 from hub.stores import Stores
@@ -51,7 +50,8 @@ class OpenStores:
         return await self.booking.book(facts)
 
     async def ledger_has_all(self) -> None:
-        newest = Seq(self.kernel.epoch, self.kernel.floor - 1)
+        # As Redis has it: the answer to a call that wrote may still be on its way here.
+        newest = await self.reads.last_seq()
         assert await self.stores.watermark.wait(newest, PATIENCE_SECONDS), self.stores.writer.last_error
 
     @asynccontextmanager

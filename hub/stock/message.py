@@ -168,7 +168,14 @@ class Message:
     def _repair(self, command: Repair) -> tuple[object, ...]:
         line = self._whole_line(command.sku, self._house.profile(command.sku), self._house.revision(command.sku))
         places = [
-            [self._key(keys.skus_at(each.location)), each.location, sha1(each.before), each.after, each.units, each.netted]
+            [
+                self._key(keys.skus_at(each.location)),
+                each.location,
+                sha1(each.before),
+                each.after,
+                each.units,
+                each.netted,
+            ]
             for each in command.places
         ]
         told = ("repaired", OWN_SOURCE, command.id, "", 0, 0, 1, command.payload, "", 0)

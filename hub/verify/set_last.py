@@ -48,7 +48,9 @@ class SetLast:
         async for page in self._inspection.entries(behind, before):
             _take(fields, place, [(behind, raw) for raw in page])
         prefix = keys.POSITION_FIELD
-        read = {name[len(prefix) :].decode(): _read(packed) for name, packed in fields.items() if name.startswith(prefix)}
+        read = {
+            name[len(prefix) :].decode(): _read(packed) for name, packed in fields.items() if name.startswith(prefix)
+        }
         return {location: position for location, position in read.items() if position is not None}
 
 

@@ -21,7 +21,7 @@ end)
 
 local function stored(value)
   local fine, thing = pcall(cmsgpack.unpack, value)
-  if not fine or type(thing) ~= 'table' then error('a stored value cannot be read; run `hub verify`', 0) end
+  if not fine or type(thing) ~= 'table' then error('a stored value cannot be read', 0) end
   return thing
 end
 

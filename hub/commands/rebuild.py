@@ -72,7 +72,7 @@ def told(recovered: Recovered) -> str:
     if recovered.unread:
         lines.append(f"{recovered.unread:,} entries cannot be read by this version, so what they set is missing")
     if recovered.how == "rebuilt":
-        lines.append(_SET)
+        lines.insert(1, _SET)
     return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ _DONE = {
     "rebuilt": "Redis was made anew from the ledger",
     "topped_up": "Redis got what it lacked from the ledger",
 }
+_SET = "it has what the ledger's entries set; `hub verify` compares that with the ledger's movements"
 
 
 async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole: bool) -> int:
@@ -54,7 +55,10 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
 def told(recovered: Recovered) -> str:
     """What was done, a line for each thing."""
     if recovered.how == "nothing":
-        return "nothing was to be done: Redis has what the ledger has. `--whole` makes it anew nevertheless."
+        return (
+            "nothing was to be done: Redis has every entry that the ledger has. What was changed past the hub"
+            " `hub verify` finds; `--whole` writes all values anew nevertheless."
+        )
     lines = [
         f"{_DONE[recovered.how]}, up to {recovered.cursor}: {recovered.fields:,} values written and read back,"
         f" {recovered.remembered:,} ids among them, in {recovered.seconds:.1f} s",
@@ -67,6 +71,8 @@ def told(recovered: Recovered) -> str:
     lines += [_lost(each) for each in recovered.lost if each != recovered.left_behind]
     if recovered.unread:
         lines.append(f"{recovered.unread:,} entries cannot be read by this version, so what they set is missing")
+    if recovered.how == "rebuilt":
+        lines.insert(1, _SET)
     return "\n".join(lines)
 
 

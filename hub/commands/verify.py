@@ -1,7 +1,7 @@
 """`hub verify`: the stores of a hub, running or not, a verification of them, and its report."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import click
 from hub.domain.articles import Catalogue
 from hub.domain.repairing import BLOCKING, advice
 from hub.embedded.servers import join_or_start
+from hub.faults import Unavailable
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
 from hub.ledger.epochs import Epochs
@@ -39,6 +40,7 @@ async def run_verify(
     """
     settings = load(config, environ)
     async with AsyncExitStack() as exits:
+        exits.enter_context(_saying_where())
         redis_url, dsn, is_live = await stores_of(exits, settings)
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
@@ -61,6 +63,17 @@ async def run_verify(
                 click.echo(f"left: {kind}: {advice(kind)}", err=as_json)
     click.echo(report.json() if as_json else report.text())
     return report.exit_code
+
+
+@contextmanager
+def _saying_where() -> Iterator[None]:
+    """Whoever sits at the terminal may know which Redis did not answer; the client says it without its password."""
+    try:
+        yield
+    except Unavailable as fault:
+        if str(fault).startswith("Redis did not answer") and fault.__cause__ is not None:
+            raise Unavailable(f"{fault}: {fault.__cause__}") from fault
+        raise
 
 
 async def works_now(dsn: str, sums: Sums) -> bool:

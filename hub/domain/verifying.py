@@ -27,6 +27,7 @@ KINDS = {
     "position_not_in_redis": "movements, but no position",
     "conservation": "units in + deficit is not on hand + in transit + units out",
     "fence_over_target": "a fence holds more than its target",
+    "free_beside_deficit": "free units stand beside a deficit, although they repay it before anything else",
     "reserved_differs": "`reserved` is not what live reservations hold",
     "promise_differs": "what is promised of a purchase order is not what live reservations and orders keep of it",
     "promised_beyond": "more of a purchase order is promised than is still to come",
@@ -205,6 +206,9 @@ def _impossible(sku: str, location: str, position: Position, has: Mapping[str, i
     for bucket, units in held.items():
         if units < 0:
             found.append(Finding("negative", f"{bucket} is {units}", sku, location, _pool_of(bucket)))
+    if position.free > 0 and position.deficit > 0:
+        detail = f"{position.free} units are free beside a deficit of {position.deficit}"
+        found.append(Finding("free_beside_deficit", detail, sku, location))
     for fence in position.fences:
         if fence.quantity > fence.target:
             detail = f"{fence.quantity} units are fenced, but the target is {fence.target}"

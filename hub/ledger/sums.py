@@ -12,6 +12,7 @@ import asyncpg
 from hub.domain.entry import PARTITION, Seq
 from hub.domain.verifying import TRANSIT
 from hub.domain.verifying_order import GAPS_TOLD_MAX, Gap, Ledger
+from hub.ledger.checkpoints import Checkpoints
 from hub.ledger.connection import Link
 from hub.ledger.healing import is_healing
 from hub.ledger.opening import cursor_of
@@ -89,6 +90,7 @@ class Sums:
         self._partition = partition
         # Over the same connection.
         self.recorded = Recorded(link, partition)
+        self.checkpoints = Checkpoints(link, partition)
 
     async def state(self) -> Ledger | None:
         """What the ledger says of itself, None when it never belonged to a hub.

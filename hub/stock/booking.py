@@ -68,7 +68,7 @@ class Booking:
             await self._send(run)
             await self._ask(run, run.asking())
         if run.open:
-            raise Unavailable("the house's rules, or what the event is about, change faster than it could be booked")
+            raise Unavailable(run.unsettled())
         if run.fault is not None:
             raise run.fault
         await self._fill_in_first_answers(run)
@@ -174,9 +174,12 @@ def _with_first_answer(run: "_Run", index: int, known: Recalled | None) -> Dupli
 
 
 def _unexpected(fact: Fact, why: str) -> str:
-    names = list(dict.fromkeys(line.sku for line in fact.lines))
-    told = ", ".join(names[:SKUS_NAMED_MAX]) + (", …" if len(names) > SKUS_NAMED_MAX else "")
+    told = _named(list(dict.fromkeys(line.sku for line in fact.lines)))
     return f"Redis holds something unexpected{' of ' * bool(told)}{told}: {why}; `hub verify` says where"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:SKUS_NAMED_MAX]) + (", …" if len(names) > SKUS_NAMED_MAX else "")
 
 
 class _Run:
@@ -195,6 +198,13 @@ class _Run:
     def give_up(self, indexes: Iterable[int], fault: Fault) -> None:
         self.open.difference_update(indexes)
         self.fault = self.fault or fault
+
+    def unsettled(self) -> str:
+        """Why some facts could not be booked, however often they were sent."""
+        told = "the house's rules, or what the event is about, change faster than it could be booked"
+        if not self.stale:
+            return told
+        return f"{told}, or what Redis has of {_named(sorted(self.stale))} is damaged: `hub verify` says whether"
 
     def incomplete(self) -> list[int]:
         return [i for i in sorted(self.open) if self.facts[i].verb in ABOUT_EARLIER and i not in self.completed]

@@ -154,7 +154,9 @@ class Describing:
             case Refused(why=why):
                 return Told(command.sku, "refused", why)
             case Broken(why=why):
-                raise Unavailable(f"Redis holds something unexpected of {command.sku} or its aliases: {why}")
+                raise Unavailable(
+                    f"Redis holds something unexpected of {command.sku} or its aliases: {why}; `hub verify` says where"
+                )
             case Stale():
                 return None
         raise AssertionError(f"a description ended as {outcome!r}")

@@ -56,6 +56,8 @@ class Repair(msgspec.Struct, frozen=True):
     places: tuple[MendedPlace, ...] = ()
     # By pool: how often the shown value had changed by the ledger.
     changes: tuple[tuple[str, int], ...] = ()
+    # Pools whose views cannot be read.
+    unreadable: tuple[str, ...] = ()
 
 
 class Dismiss(msgspec.Struct, frozen=True):
@@ -166,11 +168,18 @@ class Message:
     def _repair(self, command: Repair) -> tuple[object, ...]:
         line = self._whole_line(command.sku, self._house.profile(command.sku), self._house.revision(command.sku))
         places = [
-            [self._key(keys.skus_at(each.location)), each.location, sha1(each.before), each.after, each.units]
+            [
+                self._key(keys.skus_at(each.location)),
+                each.location,
+                sha1(each.before),
+                each.after,
+                each.units,
+                each.netted,
+            ]
             for each in command.places
         ]
         told = ("repaired", OWN_SOURCE, command.id, "", 0, 0, 1, command.payload, "", 0)
-        return ("repair", *told, [line], [places, command.changes])
+        return ("repair", *told, [line], [places, command.changes, command.unreadable])
 
     def _key(self, key: str) -> int:
         index = self._key_at.get(key)

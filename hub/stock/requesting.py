@@ -44,7 +44,7 @@ class Requests:
         if isinstance(outcome, Busy):
             raise Unavailable(outcome.why)
         if isinstance(outcome, Broken):
-            raise Unavailable(f"Redis holds something unexpected: {outcome.why}")
+            raise Unavailable(f"Redis holds something unexpected: {outcome.why}; `hub verify` says where")
         return outcome
 
     async def _ask(self, requests: Sequence[Fact], seen: Mapping[str, Hold]) -> list[Outcome]:

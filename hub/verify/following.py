@@ -27,6 +27,7 @@ _LOST = "entries are lost that neither the journal nor the ledger has, so positi
 _DOES_NOT_CONTINUE = "the journal does not continue the ledger, so positions were not compared with it"
 _MEANWHILE = "the journal was trimmed meanwhile, so a hub was started: verify again"
 _WAIT = "{:,} entries wait in the journal for the ledger; they are counted in, and the next start of the hub posts them"
+_ONE_WAITS = "1 entry waits in the journal for the ledger; it is counted in, and the next start of the hub posts it"
 
 
 class LedgerBehind(Fault):
@@ -100,7 +101,8 @@ class Following:
             raise LedgerBehind(_LOST)
         await self._check_that_it_continues(cursor, stands_before)
         if not self._is_live:
-            self._report.note(_WAIT.format(last.number + 1 - stands_before.number))
+            count = last.number + 1 - stands_before.number
+            self._report.note(_ONE_WAITS if count == 1 else _WAIT.format(count))
         self._stands_before = self._read_before = stands_before
 
     async def _check_that_it_continues(self, cursor: Seq | None, stands_before: Seq) -> None:

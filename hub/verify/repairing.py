@@ -7,7 +7,7 @@ The hub may go on selling: a position that changed since it was read is read aga
 from collections.abc import Sequence
 
 from hub.domain.entry import Seq
-from hub.domain.repairing import REPAIRABLE, advice, mended_places, payload_of
+from hub.domain.repairing import REPAIRABLE, advice, lost_places, mended_places, payload_of, unreadable_views
 from hub.domain.verifying import Finding, read_sku
 from hub.faults import Unavailable
 from hub.ledger.sums import Sums
@@ -17,8 +17,11 @@ from hub.stock.kernel import Kernel, RulesChanged
 from hub.stock.message import Repair
 from hub.stock.outcome import Applied, LookAgain, Stale
 from hub.verify.following import Following
+from hub.verify.set_last import SetLast
 
 TRIES_MAX = 10
+
+STALE = f"it was described anew each time, or what is described of it is damaged; {advice('description_differs')}"
 
 
 class Repairing:
@@ -32,6 +35,7 @@ class Repairing:
         self._following = following
         self._kernel = kernel
         self._current = current
+        self._remembering = SetLast(inspection, sums)
 
     async def run(self, findings: Sequence[Finding]) -> list[str]:
         """Repair every SKU that has something repairable among the findings; answers a line for each.
@@ -44,10 +48,7 @@ class Repairing:
         for finding in findings:
             if finding.sku and finding.kind in REPAIRABLE:
                 by_sku.setdefault(finding.sku, []).append(finding)
-        # What was remembered of a lost position beside its units (fences, counts) only all entries together know.
-        lost = {finding.sku for finding in findings if finding.kind == "position_not_in_redis"}
-        told = [f"{sku}: not repaired: a position is lost; {advice('')}" for sku in by_sku if sku in lost]
-        return told + [await self._repair(sku, found) for sku, found in by_sku.items() if sku not in lost]
+        return [await self._repair(sku, found) for sku, found in by_sku.items()]
 
     async def _repair(self, sku: str, found: Sequence[Finding]) -> str:
         why = "it changed each time that it was looked at; try again"
@@ -61,7 +62,7 @@ class Repairing:
                 alerts = [f"{alert.quantity} at {alert.location}" for alert in outcome.alerts if alert.location]
                 return f"{sku}: repaired by {outcome.seq}" + (f", units: {', '.join(alerts)}" if alerts else "")
             if isinstance(outcome, Stale):
-                why = "it is described anew; try again"
+                why = STALE
             elif not isinstance(outcome, LookAgain):
                 why = f"{getattr(outcome, 'why', '') or type(outcome).__name__}; {advice('')}"
                 break
@@ -77,10 +78,13 @@ class Repairing:
         [raw] = batch.skus
         known, _ = read_sku(raw)
         listed = [finding.location for finding in found if finding.kind == "place_lacks_sku"]
+        lost = lost_places(raw, known, balances)
+        remembered = await self._remembering.positions(sku, batch.before) if lost and not raw.unreadable else {}
         changes = (await self._sums.changes([sku], batch.before)).get(sku, {})
         id = f"repaired:{_place(batch.before)}:{sku}"
-        places = mended_places(raw, known, balances, listed)
-        return Repair(sku, id, payload_of(found, batch.before), tuple(places), tuple(changes.items()))
+        places = tuple(mended_places(raw, known, balances, listed, remembered))
+        unreadable = tuple(unreadable_views(raw, known))
+        return Repair(sku, id, payload_of(found, batch.before), places, tuple(changes.items()), unreadable)
 
 
 def _place(before: Seq) -> str:

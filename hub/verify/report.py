@@ -76,7 +76,7 @@ class Report:
         lines += [f"note: {sentence}" for sentence in self.notes]
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.kinds.items()))
         verdict = f"{self.total:,} wrong ({kinds})" if self.total else "nothing wrong"
-        checked = f"{self.skus:,} SKUs, {self.positions:,} positions"
+        checked = f"{_counted(self.skus, 'SKU')}, {_counted(self.positions, 'position')}"
         speed = f"in {self.seconds:.1f} s ({self.positions_per_second:,} positions/s)"
         return "\n".join([*lines, f"{checked} {speed}: {verdict}"])
 
@@ -94,6 +94,10 @@ class Report:
             "findings": self.findings,
         }
         return msgspec.json.encode(told).decode()
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + "s" * (count != 1)
 
 
 def _line(finding: Finding) -> str:

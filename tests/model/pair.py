@@ -478,6 +478,7 @@ class Pair:
                 assert min(units) >= 0
                 assert all(number > 0 for _, number in position.aside)
                 assert all(fence.quantity <= fence.target for fence in position.fences)
+                assert not (position.free and position.deficit), (sku, location, position)
                 assert position.on_hand - position.deficit == self.shelves.balance((sku, location), self._checked)
 
     def _check_fold(self, positions: dict[str, dict[str, Position]], views: dict[str, dict[str, View]]) -> None:

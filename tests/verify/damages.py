@@ -73,6 +73,12 @@ async def _break_off(hand: Hand) -> None:
     await hand.redis.set(keys.HEALING, "attempt")
 
 
+async def _owe_beside_free(hand: Hand) -> None:
+    """As a sale leaves it that found a damaged position empty."""
+    await hand.position("BAG", "PAR", free=3, deficit=1)
+    await hand.move("BAG", "PAR", "deficit", "free", 1)
+
+
 POSITIONS: list[tuple[str, Damage, set[Place]]] = [
     (
         "one unit too many",
@@ -97,6 +103,14 @@ POSITIONS: list[tuple[str, Damage, set[Place]]] = [
         "less owed than was",
         lambda hand: hand.position("HAT", "PAR", deficit=1),
         {about("position_differs", "HAT", "PAR"), about("conservation", "HAT")},
+    ),
+    (
+        "free units beside a deficit",
+        _owe_beside_free,
+        {
+            about("free_beside_deficit", "BAG", "PAR"),
+            *(about("view_parts", "BAG", pool=pool) for pool in ("online", "store", "gulf")),
+        },
     ),
     (
         "a fence that holds more",

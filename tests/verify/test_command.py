@@ -49,7 +49,7 @@ async def test_a_hub_is_verified_while_it_runs_and_when_it_is_stopped(process: H
 
     code, said, erred = await verify(process.config)
     assert (code, erred) == (0, "")
-    assert said.startswith("1 SKUs, 1 positions in ")
+    assert said.startswith("1 SKU, 1 position in ")
     assert said.endswith(": nothing wrong\n")
 
     async with Redis.from_url(f"unix://{process.data}/run/redis.sock") as client:

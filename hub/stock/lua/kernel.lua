@@ -131,7 +131,8 @@ end
 local function protected(call, command)
   local fine, result = pcall(answer, call, command)
   if fine then return result end
-  if type(result) ~= 'table' then return { 'broken', tostring(result) } end
+  -- The place in the script says nothing to who asked.
+  if type(result) ~= 'table' then return { 'broken', (string.gsub(tostring(result), '^[%w_@]+:%d+: ', '')) } end
   if result.denied then return { 'denied', result.denied, result.shortages } end
   if result.parked then return park(call, command, result.parked, result.reach) end
   for _, word in ipairs({ 'refused', 'stale', 'busy', 'as_it_is' }) do

@@ -41,10 +41,16 @@ end
 local function apply_refresh(call, command)
   local line = command[LINES][1]
   local state = load_whole(KEYS[line[SKU_KEY]])
-  if not state.rules or state.rules == call.rules then return nil end
-  if state.revision ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+  local is_as_known = state.revision == line[REVISION]
+  if is_as_known and (not state.rules or state.rules == call.rules) then return nil end
   local change = new_change()
   change.about = line[SKU]
+  if not is_as_known then
+    -- What the sender knows is what is remembered: then the SKU's hash has lost its revision.
+    local article = record_of(change, call, 'catalogue', line[SKU])
+    if not article or article[1] ~= line[REVISION] then error({ stale = line[SKU] }, 0) end
+    change.revisions = { { state, line[REVISION] } }
+  end
   recompute(change, call, line, state)
   return change
 end

@@ -20,8 +20,8 @@ per_call(function()
 end)
 
 local function stored(value)
-  local thing = cmsgpack.unpack(value)
-  if type(thing) ~= 'table' then error('a stored value cannot be read') end
+  local fine, thing = pcall(cmsgpack.unpack, value)
+  if not fine or type(thing) ~= 'table' then error('a stored value cannot be read', 0) end
   return thing
 end
 

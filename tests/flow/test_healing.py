@@ -129,7 +129,7 @@ async def test_what_was_answered_202_and_lost_is_named_with_who_sent_it_and_can_
 
     await until(is_told)
     [told] = await alerts(stores)
-    assert told["sources"] == ["till-7", "web-shop"]
+    assert (told["sources"], told["certain"]) == (["till-7", "web-shop"], True)
     first, last = (int(told[end].rpartition("-")[2]) for end in ("first", "last"))
     lost = last - first + 1
     # The ledger may have got the first one when it stopped.

@@ -269,6 +269,9 @@ class Hub:
             last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
             if last is not None:
                 log.info("all that was answered is in the ledger", up_to=str(last))
+                return
+        if (lag := stores.ledger_lag()) > 0:
+            log.warning("the ledger lacks what only Redis has; the next start posts it", entries=lag)
 
     def _close(self) -> None:
         self._is_open = False

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -22,6 +23,7 @@ Reread = Callable[[str | None], Reading]
 
 # Problems that are told at once; a file with more is another file.
 PROBLEMS_MAX = 1_000
+PROBLEMS_LOGGED_MAX = 20
 
 
 class ShownValue(msgspec.Struct, frozen=True):
@@ -74,19 +76,19 @@ class Reloading:
         self._is_trying = False
 
     async def reload(self) -> ReloadAnswer:
-        """Take the hub's file as it is now, whole, or nothing of it where something is wrong with it.
+        """Take the hub's file as it is now, whole, or nothing of it where something is wrong with it; that is logged.
 
         Raises:
             Fault: the house could not be given to the partition; whether it was is unknown.
         """
-        async with self._turn:
-            reading = await self._checked(None)
-            if reading.problems:
-                return self._refused(reading)
-            # Before Redis is asked for anything more: who is shut out shall be, however busy it is.
-            keys_changed = self._take_keys(reading)
-            changed = await self._stores.adopting.adopt(reading.settings.house)
-            return self._answer(reading, changed or keys_changed)
+        try:
+            async with self._turn:
+                answer = await self._reload()
+        except Fault as fault:
+            log.error("the reload failed", reason=str(fault))
+            raise
+        _log(answer)
+        return answer
 
     async def dry_run(self, text: str | None) -> ReloadAnswer:
         """Say what a reload would change, with the hub's own file or this text in its place; nothing changes.
@@ -107,18 +109,18 @@ class Reloading:
             self._is_trying = False
 
     async def log_reload(self) -> None:
-        """Reload, and log how it went: for a signal, which gets no answer."""
-        try:
-            answer = await self.reload()
-        except Fault as fault:
-            log.error("the reload failed", reason=str(fault))
-            return
-        for problem in answer.problems[:20]:
-            log.error("the file is refused; nothing was changed", problem=problem)
-        if not answer.problems:
-            log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
-        if answer.needs_restart:
-            log.warning("some changes need a restart", settings=list(answer.needs_restart))
+        """Reload for a signal, which gets no answer: how it went is in the log."""
+        with suppress(Fault):
+            await self.reload()
+
+    async def _reload(self) -> ReloadAnswer:
+        reading = await self._checked(None)
+        if reading.problems:
+            return self._refused(reading)
+        # Before Redis is asked for anything more: who is shut out shall be, however busy it is.
+        keys_changed = self._take_keys(reading)
+        changed = await self._stores.adopting.adopt(reading.settings.house)
+        return self._answer(reading, changed or keys_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
         keys = self._other_keys(reading)
@@ -165,6 +167,15 @@ class Reloading:
             skus_total=found.skus_total,
             truncated=found.is_truncated,
         )
+
+
+def _log(answer: ReloadAnswer) -> None:
+    for problem in answer.problems[:PROBLEMS_LOGGED_MAX]:
+        log.error("the file is refused; nothing was changed", problem=problem)
+    if not answer.problems:
+        log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
+    if answer.needs_restart:
+        log.warning("some changes need a restart", settings=list(answer.needs_restart))
 
 
 def _value(shown: Shown | None) -> ShownValue | None:

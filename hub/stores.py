@@ -157,8 +157,8 @@ class Stores:
             full_because=lambda: self.backlog.full_because,
         )
 
-    async def _heal(self, answered: Seq | None, epoch: int) -> str:
-        return (await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch)).how
+    async def _heal(self, answered: Seq | None, epoch: int) -> None:
+        await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch)
 
     def _healing(self) -> Healing:
         return Healing(

@@ -44,7 +44,7 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
         exits.push_async_callback(client.aclose)
         await check_redis(client)
         ledger = await _opened(dsn)
-        # Running hubs know what they were answered, and tell what of it is lost.
+        # Running hubs know what they were answered, and tell what of it is lost; only what Redis has is named here.
         names_lost = not await _others_work(dsn, ledger.epoch)
         rebuild = Rebuild(client, dsn, on_progress=_Progress())
         recovered = await rebuild.run(ledger.hub, whole=whole, names_lost=names_lost)
@@ -86,11 +86,13 @@ def _left_behind(window: Window) -> str:
 
 
 def _lost(lost: Window | Doubt) -> str:
-    where = f"from {lost.first} to {lost.last}" if isinstance(lost, Window) else f"after {lost.after}"
+    if isinstance(lost, Window):
+        what = f"all answers from {lost.first} to {lost.last} are lost, for the ledger is older than they are"
+    else:
+        what = f"answers of 202 after {lost.after} may have been lost with Redis"
     return (
-        f"answers of 202 {where} may have been lost with Redis, from {rfc3339(lost.since_ms)} to"
-        f" {rfc3339(lost.until_ms)}; let these sources send again what they sent then:"
-        f" {named(lost.sources, SOURCES_SAID_MAX)}"
+        f"{what}, from {rfc3339(lost.since_ms)} to {rfc3339(lost.until_ms)}; let these sources send"
+        f" again what they sent then: {named(lost.sources, SOURCES_SAID_MAX)}"
     )
 
 

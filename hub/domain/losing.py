@@ -1,15 +1,17 @@
 """What was answered and then lost: said exactly where that is known, so that whoever sent it sends it again. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from hub.domain.command import Fact, Raising
-from hub.domain.entry import Seq
+from hub.domain.command import OWN_SOURCE, Fact, Raising
+from hub.domain.entry import Entry, Seq
 from hub.domain.noticing import digest_of, own_alert
-from protocol.answers import rfc3339
+from protocol.answers import epoch_ms, rfc3339
 
+ANSWERS_LOST = "answers_lost"
 # Sources that an alert names; the log names all.
 SOURCES_NAMED_MAX = 1_000
 
@@ -32,6 +34,11 @@ class Window(msgspec.Struct, frozen=True):
     def entries(self) -> int:
         """How many."""
         return self.counted or self.last.number - self.first.number + 1
+
+    def covers(self, other: "Window") -> bool:
+        """Whether it names all that the other does: its entries and its sources."""
+        within = self.first <= other.first and other.last <= self.last
+        return within and set(other.sources) <= set(self.sources)
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -77,7 +84,20 @@ def alert_of(lost: Window | Doubt, now_ms: int) -> Fact:
     else:
         begin = about = f"{lost.after or ''}.."
     detail = Raising(about, entries_of(lost))
-    return own_alert("answers_lost", f"{begin}:{digest}", digest, now_ms, payload, detail)
+    return own_alert(ANSWERS_LOST, f"{begin}:{digest}", digest, now_ms, payload, detail)
+
+
+def window_of(entry: Entry) -> Window | None:
+    """The window that an entry tells of; None where it tells of none, or of more sources than it names."""
+    if entry.type != ANSWERS_LOST or entry.source != OWN_SOURCE:
+        return None
+    told = msgspec.json.decode(entry.payload)
+    if "first" not in told or told["sources_count"] != len(told["sources"]):
+        return None
+    first, last = (Seq.from_stream_id(told[end].partition("-")[2].encode()) for end in ("first", "last"))
+    since_ms, until_ms = (epoch_ms(datetime.fromisoformat(told[end])) for end in ("since", "until"))
+    counted = 0 if first.epoch == last.epoch else sum(each.quantity for each in entry.alerts)
+    return Window(first, last, since_ms, until_ms, tuple(told["sources"]), certain=told["certain"], counted=counted)
 
 
 def named(sources: Sequence[str], most: int) -> str:

@@ -15,6 +15,7 @@ from hub.faults import ServerRefused
 from hub.ledger.connection import Link
 from hub.ledger.rest import begin_rest, end_rest
 from hub.ledger.rows import ms_of
+from hub.ledger.senders import senders_since
 
 # Two numbers make a lock's name: what it is for and the partition, and the epoch.
 _WORKING = 0x687562_10 + PARTITION
@@ -91,6 +92,15 @@ class Epochs:
             poison = await connection.fetchval(_LAST_POISON, PARTITION, epoch)
         number, booked_at_ms = (row["seq"], ms_of(row["booked_at"])) if row is not None else (-1, 0)
         return End(max(number, -1 if poison is None else poison), booked_at_ms)
+
+    async def senders_since(self, heard_at_ms: int) -> tuple[str, ...]:
+        """The sources that were heard then or later, as far as the ledger knows; at most 10,000, sorted.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot tell who was heard") as connection:
+            return await senders_since(connection, heard_at_ms)
 
     async def rest(self, answered: Seq) -> bool:
         """Work no more; where nobody else does and the ledger has all up to the last entry, it says so from now on.

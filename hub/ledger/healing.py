@@ -13,7 +13,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from hub.domain.command import OWN_SOURCE
 from hub.domain.entry import PARTITION, Seq
 from hub.domain.folding import (
     EntryNotFolded,
@@ -29,6 +28,7 @@ from hub.ledger.connection import close, connect, translated
 from hub.ledger.opening import cursor_of
 from hub.ledger.rest import at_rest_since_ms, begin_rest
 from hub.ledger.rows import instant, ms_of
+from hub.ledger.senders import senders_since
 
 # Of all advisory locks of the hub's this one is for healing; "hub" in ASCII, then its number.
 _LOCK = 0x687562_02
@@ -48,15 +48,6 @@ _BOOKED_AT = """SELECT booked_at FROM hub.event WHERE partition = $1 AND epoch =
 _IDS = """SELECT epoch, seq, kind, source, id, hash, booked_at FROM hub.event
     WHERE partition = $1 AND (epoch, seq) > ($2, $3) ORDER BY epoch, seq LIMIT $4"""
 _POISON = "SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 ORDER BY epoch, seq"
-# Those that post facts, by what is usual of them; and all others, by the newest entries.
-_SENDERS = """SELECT source FROM hub.source WHERE last_heard >= $2
-    UNION SELECT source FROM (SELECT source, kind FROM hub.event WHERE partition = $1
-        ORDER BY epoch DESC, seq DESC LIMIT $3) AS newest
-    WHERE kind IN ('fact', 'parked', 'request', 'conflict') AND source <> $4
-    ORDER BY source LIMIT $5"""
-# Of how many of the newest entries the senders are looked at, and how many senders there are at most.
-NEWEST_ENTRIES = 20_000
-SENDERS_MAX = 10_000
 _BETWEEN = """SELECT epoch, seq, entry FROM hub.event
     WHERE partition = $1 AND (epoch, seq) BETWEEN ($2, $3) AND ($4, $5)
     UNION ALL SELECT epoch, seq, entry FROM hub.poison
@@ -115,10 +106,8 @@ class HealingLock:
 
     async def senders_since(self, heard_at_ms: int) -> tuple[str, ...]:
         """The sources that were heard then or later, as far as the ledger knows; at most 10,000, sorted."""
-        values = (instant(heard_at_ms), NEWEST_ENTRIES, OWN_SOURCE, SENDERS_MAX)
         with translated(_DOING):
-            rows = await self._connection.fetch(_SENDERS, self._partition, *values)
-        return tuple(row["source"] for row in rows)
+            return await senders_since(self._connection, heard_at_ms, self._partition)
 
     async def entries_between(self, first: Seq, last: Seq) -> dict[Seq, bytes]:
         """The ledger's entries from one place to another, both included."""

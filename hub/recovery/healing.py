@@ -8,7 +8,7 @@ it had been answered and nobody has any more is told, with who sent it. Screens 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic, time
+from time import time
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
+from hub.recovery.losses import heard_from_ms, told_in_epoch
 from hub.recovery.recovered import log_lost
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
@@ -64,7 +65,7 @@ class Healing:
         process: Process,
         epochs: Epochs,
         *,
-        heal: Callable[[Seq | None, int], Awaitable[str]],
+        heal: Callable[[Seq | None, int], Awaitable[None]],
         tell: Callable[[Fact], Awaitable[Sequence[Outcome]]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
@@ -152,7 +153,6 @@ class Healing:
         return Seq(self._process.kernel.epoch, self._process.kernel.floor)
 
     async def _have_it_healed(self, seen: Present, meta: Meta) -> None:
-        began = monotonic()
         if meta.halted == HEALING:
             # By `hub rebuild` or another process of the hub; should that have died, this one takes over.
             log.warning("a rebuild of Redis is under way, and no event is taken meanwhile")
@@ -162,15 +162,22 @@ class Healing:
         # Before it begins, so that a process of another Redis never finds the new epoch without anybody in it.
         await self._epochs.present(seen.epoch + 1)
         answered = Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None
-        how = await self._heal(answered, seen.epoch)
-        log.info("Redis was looked after", how=how, seconds=round(monotonic() - began, 3))
+        await self._heal(answered, seen.epoch)
         # The next look finds the new epoch, or that it is another Redis's.
         self.look_soon()
 
     async def _take_up(self, present: Present) -> None:
         """Work on in the new epoch."""
         kernel, current, described, closer, _ = self._process
-        window = await self._window(self._unanswered(), present)
+        window, told = await self._window(self._unanswered(), present), None
+        if window is not None and not window.certain:
+            # While it can be asked again: who may have been answered before this process began.
+            told = await told_in_epoch(kernel.client, present.epoch)
+            if told is not None and told.covers(window):
+                sources = told.sources
+            else:
+                sources = await self._epochs.senders_since(heard_from_ms(window.since_ms))
+            window = msgspec.structs.replace(window, sources=sources)
         # Before anybody is answered in it.
         await self._epochs.present(present.epoch)
         await described.load()
@@ -178,8 +185,8 @@ class Healing:
         closer.forget_lost()
         self.on_healed()
         if window is not None:
-            sources = tuple(kernel.answered.take_since(window.first))
-            self._note_lost(msgspec.structs.replace(window, sources=sources))
+            named = {*window.sources, *kernel.answered.take_since(window.first)}
+            self._note_lost(msgspec.structs.replace(window, sources=tuple(sorted(named))), told)
         log.info("events are taken in a new epoch", epoch=present.epoch)
 
     async def _end_of(self, epoch: int, present: Present) -> End:
@@ -195,9 +202,13 @@ class Healing:
         if ended.number <= end.number + 1:
             return None
         first, last = Seq(ended.epoch, end.number + 1), Seq(ended.epoch, ended.number - 1)
-        return Window(first, last, end.booked_at_ms, self._process.kernel.booked_at_ms)
+        kernel = self._process.kernel
+        return Window(first, last, end.booked_at_ms, kernel.booked_at_ms, certain=kernel.answered.since <= first)
 
-    def _note_lost(self, window: Window) -> None:
+    def _note_lost(self, window: Window, told: Window | None) -> None:
+        if told is not None and told.covers(window):
+            # The same alert once more is the same entry.
+            window = told
         log_lost(window)
         self._on_lost(window.entries)
         self._untold = [*self._untold, window][-UNTOLD_MAX:]

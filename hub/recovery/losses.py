@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from hub.domain.command import OWN_SOURCE
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
-from hub.domain.losing import Doubt, Window
+from hub.domain.losing import Doubt, Window, window_of
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.journal.reader import asked
 from hub.ledger.healing import HealingLock, LedgerStanding
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 ENTRIES_PER_PAGE = 1_000
 # Of a longer journal what is older is not looked at: a day of one entry each second.
 ENTRIES_LOOKED_AT_MAX = 100_000
+# A rebuild tells what it did, and what is lost, in the first entries of its epoch.
+ENTRIES_OF_A_BEGINNING = 3
 # Sources that are remembered of them.
 SOURCES_MAX = 10_000
 
@@ -98,24 +100,32 @@ class Losses:
         told = tuple(sorted(sources))
         return Window(first, last, since_ms, until_ms or booked_at_ms, told, certain=False, counted=entries)
 
+    async def beyond(self, found: Found, left_behind: Window | None) -> tuple[Lost, ...]:
+        """What Redis has and the ledger has not; all of it, also where processes that run know a part."""
+        if left_behind is None:
+            return ()
+        if not _is_trimmed(found):
+            return (left_behind,)
+        return (await self._whole(found, left_behind, await self._lock.newest_booked_at_ms()),)
+
     async def found(self, found: Found, left_behind: Window | None) -> tuple[Lost, ...]:
         """What is lost, where no process is left that knows it and tells it.
 
         Where nothing is, and nobody will be answered before the partition is open again, the ledger is told so: should
         this attempt break off, the next one knows.
         """
-        newest_ms = await self._lock.newest_booked_at_ms()
         if found.has_all and left_behind is None:
             if found.partition.last is not None:
                 await self._lock.begin_rest(found.partition.last)
             return ()
-        if left_behind is not None and found.reaches and found.continues is None:
-            return (await self._whole(found, left_behind, newest_ms),)
-        lost: tuple[Lost, ...] = () if left_behind is None else (left_behind,)
+        lost = await self.beyond(found, left_behind)
+        if lost and _is_trimmed(found):
+            return lost
         since_ms = await self._lock.at_rest_since_ms()
         if since_ms is not None:
             log.info("nothing that was answered was lost: the hub had stopped in order", stopped_at=rfc3339(since_ms))
             return lost
+        newest_ms = await self._lock.newest_booked_at_ms()
         until_ms = max(newest_ms, int(time() * 1000))
         after = (await self._lock.standing()).cursor
         return (*lost, Doubt(after, newest_ms or until_ms, until_ms, await self._senders(newest_ms)))
@@ -137,7 +147,7 @@ class Losses:
 
     async def _senders(self, newest_ms: int) -> tuple[str, ...]:
         """Who may have been answered: whoever was heard in the days before, for which ids are remembered as well."""
-        return await self._lock.senders_since(max(0, newest_ms - REMEMBERED_DAYS * DAY_MS))
+        return await self._lock.senders_since(heard_from_ms(newest_ms))
 
     async def _page(self, to: str) -> list[tuple[Seq, bytes]]:
         found = await asked(
@@ -145,6 +155,30 @@ class Losses:
             lambda: self._client.xrevrange(keys.JOURNAL, max=to, count=ENTRIES_PER_PAGE),
         )
         return [(Seq.from_stream_id(place), fields.get(FIELD, b"")) for place, fields in found]
+
+
+async def told_in_epoch(client: Redis, epoch: int) -> Window | None:
+    """What the rebuild that began this epoch told to be lost; None: it told of no window, or that is trimmed.
+
+    Raises:
+        Unavailable: Redis does not answer.
+    """
+    found = await asked(
+        "The journal cannot be read",
+        lambda: client.xrange(keys.JOURNAL, min=f"{epoch}-0", count=ENTRIES_OF_A_BEGINNING),
+    )
+    entries = (_read(fields.get(FIELD, b"")) for _, fields in found)
+    return next((told for entry in entries if entry is not None and (told := window_of(entry)) is not None), None)
+
+
+def heard_from_ms(newest_ms: int) -> int:
+    """Since when somebody must have been heard who may have been answered behind an entry booked then."""
+    return max(0, newest_ms - REMEMBERED_DAYS * DAY_MS)
+
+
+def _is_trimmed(found: Found) -> bool:
+    """Whether Redis has all, but its journal does not go back to the ledger's end any more: that is older."""
+    return found.reaches and found.continues is None
 
 
 def _read(raw: bytes) -> Entry | None:

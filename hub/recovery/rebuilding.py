@@ -75,8 +75,8 @@ class Rebuild:
 
         `answered` is the highest place that any caller was answered: a Redis behind it has lost entries. Where the
         ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
-        this one was replaced, and is left alone. `names_lost` where no process runs that knows what it was answered:
-        what may be lost is told by an alert then.
+        this one was replaced, and is left alone. What only Redis has is told by an alert; `names_lost` where no process
+        runs that knows what it was answered: so is what else may be lost.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -126,7 +126,8 @@ class _Attempt:
         before = await self.restoring.close()
         found = await self._beside(before, ledger)
         drained, left_behind = await self._drain(before, ledger)
-        lost = await self._losses.found(found, left_behind) if self._names_lost else ()
+        named = self._losses.found if self._names_lost else self._losses.beyond
+        lost = await named(found, left_behind)
         # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
         old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
         # From here on nobody posts, so the cursor stays.

@@ -17,6 +17,12 @@ class Answered:
     def __init__(self) -> None:
         # Whoever was answered last comes last.
         self._places: dict[str, Seq] = {}
+        # What was answered before this place it need not know.
+        self.since = Seq(0, 0)
+
+    def begin(self, since: Seq) -> None:
+        """Whatever is answered from this place on is noted; what was before, this process need not have been told."""
+        self.since = since
 
     def note(self, commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of one call."""
@@ -27,7 +33,8 @@ class Answered:
                 before = self._places.pop(command.source, outcome.seq)
                 self._places[command.source] = max(before, outcome.seq)
         while len(self._places) > SOURCES_MAX:
-            del self._places[next(iter(self._places))]
+            forgotten = self._places.pop(next(iter(self._places)))
+            self.since = max(self.since, Seq(forgotten.epoch, forgotten.number + 1))
 
     def take_since(self, first: Seq) -> list[str]:
         """The sources that were answered an entry from this place on; their epoch has ended, and is forgotten."""

@@ -207,8 +207,11 @@ class CurrentHouse:
         return True
 
     def _exchange(self, house: House, token: str) -> None:
+        is_another = token != self.token
         self.house, self.token = house, token
-        log.info("another house", rules_version=self._kernel.rules_version)
+        # A new epoch has the same house.
+        if is_another:
+            log.info("another house", rules_version=self._kernel.rules_version)
         for tell in self.listeners:
             tell()
 

@@ -139,6 +139,8 @@ class Kernel:
         opened = await give_house(self._open, self.client, place, house, instead_of, create=create)
         if opened is None:
             return False
+        if place != (self.hub, self.epoch):
+            self.answered.begin(Seq(place[1], opened.next))
         # What was answered in another epoch says nothing about this one.
         self.floor = max(self.floor, opened.next) if place[1] == self.epoch else opened.next
         self.hub, self.epoch = place

@@ -43,7 +43,7 @@ class ExpiryWatch:
 
     async def run(self) -> None:
         """Give back what is due until cancelled; stores that are away are waited for."""
-        trouble = Trouble("what is over is given back later", "what is over is given back again")
+        trouble = Trouble("expired reservations are given back later", "expired reservations are given back again")
         while True:
             try:
                 wait_seconds = await self.look()

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed
 
 from hub.assembly import running
@@ -59,9 +60,11 @@ async def test_a_changed_file_is_taken_and_every_screen_hears_of_it(door: Door, 
     assert now["rev"] == heard["rev"] > item["rev"]
 
 
-async def test_the_same_file_again_changes_nothing(door: Door) -> None:
-    told = (await reload(door)).json()
+async def test_the_same_file_again_changes_nothing_and_is_logged_once(door: Door) -> None:
+    with capture_logs() as logged:
+        told = (await reload(door)).json()
 
+    assert [each["changed"] for each in logged if each["event"] == "reloaded"] == [False]
     assert (told["changed"], told["rules_version"]) == (False, 1)
 
 

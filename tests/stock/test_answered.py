@@ -53,3 +53,14 @@ def test_of_too_many_sources_those_answered_longest_ago_are_forgotten() -> None:
         answered.note([fact(f"s{number}")], [Applied(Seq(1, number), (), (), ())])
 
     assert len(answered.take_since(Seq(1, 0))) == SOURCES_MAX
+
+
+def test_what_a_process_was_not_there_for_or_forgot_it_does_not_know() -> None:
+    answered = Answered()
+    answered.begin(Seq(2, 5))
+    answered.note([fact(f"till-{number}") for number in range(SOURCES_MAX)], [Parked(Seq(2, 7))] * SOURCES_MAX)
+    assert answered.since == Seq(2, 5)
+
+    answered.note([fact("one-more")], [Parked(Seq(2, 8))])
+
+    assert answered.since == Seq(2, 8)

@@ -15,7 +15,7 @@ from hub.faults import Unavailable
 from hub.stock import keys
 from hub.tasks import end
 from hub.watching import set_aside as watch_module
-from tests.databases import closed_database
+from tests.databases import closed_database, unwritten
 from tests.stock.opened import OpenStores, opened
 from tests.verify.conftest import Verify, verify  # noqa: F401
 
@@ -153,6 +153,37 @@ async def test_an_entry_that_cannot_be_booked_is_told_once_while_the_rest_goes_o
     told = [decode_entry(fields[FIELD]) for _, fields in await redis_client.xrange(keys.JOURNAL, min=f"1-{number + 1}")]
     assert [(entry.kind, entry.type) for entry in told] == [("fact", "sale"), ("alert", "entry_set_aside")]
     assert told[1].about == f"1-{number}"
+
+
+async def lose_what_the_ledger_lacks(hub: OpenStores, client: Redis) -> None:
+    """Redis is lost and healed."""
+    await client.flushall()
+    epoch = hub.kernel.epoch
+    while hub.kernel.epoch == epoch:
+        await hub.stores.healing.look()
+
+
+async def test_what_was_told_and_lost_with_redis_is_told_again(
+    hub: OpenStores, redis_client: Redis, postgres_dsn: str
+) -> None:
+    watch = hub.stores.set_aside
+    twice = await apply_twice(hub, redis_client, sale(hub, "sold", 2))
+    async with unwritten(postgres_dsn) as writer_is_stuck:
+        assert await watch.look() == 1
+        await writer_is_stuck()
+        await redis_client.flushall()
+    await lose_what_the_ledger_lacks(hub, redis_client)
+    assert await entries(redis_client, "reversal") == []
+    # Healing wakes the watch, which need not wait for its next turn.
+    assert watch._news.is_set()
+
+    assert await watch.look() == 1
+    await hub.ledger_has_all()
+    assert await watch.look() == 0
+
+    [back] = await entries(redis_client, "reversal")
+    assert back.about == twice.stream_id
+    assert await on_hand(redis_client) == 3
 
 
 async def test_the_watch_is_woken_by_the_writer(hub: OpenStores, redis_client: Redis, until: Until) -> None:

@@ -1,12 +1,13 @@
 """A database of its own for whoever needs an empty one, on the run's Postgres."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+
+from tests.faults.patience import until
 
 
 @asynccontextmanager
@@ -48,9 +49,10 @@ async def unwritten(dsn: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     stuck = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async def waits_for_writer() -> None:
-        async with asyncio.timeout(20):
-            while not await beside.fetchval(f"SELECT count(*) {stuck}"):
-                await asyncio.sleep(0.01)
+        async def waits() -> bool:
+            return bool(await beside.fetchval(f"SELECT count(*) {stuck}"))
+
+        await until(waits)
 
     try:
         async with held.transaction():

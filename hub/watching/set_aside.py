@@ -2,8 +2,8 @@
 
 The path of one: the writer sets an entry aside -> the ledger names those that no entry of the hub's own is about -> a
 reversal or an alert in the journal -> the ledger has that too, and names them no more. A crash between any two of these
-repeats the last step; its id is made of the entry's place, so it takes effect once, whoever does it. What was told in an
-epoch that ended may have been lost with its Redis, and is told again unless the ledger has it.
+repeats the last step; its id is made of the entry's place, so it takes effect once, whoever does it. What was told in
+an epoch that ended may have been lost with its Redis, and is told again unless the ledger has it.
 """
 
 import asyncio

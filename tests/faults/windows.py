@@ -101,9 +101,9 @@ def unnamed(
 
     A process that lives knows what it answered. One that ended is exempt where no window and no doubt could know of it,
     which is in two cases only. Either another process, which had answered before this one ended, still worked when the
-    next epoch began (`opened`): it may have been the one that healed, and tells its own answers only. Or none did, so that
-    a start healed, and the ledger had nothing of the source yet, so that no doubt names it. A process that was alone and
-    died once it had healed, before its alert was safe, is not exempt.
+    next epoch began (`opened`): it may have been the one that healed, and tells its own answers only. Or none did, so
+    that a start healed, and the ledger had nothing of the source yet, so that no doubt names it. A process that was
+    alone and died once it had healed, before its alert was safe, is not exempt.
     """
     windows = list(windows)
     heard: dict[str, Seq] = {}

@@ -119,7 +119,7 @@ class Stores:
         self.sampling = self._sampling(exits, dsn)
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports, self.writer = self._imports(exits, redis_url, dsn), self._writer(exits, redis_url, dsn)
-        self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self.writer.look_again
+        self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self._note_healed
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
         exits.push_async_callback(self._live_client.aclose)
@@ -230,7 +230,8 @@ class Stores:
 
     def _set_aside(self, exits: AsyncExitStack, dsn: str) -> SetAsideWatch:
         memory = SetAsideMemory(asking(exits, dsn, "set aside", set_aside.DEADLINE_SECONDS))
-        return SetAsideWatch(memory, book=self.booking.book, house_name=self.described.catalogue.sku)
+        house_name, epoch = self.described.catalogue.sku, lambda: self.kernel.epoch
+        return SetAsideWatch(memory, book=self.booking.book, house_name=house_name, epoch=epoch)
 
     def _sampling(self, exits: AsyncExitStack, dsn: str) -> Sampling:
         sums = Sums(Link(dsn, "sampling"))
@@ -239,6 +240,11 @@ class Stores:
         tell, note = (lambda fact: self.batcher.submit([fact])), self._metrics.verify_sampled.inc
         pace = sampling.Pace.of(self._limits.verify_percent)
         return Sampling(Inspection(self._reader), sums, running, raise_alert=tell, on_sampled=note, pace=pace)
+
+    def _note_healed(self) -> None:
+        self.writer.look_again()
+        # What it told may be lost with the epoch that ended.
+        self.set_aside.note()
 
     def _note_posted(self, posted: Sequence[Posted]) -> None:
         self.sources.hear(heard_in(posted))

@@ -1,11 +1,13 @@
 """A database of its own for whoever needs an empty one, on the run's Postgres."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+
+from tests.faults.patience import until
 
 
 @asynccontextmanager
@@ -35,3 +37,28 @@ async def closed_database(dsn: str) -> AsyncIterator[None]:
     finally:
         await outside.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
         await outside.close()
+
+
+@asynccontextmanager
+async def unwritten(dsn: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """The ledger answers what it is asked and takes no entry.
+
+    The call that it yields waits until a writer is stuck; what that is about to write is thrown away at the end.
+    """
+    held, beside = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    stuck = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def waits_for_writer() -> None:
+        async def waits() -> bool:
+            return bool(await beside.fetchval(f"SELECT count(*) {stuck}"))
+
+        await until(waits)
+
+    try:
+        async with held.transaction():
+            await held.execute("LOCK TABLE hub.event IN SHARE MODE")
+            yield waits_for_writer
+            await beside.execute(f"SELECT pg_terminate_backend(pid, 5000) {stuck}")
+    finally:
+        await beside.close()
+        await held.close()

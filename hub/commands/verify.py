@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from hub.domain.articles import Catalogue
-from hub.domain.repairing import BLOCKING, advice
+from hub.domain.repairing import BLOCKING, INDEXES, advice
 from hub.embedded.servers import join_or_start
 from hub.faults import Unavailable
 from hub.journal.reader import reading_client
@@ -100,7 +100,9 @@ async def repaired(
     Raises:
         Fault: a store does not answer, or takes nothing.
     """
-    said = [] if BLOCKING & report.kinds.keys() else await reindex(inspection, report.findings)
+    said: list[str] = []
+    if not BLOCKING & report.kinds.keys() and INDEXES & report.kinds.keys():
+        said = await reindex(inspection, sums, await _following(inspection, sums, is_live=is_live), report.kinds)
     if said:
         report = await verify()
     return said + await _repaired_skus(inspection, sums, report, is_live=is_live) if report.total else said
@@ -113,12 +115,18 @@ async def _repaired_skus(inspection: Inspection, sums: Sums, report: Report, *, 
     kernel, described = Kernel(client), Described(client, Catalogue())
     await described.load()
     current = CurrentHouse(client, kernel, described.catalogue)
-    following = Following(inspection, sums, Report(), is_live=is_live, patience_seconds=PATIENCE_SECONDS)
+    following = await _following(inspection, sums, is_live=is_live)
     ledger = await following.state()
     await current.reopen(UUID(ledger.hub), ledger.epoch)
-    _, journal = await inspection.partition()
-    following.journal_from = journal.first
     return await Repairing(inspection, sums, following, kernel, current).run(report.findings)
+
+
+async def _following(inspection: Inspection, sums: Sums, *, is_live: bool) -> Following:
+    following = Following(inspection, sums, Report(), is_live=is_live, patience_seconds=PATIENCE_SECONDS)
+    _, journal = await inspection.partition()
+    await following.state()
+    following.journal_from = journal.first
+    return following
 
 
 async def stores_of(exits: AsyncExitStack, settings: Settings) -> tuple[str, str, bool]:

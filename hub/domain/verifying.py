@@ -64,7 +64,7 @@ KINDS = {
     "ledger_cursor": "the ledger's cursor is not at its newest entry",
     "ledger_behind": "the ledger of a running hub does not follow the journal",
     "doubled": "a fact took effect twice, and that was not taken back",
-    "poison": "an entry could not be booked in the ledger and was set aside",
+    "poison": "an entry could not be booked in the ledger and was set aside, and no alert tells of it yet",
     "healing": "Redis is being made anew, or that was broken off; nothing else is compared",
     "halted": "the partition takes nothing: a write failed half way; nothing else is compared",
     "redis_empty": "Redis has no stock of this hub, but the ledger has; nothing else is compared",

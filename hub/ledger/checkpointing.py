@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-import structlog
-
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.faults import Fault
 from hub.ledger.checkpoints import Checkpoints
 from hub.ledger.connection import Link
-
-log = structlog.get_logger()
+from hub.patience import Trouble
 
 # Of the time, at most; a batch is followed by as much rest as makes it so.
 SHARE = 0.2
@@ -53,12 +50,14 @@ class Checkpointing:
 
     async def run(self) -> None:
         """Fold on until cancelled."""
+        trouble = Trouble("the checkpoint is not folded on for now", "the checkpoint is folded on again")
         try:
             while True:
                 try:
                     await self._look()
+                    trouble.note_over()
                 except Fault as fault:
-                    log.info("the checkpoint is not folded on for now", reason=str(fault))
+                    trouble.note(fault)
                 await asyncio.sleep(self._look_seconds)
         finally:
             await self._link.aclose()

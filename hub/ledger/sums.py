@@ -25,6 +25,10 @@ SKUS_PER_SELECT_MAX = 500
 # A reversal is about the entry that it takes back.
 _TAKEN_BACK = """EXISTS (SELECT FROM hub.event AS back WHERE back.source = '~hub' AND back.about IS NOT NULL
     AND back.about = event.epoch || '-' || event.seq AND back.type = 'reversal' AND back.partition = event.partition)"""
+# An alert is about the entry that it tells of.
+_IS_TOLD = """EXISTS (SELECT FROM hub.event AS told WHERE told.source = '~hub' AND told.about IS NOT NULL
+    AND told.about = poison.epoch || '-' || poison.seq AND told.type = 'entry_set_aside'
+    AND told.partition = poison.partition)"""
 # Rows of `doubled` and `poison` that are told one by one.
 TOLD_MAX = 1_000
 
@@ -138,7 +142,7 @@ class Sums:
 
     async def set_aside(self) -> tuple[list[tuple[Seq, str, str]], list[tuple[Seq, str]]]:
         """What was set aside: facts that took effect twice and were not taken back (seq, source, id), and entries that
-        could not be booked (seq, problem).
+        could not be booked and that no alert in the ledger tells of (seq, problem).
         """
         async with self._asking() as connection:
             doubled = await connection.fetch(
@@ -148,7 +152,7 @@ class Sums:
                 self._partition,
             )
             poison = await connection.fetch(
-                f"""SELECT epoch, seq, problem FROM hub.poison WHERE partition = $1
+                f"""SELECT epoch, seq, problem FROM hub.poison WHERE partition = $1 AND NOT {_IS_TOLD}
                     ORDER BY epoch, seq LIMIT {TOLD_MAX}""",
                 self._partition,
             )
@@ -156,6 +160,16 @@ class Sums:
             [(Seq(row["epoch"], row["seq"], self._partition), row["source"], row["id"]) for row in doubled],
             [(Seq(row["epoch"], row["seq"], self._partition), row["problem"]) for row in poison],
         )
+
+    async def told_aside(self) -> list[tuple[Seq, bytes]]:
+        """Entries that could not be booked, each told by an alert, byte for byte; the newest ones, newest first."""
+        async with self._asking() as connection:
+            rows = await connection.fetch(
+                f"""SELECT epoch, seq, entry FROM hub.poison WHERE partition = $1 AND {_IS_TOLD}
+                    ORDER BY epoch DESC, seq DESC LIMIT {TOLD_MAX}""",
+                self._partition,
+            )
+        return [(Seq(row["epoch"], row["seq"], self._partition), row["entry"]) for row in rows]
 
     async def balances(self, skus: Sequence[str], before: Seq) -> dict[str, dict[tuple[str, str], int]]:
         """By SKU and (location, bucket): what movements before an entry brought less what they took."""

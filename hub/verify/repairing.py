@@ -4,9 +4,11 @@ One visible entry for each SKU: kind `repair`, reason `verify`, what was found, 
 The hub may go on selling: a position that changed since it was read is read again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from hub.domain.entry import Seq
+import msgspec
+
+from hub.domain.entry import Seq, decode_entry
 from hub.domain.repairing import REPAIRABLE, advice, lost_places, mended_places, payload_of, unreadable_views
 from hub.domain.verifying import Finding, read_sku
 from hub.faults import Unavailable
@@ -20,6 +22,18 @@ from hub.verify.following import Following
 from hub.verify.set_last import SetLast
 
 TRIES_MAX = 10
+# Kinds of finding about how many units there are.
+_OF_UNITS = frozenset(
+    (
+        "position_differs",
+        "position_not_in_redis",
+        "position_not_in_ledger",
+        "negative",
+        "conservation",
+        "reserved_differs",
+        "malformed",
+    )
+)
 
 STALE = f"it was described anew each time, or what is described of it is damaged; {advice('description_differs')}"
 
@@ -48,7 +62,26 @@ class Repairing:
         for finding in findings:
             if finding.sku and finding.kind in REPAIRABLE:
                 by_sku.setdefault(finding.sku, []).append(finding)
-        return [await self._repair(sku, found) for sku, found in by_sku.items()]
+        left = await self._touched(by_sku)
+        told = [f"{sku}: not repaired: {why}; {advice('')}" for sku, why in left.items()]
+        return told + [await self._repair(sku, found) for sku, found in by_sku.items() if sku not in left]
+
+    async def _touched(self, by_sku: Mapping[str, Sequence[Finding]]) -> dict[str, str]:
+        """The SKUs that Redis may have by an entry that the ledger set aside, and which that is.
+
+        One of an earlier epoch is in no position any more, for healing makes them of what the ledger booked. Which SKUs
+        one that cannot be read is about nobody knows, so whatever differs in its units may be.
+        """
+        touched: dict[str, str] = {}
+        for seq, raw in await self._sums.told_aside():
+            if seq.epoch != self._kernel.epoch:
+                continue
+            try:
+                names: Collection[str] = decode_entry(raw).skus
+            except (msgspec.MsgspecError, RecursionError):
+                names = [sku for sku, found in by_sku.items() if any(each.kind in _OF_UNITS for each in found)]
+            touched |= {sku: f"the entry {seq} was set aside, which may be about it" for sku in names if sku in by_sku}
+        return touched
 
     async def _repair(self, sku: str, found: Sequence[Finding]) -> str:
         why = "it changed each time that it was looked at; try again"

@@ -101,7 +101,9 @@ class Sampling:
         self._size = SKUS_PER_LOOK
         # By SKU: what differs, confirmed, and which of it was told.
         self._wrong: dict[str, list[Finding]] = {}
-        self._told: set[tuple[str, str, str, str]] = set()
+        # With the epoch it was told in: once that has ended the alert may be lost with its Redis.
+        self._told: dict[tuple[str, str, str, str], int] = {}
+        self._kernel = running.kernel
 
     @property
     def findings(self) -> int:
@@ -189,18 +191,20 @@ class Sampling:
         for name in {*looked_at, *by_sku}:
             before = self._wrong.pop(name, [])
             now = by_sku.get(name, [])
-            self._told.difference_update({finding.place for finding in before} - {finding.place for finding in now})
+            for place in {finding.place for finding in before} - {finding.place for finding in now}:
+                self._told.pop(place, None)
             # Put last, so that the others have their turn.
             if now and len(self._wrong) < WRONG_MAX:
                 self._wrong[name] = now
 
     async def _tell(self, finding: Finding) -> None:
-        if finding.place in self._told or finding.sku not in self._wrong:
+        epoch = self._kernel.epoch
+        if self._told.get(finding.place) == epoch or finding.sku not in self._wrong:
             return
         about = {key: value for key, value in msgspec.to_builtins(finding).items() if value}
         log.error("what is stored differs", **about)
         await self._raise_alert(alert_of(finding, int(time() * 1000)))
-        self._told.add(finding.place)
+        self._told[finding.place] = epoch
 
 
 def alert_of(finding: Finding, now_ms: int) -> Fact:

@@ -5,7 +5,7 @@ ledger is asked for the sums up to that place, once it has everything before it.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from time import monotonic
 
 from hub.domain.entry import Seq
@@ -44,6 +44,9 @@ POSITIONS_PER_BATCH = 5_000
 TRANSFERS_PER_BATCH = 50
 # Entries that are compared byte for byte.
 NEWEST_ENTRIES = 1_000
+# Of entries that were set aside.
+ASIDE_NAMED_MAX = 10
+_TOLD_ASIDE = "{:,} entries could not be booked and were set aside, each told by its alert `entry_set_aside`: {}"
 # (transfer, SKU) with units between two locations; beyond it, what no record names is not looked for.
 IN_TRANSIT_MAX = 100_000
 
@@ -122,7 +125,11 @@ class Verification:
         doubled, poison = await self._sums.set_aside()
         gaps = await self._sums.gaps(later.last) if later.last is not None else []
         self._report.add(check_ledger(gaps, doubled, poison))
-        await self._check_newest(later)
+        told = dict(await self._sums.told_aside())
+        if told:
+            named = ", ".join(map(str, list(told)[:ASIDE_NAMED_MAX])) + ", …" * (len(told) > ASIDE_NAMED_MAX)
+            self._report.note(_TOLD_ASIDE.format(len(told), named))
+        await self._check_newest(later, told)
         return True
 
     async def _closed(self, meta: Meta | None) -> list[Finding]:
@@ -130,13 +137,14 @@ class Verification:
         is_being_healed = await self._sums.is_being_healed()
         return check_closed(meta, was_begun_anew=was_begun_anew, is_being_healed=is_being_healed)
 
-    async def _check_newest(self, ledger: Ledger) -> None:
+    async def _check_newest(self, ledger: Ledger, told: Mapping[Seq, bytes]) -> None:
         self._newest = newest = await self._inspection.newest(NEWEST_ENTRIES)
         cursor, known = ledger.cursor, {}
         if cursor is not None:
             first = Seq(cursor.epoch, max(0, cursor.number - NEWEST_ENTRIES + 1), cursor.partition)
             known = await self._sums.entries(first, cursor)
-        self._report.add(check_entries(newest, known))
+        # One that was set aside may be no entry at all, which is told.
+        self._report.add(check_entries({seq: raw for seq, raw in newest.items() if told.get(seq) != raw}, known))
 
     async def _check_all(self) -> None:
         begins = await self._records.run()

@@ -2,7 +2,8 @@
 
 The path of one: the writer sets an entry aside -> the ledger names those that no entry of the hub's own is about -> a
 reversal or an alert in the journal -> the ledger has that too, and names them no more. A crash between any two of these
-repeats the last step; its id is made of the entry's place, so it takes effect once, whoever does it.
+repeats the last step; its id is made of the entry's place, so it takes effect once, whoever does it. What was told in
+an epoch that ended may have been lost with its Redis, and is told again unless the ledger has it.
 """
 
 import asyncio
@@ -44,17 +45,20 @@ class SetAsideWatch:
         *,
         book: Callable[[Sequence[Fact]], Awaitable[Sequence[object]]],
         house_name: Callable[[str], str],
+        epoch: Callable[[], int],
     ) -> None:
         self._memory = memory
         self._book = book
         # The house's own name of a SKU: one that was booked may be another's name by now.
         self._house_name = house_name
         self._news = asyncio.Event()
-        # Booked by this process; the ledger may still have to hear of it.
-        self._told: set[Seq] = set()
+        # The epoch that this process works in.
+        self._epoch = epoch
+        # Booked by this process, and in which epoch at the earliest; the ledger may still have to hear of it.
+        self._told: dict[Seq, int] = {}
 
     def note(self) -> None:
-        """Something was set aside: look soon."""
+        """Something was set aside, or what was told may be lost: look soon."""
         self._news.set()
 
     async def run(self) -> None:
@@ -76,12 +80,15 @@ class SetAsideWatch:
             Fault: a store is away; what was done is done, and the rest waits for the next look.
         """
         found = await self._memory.untold([REVERSAL, APPLIED_TWICE], [ENTRY_SET_ASIDE])
-        self._told.intersection_update(aside.seq for aside in found)
+        untold = {aside.seq for aside in found}
+        self._told = {seq: epoch for seq, epoch in self._told.items() if seq in untold and epoch >= self._epoch()}
         new = [aside for aside in found if aside.seq not in self._told]
         for aside in new:
+            # Before it is booked: what is booked and lost at once is of this epoch too.
+            epoch = self._epoch()
             [outcome] = await self._book([self._command(aside)])
             log.info("what was set aside is told", seq=str(aside.seq), outcome=type(outcome).__name__)
-            self._told.add(aside.seq)
+            self._told[aside.seq] = epoch
         return len(new)
 
     def _command(self, aside: SetAside) -> Fact:

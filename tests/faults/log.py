@@ -18,6 +18,8 @@ class Answer(msgspec.Struct, frozen=True):
     body: Json
     # The process that gave it, where that is known.
     by: str = ""
+    # When it came, seconds of the epoch; 0 where that is not known.
+    at: float = 0.0
 
     @property
     def is_certain(self) -> bool:

@@ -113,6 +113,76 @@ async def test_the_judge_finds_a_window_of_lost_answers_that_is_not_what_was_los
     assert "the ledger has" in wrong
 
 
+async def lose_all_hubs_with_what_was_promised(town: Town) -> list[Sent]:
+    """The same, and the only hub dies before Redis is there again; answers what was sent once one has started anew."""
+    hub = town.hub()
+    fields = {"location": "LON-KNB", "time": TIME, "lines": [{"sku": "SOLD-0", "quantity": 1}]}
+    for number in range(2):
+        await town.send(town.fact(f"till-{number}", "receipt", f"kept-{number}", **fields), hub)
+    promised = [town.fact(f"till-{number % 2}", "receipt", f"promised-{number}", **fields) for number in range(4)]
+    await Judge(town).ledger_follows()
+    async with closed_database(town.dsn):
+        await asyncio.gather(*(town.send(sent, hub) for sent in promised))
+        hub.process.kill()
+        await town.redis.kill()
+        await town.redis.empty()
+    await town.redis.start()
+    return promised
+
+
+async def test_the_judge_reads_a_doubt_and_finds_one_that_does_not_name_what_was_lost(town: Town) -> None:
+    await town.open_hub()
+    promised = await lose_all_hubs_with_what_was_promised(town)
+    assert {sent.answers[0].status for sent in promised} == {202}
+    judge = Judge(town)
+
+    async def is_named() -> bool:
+        return bool(await alerts(town))
+
+    await until(is_named, 60)
+    await judge.resend_what_only_redis_had()
+    verdict = await judge.judge()
+    assert verdict.is_clean, verdict
+
+    [doubt] = await alerts(town)
+    assert "first" not in doubt
+    lost = await judged_with(town, {**doubt, "sources": ["till-1"]})
+    assert [sentence.split()[3] for sentence in lost] == [sent.id for sent in promised if sent.source == "till-0"]
+    assert len(await judged_with(town, {**doubt, "until": TIME})) == len(promised)
+    behind = max(int(sent.withdrawn[0].body["seq"].rpartition("-")[2]) for sent in promised)
+    assert len(await judged_with(town, {**doubt, "after": f"0-1-{behind}"})) == len(promised)
+    wrong = await judged_with(town, {**doubt, "after": "0-1-0"})
+    assert wrong
+    assert all("the ledger has" in sentence for sentence in wrong)
+
+
+async def test_the_judge_finds_a_loss_that_the_only_hub_did_not_live_to_tell(town: Town) -> None:
+    hub = await town.open_hub()
+    promised = await lose_what_was_promised(town)
+
+    async def is_named() -> bool:
+        return bool(await alerts(town))
+
+    await until(is_named)
+    starts = hub.starts
+    hub.process.kill()
+
+    async def is_up_again() -> bool:
+        return hub.starts > starts and hub.is_up
+
+    await until(is_up_again, 60)
+    judge = Judge(town)
+    await judge.resend_what_only_redis_had()
+    await judge.settle()
+    [window] = await alerts(town)
+    assert await judged_with(town, window) == []
+    # As if it had died between healing and its alert.
+    ledger = await asyncpg.connect(town.dsn)
+    await ledger.execute("UPDATE hub.event SET type = 'unheard' WHERE type = 'answers_lost'")
+    await ledger.close()
+    assert len(await judged_with(town, window)) == len(promised)
+
+
 async def alerts(town: Town) -> list[dict[str, str]]:
     ledger = await asyncpg.connect(town.dsn)
     rows = await ledger.fetch("SELECT payload FROM hub.event WHERE type = 'answers_lost'")

@@ -23,6 +23,7 @@ from tests.faults.forked import forked
 from tests.faults.log import Answer, Json, Log, Sent
 from tests.faults.patience import until, until_so
 from tests.faults.stores import OwnRedis
+from tests.faults.windows import Life
 from tests.flow.process import HubProcess
 from tests.intake.door import ALL_SCOPES
 from tests.intake.reserving import CLERK_SCOPES
@@ -74,6 +75,8 @@ class Town:
         self.settings: dict[str, str] = {}
         self.fired = folder / "fired"
         self.fired.touch()
+        # Of every process that was ever ready, by its name.
+        self.lives: dict[str, Life] = {}
         self._opened = 0
         self._tokens: dict[str, str] = {}
         self._watches: list[asyncio.Task[None]] = []
@@ -131,7 +134,9 @@ class Town:
                     if await hub.process.wait() < 0:
                         hub.deaths += 1
                     await asyncio.sleep(_AGAIN_SECONDS)
+            self.lives[hub.process_name] = life = Life(time())
             await hub.process.wait()
+            life.ended = time()
             hub.deaths += 1
 
     async def close_hub(self, hub: TownHub, number: int = signal.SIGTERM) -> None:
@@ -144,6 +149,8 @@ class Town:
         if hub.process.returncode is None:
             hub.signal(number)
         await hub.ended(20)
+        if hub.process_name in self.lives:
+            self.lives[hub.process_name].ended = time()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Town"]:
@@ -201,7 +208,7 @@ class Town:
         items: list[Json] = told.body  # type: ignore[assignment]
         assert [item["id"] for item in items] == [sent.id for sent in some]
         for sent, item in zip(some, items, strict=True):
-            sent.note(Answer(_status_alone(item), item, told.by))
+            sent.note(Answer(_status_alone(item), item, told.by, told.at))
 
     async def send_all(self, some: Sequence[Sent], hub: TownHub) -> None:
         """Send each source's things in their order, what it asks for first and then its facts, in arrays."""
@@ -230,7 +237,7 @@ class Town:
         by = hub.process_name
         try:
             async with self._session.post(hub.url + path, json=body, headers=self._headers(source)) as response:
-                return Answer(response.status, await response.json(content_type=None), by)
+                return Answer(response.status, await response.json(content_type=None), by, time())
         except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError):
             return None
 

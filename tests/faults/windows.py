@@ -1,6 +1,8 @@
-"""What the hubs themselves said is lost, against what is: the windows of their alerts `answers_lost`."""
+"""What the hubs themselves said is lost, against what is: the windows and doubts of their alerts `answers_lost`."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import inf
 from typing import Any
 
 import msgspec
@@ -9,30 +11,76 @@ from hub.domain.entry import Seq
 from tests.faults.log import Answer, Log, Sent
 
 EVENTS = "SELECT epoch, seq, source, id FROM hub.event"
-ALERTS = "SELECT payload FROM hub.event WHERE type = 'answers_lost'"
+ALERTS = "SELECT epoch, payload FROM hub.event WHERE type = 'answers_lost'"
+# When the first entry of each epoch was booked.
+OPENED = "SELECT epoch, min(booked_at) AS at FROM hub.event GROUP BY epoch"
+# How long an answer may be on its way after what gave it was lost.
+ON_ITS_WAY_SECONDS = 3.0
 
 # (source, id) at each place of the ledger.
 Booked = Mapping[Seq, tuple[str, str]]
 
 
-class Named(msgspec.Struct, frozen=True):
+class Life(msgspec.Struct):
+    """From when on a process answered, and until when it was there; seconds of the epoch, infinity while it is."""
+
+    up: float
+    ended: float = inf
+
+
+class Window(msgspec.Struct, frozen=True):
     """A window as an alert names it: whose sources should send again what they sent in it."""
 
     first: Seq
     last: Seq
     sources: frozenset[str]
 
-    def has(self, place: Seq, source: str) -> bool:
-        return self.first <= place <= self.last and source in self.sources
+    def has(self, place: Seq) -> bool:
+        return self.first <= place <= self.last
+
+    def names(self, place: Seq, source: str, at: float) -> bool:
+        return self.has(place) and source in self.sources
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last} of {', '.join(sorted(self.sources))}"
 
 
-def named(payload: str) -> Named:
-    """Read the payload of an alert."""
+class Doubt(msgspec.Struct, frozen=True):
+    """A doubt as an alert names it: all behind a place, from when to when, of whoever had sent before."""
+
+    # None: the ledger had nothing.
+    after: Seq | None
+    # The first epoch that it is not about: the one in which it is told.
+    before_epoch: int
+    since: float
+    until: float
+    sources: frozenset[str]
+
+    def has(self, place: Seq) -> bool:
+        return (self.after is None or place > self.after) and place.epoch < self.before_epoch
+
+    def names(self, place: Seq, source: str, at: float) -> bool:
+        """`at` is when the answer came; 0 where nobody noted it."""
+        is_late_enough = self.after is None or at >= self.since
+        is_in_time = not at or (is_late_enough and at <= self.until + ON_ITS_WAY_SECONDS)
+        return self.has(place) and source in self.sources and is_in_time
+
+    def __str__(self) -> str:
+        return f"all behind {self.after} of {', '.join(sorted(self.sources))}"
+
+
+Named = Window | Doubt
+
+
+def named(payload: str, epoch: int) -> Named:
+    """Read the payload of an alert that was booked in an epoch."""
     told = msgspec.json.decode(payload)
-    return Named(place_of(told["first"]), place_of(told["last"]), frozenset(told["sources"]))
+    sources = frozenset(told["sources"])
+    if "first" in told:
+        return Window(place_of(told["first"]), place_of(told["last"]), sources)
+    after = place_of(told["after"]) if told["after"] else None
+    since, until = (datetime.fromisoformat(told[name]).timestamp() for name in ("since", "until"))
+    return Doubt(after, epoch, since, until, sources)
 
 
 def place_of(told: str) -> Seq:
@@ -46,25 +94,44 @@ def booked_at(rows: Iterable[Any]) -> Booked:
     return {Seq(row["epoch"], row["seq"]): (row["source"], row["id"]) for row in rows}
 
 
-def unnamed(log: Log, booked: Booked, windows: Iterable[Named], living: Container[str]) -> list[str]:
-    """Answers of 202 that were lost and lie in no window, although the process that gave them still lives."""
+def unnamed(
+    log: Log, booked: Booked, windows: Iterable[Named], lives: Mapping[str, Life], opened: Mapping[int, float]
+) -> list[str]:
+    """Answers of 202 that were lost, that nobody named, and that somebody could have named.
+
+    A process that lives knows what it answered. One that ended is exempt where no window and no doubt could know of it,
+    which is in two cases only. Either another process, which had answered before this one ended, still worked when the
+    next epoch began (`opened`): it may have been the one that healed, and tells its own answers only. Or none did, so
+    that a start healed, and the ledger had nothing of the source yet, so that no doubt names it. A process that was
+    alone and died once it had healed, before its alert was safe, is not exempt.
+    """
     windows = list(windows)
+    heard: dict[str, Seq] = {}
+    for place, (source, _) in booked.items():
+        heard[source] = min(place, heard.get(source, place))
+
+    def could_be_named(sent: Sent, answer: Answer, place: Seq) -> bool:
+        life = lives.get(answer.by)
+        if life is None or life.ended == inf:
+            return life is not None
+        healed = min((at for epoch, at in opened.items() if epoch > place.epoch), default=inf)
+        others = (other for name, other in lives.items() if name != answer.by)
+        if any(other.up <= life.ended and other.ended >= healed for other in others):
+            return False
+        return life.ended >= healed or (sent.source in heard and heard[sent.source] < place)
+
     return [
         f"{sent.id} of {sent.source} at {place}, told by {answer.by}"
         for sent, answer, place in _promised(log)
-        if booked.get(place) != (sent.source, sent.id) and answer.by in living
-        if not any(window.has(place, sent.source) for window in windows)
+        if booked.get(place) != (sent.source, sent.id)
+        if not any(window.names(place, sent.source, answer.at) for window in windows)
+        if could_be_named(sent, answer, place)
     ]
 
 
 def wrongly_named(booked: Booked, windows: Iterable[Named]) -> list[str]:
-    """Windows that name what the ledger has."""
-    return [
-        f"{window}, but the ledger has {place}"
-        for window in windows
-        for place in booked
-        if window.first <= place <= window.last
-    ]
+    """Windows and doubts that name what the ledger has."""
+    return [f"{window}, but the ledger has {place}" for window in windows for place in booked if window.has(place)]
 
 
 def _promised(log: Log) -> Iterable[tuple[Sent, Answer, Seq]]:

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from hub.domain.entry import Entry, Seq, SetRecord
 from hub.ledger.checkpointing import Checkpointing
 from hub.ledger.checkpoints import Checkpoints, Place
 from hub.ledger.connection import Link
+from hub.tasks import end
+from tests.databases import closed_database
 from tests.ledger.conftest import NOVEMBER_MS, Running
 
 DAY_MS = 86_400_000
@@ -130,3 +133,38 @@ async def test_it_is_folded_on_in_the_background_when_it_is_due(
     await until(is_folded)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_ledger_that_is_away_for_long_is_logged_once(
+    ledger: asyncpg.Connection,
+    postgres_dsn: str,
+    until: Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Checkpointing(Link(postgres_dsn, "checkpoint"), booked_until_ms=lambda: 0, look_seconds=0.01)
+    looks, over, look = 0, 0, job._look
+
+    async def counted() -> None:
+        nonlocal looks, over
+        looks += 1
+        await look()
+        over += 1
+
+    monkeypatch.setattr(job, "_look", counted)
+
+    async def has_looked_often() -> bool:
+        return looks > 5
+
+    async def is_back() -> bool:
+        return over > 1
+
+    with capture_logs() as logs:
+        async with closed_database(postgres_dsn):
+            task = asyncio.create_task(job.run())
+            await until(has_looked_often)
+        await until(is_back)
+    await end([task])
+    assert [line["event"] for line in logs if "checkpoint" in line["event"]] == [
+        "the checkpoint is not folded on for now",
+        "the checkpoint is folded on again",
+    ]

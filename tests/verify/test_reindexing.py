@@ -107,6 +107,22 @@ async def test_a_lost_position_stays_listed(hand: Hand, mender: Mender) -> None:
     assert await hand.redis.sismember(keys.skus_at("PAR"), "BELT")  # type: ignore[misc]
 
 
+async def test_a_lost_position_stays_listed_and_what_is_wrong_goes_where_neither_is_among_what_is_listed(
+    hand: Hand,  # noqa: F811
+    mender: Mender,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub.verify.report.FINDINGS_MAX", 0)
+    await hand.redis.hdel(keys.sku("BELT"), "l:PAR")  # type: ignore[misc]
+    await hand.redis.sadd(keys.skus_at("PAR"), "GHOST")  # type: ignore[misc]
+    await hand.redis.sadd(keys.skus_at("LON"), "GHOST")  # type: ignore[misc]
+
+    said = await mender.repair(await mender.verify())
+
+    assert said[:2] == [f"{place}: 1 SKUs without a position taken off its list" for place in ("LON", "PAR")]
+    assert await hand.redis.sismember(keys.skus_at("PAR"), "BELT")  # type: ignore[misc]
+
+
 async def test_nothing_is_indexed_where_the_partition_is_closed(hand: Hand, mender: Mender) -> None:  # noqa: F811
     [damage] = [do for name, do, _ in WHOLE if name == "a rebuild that broke off"]
     await hand.redis.delete(keys.EXPIRY)

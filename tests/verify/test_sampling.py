@@ -18,6 +18,7 @@ from hub.verify import names_in_turn
 from hub.verify.following import LedgerBehind
 from hub.verify.names_in_turn import RecentSkus
 from hub.verify.sampling import Pace, Sampling
+from tests.databases import unwritten
 from tests.stock.opened import OpenStores
 from tests.verify.conftest import sale
 
@@ -121,6 +122,26 @@ async def test_nothing_is_found_in_a_hub_that_sells(hub: OpenStores, redis_clien
     assert await selling > 1
     assert hub.stores.sampling.findings == 0
     assert await alerts(redis_client) == []
+
+
+async def test_what_was_told_and_lost_with_redis_is_told_again_if_it_still_differs(
+    hub: OpenStores, redis_client: Redis, postgres_dsn: str
+) -> None:
+    await spoil(redis_client, "BAG", "PAR", aside=(("inspection", 4),))
+    async with unwritten(postgres_dsn) as writer_is_stuck:
+        # A second look would wait for the ledger.
+        await hub.stores.sampling.look()
+        assert len(await alerts(redis_client)) == 2
+        await writer_is_stuck()
+        await redis_client.flushall()
+    while hub.kernel.epoch == 1:
+        await hub.stores.healing.look()
+    assert await alerts(redis_client) == []
+
+    await spoil(redis_client, "BAG", "PAR", aside=(("inspection", 4),))
+    assert await look_at_all(hub) == 2
+
+    assert sorted(entry.about for entry in await alerts(redis_client)) == ["BAG", "BAG PAR"]
 
 
 async def test_a_closed_partition_is_not_looked_at(hub: OpenStores, redis_client: Redis) -> None:

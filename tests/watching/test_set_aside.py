@@ -8,14 +8,18 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from hub.commands.verify import repaired
 from hub.domain.command import Fact, Line, Ordering
 from hub.domain.entry import FIELD, Entry, Seq, decode_entry
 from hub.domain.position import Position
 from hub.faults import Unavailable
+from hub.ledger.connection import Link
+from hub.ledger.sums import Sums
 from hub.stock import keys
+from hub.stock.inspecting import Inspection
 from hub.tasks import end
 from hub.watching import set_aside as watch_module
-from tests.databases import closed_database
+from tests.databases import closed_database, unwritten
 from tests.stock.opened import OpenStores, opened
 from tests.verify.conftest import Verify, verify  # noqa: F401
 
@@ -153,6 +157,130 @@ async def test_an_entry_that_cannot_be_booked_is_told_once_while_the_rest_goes_o
     told = [decode_entry(fields[FIELD]) for _, fields in await redis_client.xrange(keys.JOURNAL, min=f"1-{number + 1}")]
     assert [(entry.kind, entry.type) for entry in told] == [("fact", "sale"), ("alert", "entry_set_aside")]
     assert told[1].about == f"1-{number}"
+
+
+async def lose_what_the_ledger_lacks(hub: OpenStores, client: Redis) -> None:
+    """Redis is lost and healed."""
+    await client.flushall()
+    epoch = hub.kernel.epoch
+    while hub.kernel.epoch == epoch:
+        await hub.stores.healing.look()
+
+
+async def test_what_was_told_and_lost_with_redis_is_told_again(
+    hub: OpenStores, redis_client: Redis, postgres_dsn: str
+) -> None:
+    watch = hub.stores.set_aside
+    twice = await apply_twice(hub, redis_client, sale(hub, "sold", 2))
+    async with unwritten(postgres_dsn) as writer_is_stuck:
+        assert await watch.look() == 1
+        await writer_is_stuck()
+        await redis_client.flushall()
+    await lose_what_the_ledger_lacks(hub, redis_client)
+    assert await entries(redis_client, "reversal") == []
+    # Healing wakes the watch, which need not wait for its next turn.
+    assert watch._news.is_set()
+
+    assert await watch.look() == 1
+    await hub.ledger_has_all()
+    assert await watch.look() == 0
+
+    [back] = await entries(redis_client, "reversal")
+    assert back.about == twice.stream_id
+    assert await on_hand(redis_client) == 3
+
+
+Repair = Callable[[], Awaitable[list[str]]]
+
+
+@pytest.fixture
+async def repair(redis_client: Redis, postgres_dsn: str, verify: Verify) -> AsyncIterator[Repair]:  # noqa: F811
+    """What `hub verify --repair` does beside the hub, and says."""
+    sums = Sums(Link(postgres_dsn, "repair"))
+
+    async def run() -> list[str]:
+        return await repaired(Inspection(redis_client), sums, await verify(), verify, is_live=True)
+
+    yield run
+    await sums.aclose()
+
+
+async def set_aside(hub: OpenStores, client: Redis, raw: bytes) -> None:
+    """An entry that cannot be booked is written past the hub."""
+    number = hub.kernel.floor
+    await client.xadd(keys.JOURNAL, {FIELD: raw}, id=f"1-{number}")
+    await client.hset(keys.META, "next", number + 1)  # type: ignore[misc]
+    await hub.book(sale(hub, "sold"))
+    await hub.ledger_has_all()
+
+
+async def spoil(client: Redis, **changes: int) -> None:
+    packed = await client.hget(keys.sku("BAG"), "l:LON")  # type: ignore[misc]
+    spoilt = msgspec.structs.replace(msgspec.msgpack.decode(packed, type=Position), **changes)
+    await client.hset(keys.sku("BAG"), "l:LON", msgspec.msgpack.encode(spoilt))  # type: ignore[misc]
+
+
+async def test_an_entry_that_was_set_aside_is_a_finding_until_it_is_told_and_then_a_note(
+    hub: OpenStores,
+    redis_client: Redis,
+    verify: Verify,  # noqa: F811
+    repair: Repair,
+) -> None:
+    await set_aside(hub, redis_client, b"\xc1 no entry")
+    report = await verify()
+    assert (report.kinds, report.notes) == ({"poison": 1, "entry_malformed": 1}, [])
+    assert [said.partition(": ")[2] for said in await repair()] == ["entry_malformed, poison"]
+
+    await hub.stores.set_aside.look()
+    await hub.ledger_has_all()
+
+    report = await verify()
+    assert (report.kinds, report.exit_code) == ({}, 0)
+    [note] = report.notes
+    assert "1 entries could not be booked and were set aside" in note
+    assert note.endswith(" 0-1-2")
+
+
+async def test_what_an_entry_that_was_set_aside_cannot_touch_is_repaired(
+    hub: OpenStores,
+    redis_client: Redis,
+    verify: Verify,  # noqa: F811
+    repair: Repair,
+) -> None:
+    await set_aside(hub, redis_client, b"\xc1 no entry")
+    await hub.stores.set_aside.look()
+    await hub.ledger_has_all()
+    await redis_client.srem(keys.skus_at("LON"), "BAG")  # type: ignore[misc]
+
+    [said] = await repair()
+    assert said.startswith("BAG: repaired by ")
+    await hub.ledger_has_all()
+
+    # Which units it moved nobody knows, until the partition is made anew of what the ledger booked.
+    await spoil(redis_client, deficit=7)
+    [said] = await repair()
+    assert said.startswith("BAG: not repaired: the entry 0-1-2 was set aside, which may be about it")
+
+    await lose_what_the_ledger_lacks(hub, redis_client)
+    await spoil(redis_client, deficit=7)
+    [said] = await repair()
+    assert said.startswith("BAG: repaired by 0-2-")
+
+
+async def test_a_sku_that_an_entry_names_that_was_set_aside_is_left(
+    hub: OpenStores, redis_client: Redis, repair: Repair
+) -> None:
+    [first] = await entries(redis_client, "fact")
+    await set_aside(
+        hub, redis_client, msgspec.msgpack.encode(msgspec.structs.replace(first, id="late", time_ms=10**17))
+    )
+    await hub.stores.set_aside.look()
+    await hub.ledger_has_all()
+    await redis_client.srem(keys.skus_at("LON"), "BAG")  # type: ignore[misc]
+
+    [said] = await repair()
+
+    assert said.startswith("BAG: not repaired: the entry 0-1-2 was set aside")
 
 
 async def test_the_watch_is_woken_by_the_writer(hub: OpenStores, redis_client: Redis, until: Until) -> None:

@@ -24,15 +24,16 @@ from hub.verify.set_last import SetLast
 TRIES_MAX = 10
 # Kinds of finding about how many units there are.
 _OF_UNITS = frozenset(
-    (
+    {
         "position_differs",
         "position_not_in_redis",
         "position_not_in_ledger",
         "negative",
         "conservation",
         "reserved_differs",
+        "free_beside_deficit",
         "malformed",
-    )
+    }
 )
 
 STALE = f"it was described anew each time, or what is described of it is damaged; {advice('description_differs')}"

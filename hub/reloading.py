@@ -1,4 +1,8 @@
-"""A running hub takes a changed file, all of it or nothing, or says beforehand what that would change."""
+"""A running hub takes a changed file, or says beforehand what that would change.
+
+A file with a mistake changes nothing. The keys of one without are taken first, whatever Redis says or whether it
+answers: who is shut out shall be. The house is taken whole or not at all.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -51,7 +55,7 @@ class ReloadAnswer(msgspec.Struct, frozen=True):
     rules_version: int
     # Changed settings that are not taken by a running hub, like `hub.http`.
     needs_restart: tuple[str, ...] = ()
-    # Not empty: nothing was taken.
+    # Not empty: the house was not taken. With a mistake in the file itself nothing was; `changed` says whether keys were.
     problems: tuple[str, ...] = ()
     # Only of a dry run.
     skus: tuple[SkuChange, ...] = ()
@@ -74,18 +78,27 @@ class Reloading:
         self._is_trying = False
 
     async def reload(self) -> ReloadAnswer:
-        """Take the hub's file as it is now, whole, or nothing of it where something is wrong with it.
+        """Take the hub's file as it is now: nothing where the file is wrong, else its keys, and its house whole.
 
         Raises:
-            Fault: the house could not be given to the partition; whether it was is unknown.
+            Unavailable: the keys are taken; the house is not, or whether it is is unknown.
         """
         async with self._turn:
-            reading = await self._checked(None)
+            reading = await self._read(None)
             if reading.problems:
                 return self._refused(reading)
-            # Before Redis is asked for anything more: who is shut out shall be, however busy it is.
+            # Before Redis is asked for anything: who is shut out shall be, whether it answers or not.
             keys_changed = self._take_keys(reading)
-            changed = await self._stores.adopting.adopt(reading.settings.house)
+            try:
+                conflicts = await self._stores.adopting.conflicts(reading.settings.house)
+            except Fault as fault:
+                raise _keys_only(fault, "the house is not") from fault
+            if conflicts:
+                return self._refused(Reading(reading.settings, conflicts), changed=keys_changed)
+            try:
+                changed = await self._stores.adopting.adopt(reading.settings.house)
+            except Fault as fault:
+                raise _keys_only(fault, "whether the house is is unknown") from fault
             return self._answer(reading, changed or keys_changed)
 
     async def dry_run(self, text: str | None) -> ReloadAnswer:
@@ -114,7 +127,8 @@ class Reloading:
             log.error("the reload failed", reason=str(fault))
             return
         for problem in answer.problems[:20]:
-            log.error("the file is refused; nothing was changed", problem=problem)
+            what = "only keys were changed" if answer.changed else "nothing was changed"
+            log.error(f"the file is refused; {what}", problem=problem)
         if not answer.problems:
             log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
         if answer.needs_restart:
@@ -150,8 +164,9 @@ class Reloading:
         except SettingsInvalid as error:
             return Reading(Settings(), [str(error)])
 
-    def _refused(self, reading: Reading) -> ReloadAnswer:
-        return ReloadAnswer(False, self._stores.kernel.rules_version, problems=tuple(reading.problems[:PROBLEMS_MAX]))
+    def _refused(self, reading: Reading, *, changed: bool = False) -> ReloadAnswer:
+        problems = tuple(reading.problems[:PROBLEMS_MAX])
+        return ReloadAnswer(changed, self._stores.kernel.rules_version, problems=problems)
 
     def _answer(self, reading: Reading, changed: bool, found: Preview | None = None) -> ReloadAnswer:
         found = found or Preview()
@@ -165,6 +180,10 @@ class Reloading:
             skus_total=found.skus_total,
             truncated=found.is_truncated,
         )
+
+
+def _keys_only(fault: Fault, house: str) -> Unavailable:
+    return Unavailable(f"the keys are taken, {house}: {fault}", getattr(fault, "retry_after_seconds", 5))
 
 
 def _value(shown: Shown | None) -> ShownValue | None:

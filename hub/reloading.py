@@ -55,7 +55,7 @@ class ReloadAnswer(msgspec.Struct, frozen=True):
     rules_version: int
     # Changed settings that are not taken by a running hub, like `hub.http`.
     needs_restart: tuple[str, ...] = ()
-    # Not empty: the house was not taken. With a mistake in the file itself nothing was; `changed` says whether keys were.
+    # Not empty: the house was not taken; `changed` says whether keys were, which a mistake in the file prevents.
     problems: tuple[str, ...] = ()
     # Only of a dry run.
     skus: tuple[SkuChange, ...] = ()

@@ -73,9 +73,7 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
 class _Stream:
     """One open stream."""
 
-    def __init__(
-        self, request: web.Request, reader: Reader, parts: Parts, types: Types, place: Place
-    ) -> None:
+    def __init__(self, request: web.Request, reader: Reader, parts: Parts, types: Types, place: Place) -> None:
         self._request = request
         self._reader = reader
         self._parts = parts

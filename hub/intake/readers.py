@@ -11,6 +11,7 @@ import socket
 import sys
 import termios
 from collections.abc import Coroutine
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -75,11 +76,9 @@ class Reader:
     def _unsent_bytes(transport: asyncio.Transport) -> int:
         """Bytes written that the other side's kernel has not acknowledged."""
         in_kernel = b"\0\0\0\0"
-        try:
+        # Not while it is closing, nor on a system that does not tell of sockets.
+        with suppress(OSError, ValueError, AttributeError):
             in_kernel = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_kernel)
-        except (OSError, ValueError, AttributeError):
-            # It is closing, or this system does not tell of sockets.
-            pass
         return transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
 
     def cut(self) -> None:

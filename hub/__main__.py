@@ -61,6 +61,8 @@ def main() -> None:
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 def serve(config: Path | None, log_level: str) -> None:
     """Run the hub until it is told to stop."""
+    # Before anything else: without a handler it would end the process. Who asks before there is a hub is heard then.
+    asked_early = _reloads_asked()
     from hub.assembly import running  # noqa: PLC0415 - `hub token` need not load the servers
 
     settings = load(config, os.environ)
@@ -73,8 +75,10 @@ def serve(config: Path | None, log_level: str) -> None:
         told = _stop_signal()
         async with running(settings, reread=partial(read, config, os.environ)) as hub:
             doors = hub.doors()
-            click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
+            if asked_early:
+                hub.note_reload_asked()
+            click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
             await hub.wait(told)
 
     _run(serve_until_stopped())
@@ -105,7 +109,7 @@ def check_file(file: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Change nothing; say which SKUs would be shown otherwise.")
 @click.option("--url", help="The hub's admin door; default: as configured.")
 def reload(config: Path | None, dry_run: bool, url: str | None) -> None:
-    """Let the running hub take its changed file, all of it or nothing."""
+    """Let the running hub take its changed file: its keys first, the rest whole or not at all."""
     from hub.commands.reload import run_reload  # noqa: PLC0415
 
     sys.exit(_run(run_reload(config, os.environ, dry_run=dry_run, url=url)))
@@ -260,6 +264,14 @@ def _run(main_job: Coroutine[Any, Any, int | None]) -> int:
         return asyncio.run(main_job) or 0
     except KeyboardInterrupt:
         return 130
+
+
+def _reloads_asked() -> list[int]:
+    """The signals to reload that come from now on, until another handler is set; one is remembered."""
+    asked: list[int] = []
+    # Unlike an ignored signal this is not handed on to the servers that are started.
+    signal.signal(signal.SIGHUP, lambda number, frame: asked.append(number) if not asked else None)
+    return asked
 
 
 def _stop_signal() -> asyncio.Event:

@@ -1,4 +1,8 @@
-"""A running hub takes a changed file, all of it or nothing, or says beforehand what that would change."""
+"""A running hub takes a changed file, or says beforehand what that would change.
+
+A file with a mistake changes nothing. The keys of one without are taken first, whatever Redis says or whether it
+answers: who is shut out shall be. The house is taken whole or not at all.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +57,7 @@ class ReloadAnswer(msgspec.Struct, frozen=True):
     rules_version: int
     # Changed settings that are not taken by a running hub, like `hub.http`.
     needs_restart: tuple[str, ...] = ()
-    # Not empty: nothing was taken.
+    # Not empty: the house was not taken; `changed` says whether keys were, which a mistake in the file prevents.
     problems: tuple[str, ...] = ()
     # Only of a dry run.
     skus: tuple[SkuChange, ...] = ()
@@ -76,10 +80,10 @@ class Reloading:
         self._is_trying = False
 
     async def reload(self) -> ReloadAnswer:
-        """Take the hub's file as it is now, whole, or nothing of it where something is wrong with it; that is logged.
+        """Take the hub's file as it is now, and log it: nothing where it is wrong, else its keys, and its house whole.
 
         Raises:
-            Fault: the house could not be given to the partition; whether it was is unknown.
+            Unavailable: the keys are taken; the house is not, or whether it is is unknown.
         """
         try:
             async with self._turn:
@@ -114,12 +118,21 @@ class Reloading:
             await self.reload()
 
     async def _reload(self) -> ReloadAnswer:
-        reading = await self._checked(None)
+        reading = await self._read(None)
         if reading.problems:
             return self._refused(reading)
-        # Before Redis is asked for anything more: who is shut out shall be, however busy it is.
+        # Before Redis is asked for anything: who is shut out shall be, whether it answers or not.
         keys_changed = self._take_keys(reading)
-        changed = await self._stores.adopting.adopt(reading.settings.house)
+        try:
+            conflicts = await self._stores.adopting.conflicts(reading.settings.house)
+        except Fault as fault:
+            raise _keys_only(fault, "the house is not") from fault
+        if conflicts:
+            return self._refused(Reading(reading.settings, conflicts), changed=keys_changed)
+        try:
+            changed = await self._stores.adopting.adopt(reading.settings.house)
+        except Fault as fault:
+            raise _keys_only(fault, "whether the house is is unknown") from fault
         return self._answer(reading, changed or keys_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
@@ -152,8 +165,9 @@ class Reloading:
         except SettingsInvalid as error:
             return Reading(Settings(), [str(error)])
 
-    def _refused(self, reading: Reading) -> ReloadAnswer:
-        return ReloadAnswer(False, self._stores.kernel.rules_version, problems=tuple(reading.problems[:PROBLEMS_MAX]))
+    def _refused(self, reading: Reading, *, changed: bool = False) -> ReloadAnswer:
+        problems = tuple(reading.problems[:PROBLEMS_MAX])
+        return ReloadAnswer(changed, self._stores.kernel.rules_version, problems=problems)
 
     def _answer(self, reading: Reading, changed: bool, found: Preview | None = None) -> ReloadAnswer:
         found = found or Preview()
@@ -171,11 +185,16 @@ class Reloading:
 
 def _log(answer: ReloadAnswer) -> None:
     for problem in answer.problems[:PROBLEMS_LOGGED_MAX]:
-        log.error("the file is refused; nothing was changed", problem=problem)
+        what = "only keys were changed" if answer.changed else "nothing was changed"
+        log.error(f"the file is refused; {what}", problem=problem)
     if not answer.problems:
         log.info("reloaded", changed=answer.changed, rules_version=answer.rules_version)
     if answer.needs_restart:
         log.warning("some changes need a restart", settings=list(answer.needs_restart))
+
+
+def _keys_only(fault: Fault, house: str) -> Unavailable:
+    return Unavailable(f"the keys are taken, {house}: {fault}", getattr(fault, "retry_after_seconds", 5))
 
 
 def _value(shown: Shown | None) -> ShownValue | None:

@@ -101,7 +101,8 @@ def _detail(body: bytes) -> str:
 def _told(answer: ReloadAnswer, *, dry_run: bool) -> list[str]:
     """The answer as lines for people."""
     if answer.problems:
-        return [*answer.problems, f"refused: nothing was changed; rules version {answer.rules_version}"]
+        what = "only keys were changed" if answer.changed else "nothing was changed"
+        return [*answer.problems, f"refused: {what}; rules version {answer.rules_version}"]
     lines = [_headline(answer, dry_run=dry_run)]
     lines += [f"  {each.sku} in {each.pool}: {_value(each.before)} → {_value(each.after)}" for each in answer.skus][
         :PRINTED_MAX

@@ -17,6 +17,10 @@ PUBLIC = "public, max-age=1, stale-while-revalidate=5"
 encode_json = msgspec.json.Encoder().encode
 
 
+# Who asks, and by which keys; looked at again when the body has come.
+_ASKED: web.RequestKey[tuple[Access, Claims]] = web.RequestKey("hub.asked", tuple)
+
+
 class Stopped(Exception):
     """A request ends here with a problem."""
 
@@ -70,9 +74,23 @@ def caller(request: web.Request, access: Access) -> Claims:
     if header is None:
         return ANONYMOUS
     try:
-        return access.authenticate(header, time())
+        claims = access.authenticate(header, time())
     except Unauthenticated as error:
         raise Stopped(problem("unauthenticated", str(error)), {"WWW-Authenticate": "Bearer"}) from error
+    request[_ASKED] = (access, claims)
+    return claims
+
+
+def check_still(request: web.Request) -> None:
+    """A body takes as long as its sender likes, and keys may have changed meanwhile; who may do less asks again.
+
+    Raises:
+        Stopped: 401, the key that vouched for the caller is gone or grants something else by now.
+    """
+    asked = request.get(_ASKED)
+    if asked is not None and asked[0].still(asked[1]) != asked[1]:
+        told = problem("unauthenticated", "The key was revoked or changed while the request came in; send it again.")
+        raise Stopped(told, {"WWW-Authenticate": "Bearer"})
 
 
 def caller_with(request: web.Request, access: Access, scope: str) -> Claims:
@@ -94,7 +112,8 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
     """The body, unpacked when it is gzip; both are bounded.
 
     Raises:
-        Stopped: 413 when it is too large, 415 for another encoding, 400 when the gzip is broken.
+        Stopped: 413 when it is too large, 415 for another encoding, 400 when the gzip is broken, 401 when the caller
+            lost its key meanwhile.
     """
     if (request.content_length or 0) > bytes_max:
         raise Stopped(_too_large(bytes_max))
@@ -108,6 +127,7 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
         raise Stopped(problem("malformed", "The sender went away before the body's end.")) from error
     if len(sent) > bytes_max:
         raise Stopped(_too_large(bytes_max))
+    check_still(request)
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding == "identity":
         return sent

@@ -19,6 +19,7 @@ from hub.intake.feed import SCOPE, Types, place_in, teller, types_in
 from hub.intake.feed_pages import Page, page_behind
 from hub.intake.parts import Parts
 from hub.intake.questions import check_names
+from hub.intake.readers import PIECE_BYTES, Reader
 from protocol.limits import HEARTBEAT_SECONDS, STALLED_SECONDS
 
 log = structlog.get_logger()
@@ -26,8 +27,6 @@ log = structlog.get_logger()
 _NAMES = ("types", "after")
 # Items read at once: what waits in memory for a slow reader.
 ITEMS_PER_PAGE = 500
-# Bytes of them that a reader must take before it counts as one that takes nothing.
-PIECE_BYTES = 64 * 1024
 # What comes within this goes into one look at the ledger.
 TICK_SECONDS = 0.05
 # How often a sleeping stream looks whether its token and its reader are still there.
@@ -54,10 +53,11 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
     place = place_in(request.headers.get("Last-Event-ID") or request.query.get("after"), parts)
     with parts.streams.opened():
         response = web.StreamResponse(headers=_HEADERS)
+        reader = Reader(request, response)
         await response.prepare(request)
-        stream = _Stream(request, response, parts, types, place)
+        stream = _Stream(request, reader, parts, types, place)
         try:
-            await stream.run()
+            await parts.streams.readers.serve(reader, stream.run())
             if request.transport is not None and request.transport.get_write_buffer_size():
                 # The hub stops, or the token ended: who takes nothing would make everybody wait.
                 request.transport.abort()
@@ -73,11 +73,9 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
 class _Stream:
     """One open stream."""
 
-    def __init__(
-        self, request: web.Request, response: web.StreamResponse, parts: Parts, types: Types, place: Place
-    ) -> None:
+    def __init__(self, request: web.Request, reader: Reader, parts: Parts, types: Types, place: Place) -> None:
         self._request = request
-        self._response = response
+        self._reader = reader
         self._parts = parts
         self._types = types
         self._place = place
@@ -150,4 +148,4 @@ class _Stream:
     async def _written(self, frames: bytes) -> None:
         for begin in range(0, len(frames), PIECE_BYTES):
             async with asyncio.timeout(STALLED_SECONDS):
-                await self._response.write(frames[begin : begin + PIECE_BYTES])
+                await self._reader.write(frames[begin : begin + PIECE_BYTES])

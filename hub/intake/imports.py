@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.access import Claims
 from hub.imports.running import Full, TakenId
 from hub.imports.state import Asked, ImportState
-from hub.intake.exchange import Stopped, caller, caller_with, json_response
+from hub.intake.exchange import Stopped, caller, caller_with, check_still, json_response
 from hub.intake.parts import Parts
 from protocol.answers import epoch_ms
 from protocol.codec import Malformed, malformed
@@ -150,7 +150,7 @@ async def _body(request: web.Request) -> AsyncGenerator[bytes]:
     """The body in pieces, unpacked when it is gzip.
 
     Raises:
-        Stopped: another encoding, broken gzip, or a sender that went away.
+        Stopped: another encoding, broken gzip, a sender that went away, or one that lost its key meanwhile.
     """
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
@@ -191,5 +191,6 @@ async def _sent(request: web.Request) -> AsyncGenerator[bytes]:
         except ConnectionResetError as error:
             raise Stopped(problem("malformed", "The sender went away before the body's end.")) from error
         if not sent:
+            check_still(request)
             return
         yield sent

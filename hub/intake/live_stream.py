@@ -1,6 +1,5 @@
 """`/v1/live/sse`: what the live socket says, as Server-Sent Events; for whom a WebSocket does not reach."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -9,9 +8,10 @@ from aiohttp import web
 from hub.intake.exchange import Stopped, caller, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import malformed, no_pool, required, sku_in
+from hub.intake.readers import Reader
 from protocol.codec import Malformed, decode_body
 from protocol.frames import Subscribe
-from protocol.limits import SKUS_PER_GET_MAX, STALLED_SECONDS
+from protocol.limits import SKUS_PER_GET_MAX
 from protocol.questions import StreamQuery
 
 # A proxy that buffers would hold each value back.
@@ -49,22 +49,19 @@ async def _stream(request: web.Request, pool: str, wish: Subscribe) -> web.Strea
         if events is None:
             raise Stopped(no_pool(pool))
         response = web.StreamResponse(headers=_HEADERS)
+        reader = Reader(request, response)
         try:
             await response.prepare(request)
-            await _write(request, response, events)
+            await parts.streams.readers.serve(reader, _write(reader, events))
         except ConnectionError:
             # The reader went away, which is how a stream usually ends; one that was waited for is a plain one.
             pass
         return response
 
 
-async def _write(request: web.Request, response: web.StreamResponse, events: AsyncIterator[bytes]) -> None:
-    """Write each event as fast as the reader takes them; one that takes nothing for too long is cut off."""
+async def _write(reader: Reader, events: AsyncIterator[bytes]) -> None:
+    """Write each event as fast as the reader takes them."""
     async for event in events:
-        try:
-            async with asyncio.timeout(STALLED_SECONDS):
-                await response.write(event)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            return
+        await reader.write(event)
+        # The first may have megabytes, and the next may be long in coming.
+        del event

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hub.faults import Unavailable
+from hub.intake.readers import Readers
 from hub.tasks import end
 
 # Each reads the ledger over a connection that they share.
@@ -14,12 +15,13 @@ RETRY_SECONDS = 5
 
 
 class Streams:
-    """The open streams of one process."""
+    """The open streams of one process, and who reads them."""
 
     def __init__(self, streams_max: int = STREAMS_MAX) -> None:
         self._streams_max = streams_max
         self._closing = asyncio.Event()
         self.open = 0
+        self.readers = Readers()
 
     @property
     def is_closing(self) -> bool:

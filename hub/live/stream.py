@@ -87,6 +87,8 @@ class LiveStream:
             for message in self._messages():
                 self._counters.frames += 1
                 yield _event(message)
+                # The first may have megabytes, and the next may be long in coming.
+                del message
         for message in self._said:
             yield _event(message)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed
 
@@ -16,6 +17,7 @@ from hub.assembly import running
 from hub.credentials import new_opaque_key
 from hub.faults import SettingsInvalid
 from hub.settings import read
+from tests.flow.own_servers import stopped
 from tests.flow.screen import screen
 from tests.intake.door import HOUSE, Door, Reply, line, settings_in
 
@@ -308,3 +310,32 @@ async def test_a_key_in_the_changed_file_opens_less_opens_nothing_and_ends_conne
     assert closed.value.rcvd.code == 4401
     assert (await door.get("/v1/availability", token=text, pool="online", sku="BAG-NOIR")).status == 401
     assert not (await reload(door)).json()["changed"]
+
+
+async def test_keys_are_taken_also_while_redis_is_away(door: Door, tmp_path: Path, redis_url: str) -> None:
+    text, hash = new_opaque_key()
+    write(door, tmp_path, HOUSE, extra=key_table(hash))
+    assert (await reload(door)).json()["changed"]
+    write(door, tmp_path, CAPPED)
+    async with Redis.from_url(redis_url) as client:
+        pid = int((await client.info("server"))["process_id"])
+
+    with stopped(pid):
+        reply = await reload(door)
+        refused = await door.get("/v1/availability", token=text, pool="online", sku="BAG-NOIR")
+
+    assert (reply.status, reply.problem, refused.status) == (503, "unavailable", 401)
+    assert reply.json()["detail"].startswith("the keys are taken, the house is not: ")
+
+
+async def test_keys_are_taken_of_a_file_whose_skus_take_names_of_others(door: Door, tmp_path: Path) -> None:
+    text, hash = new_opaque_key()
+    write(door, tmp_path, HOUSE, extra=key_table(hash))
+    assert (await reload(door)).json()["changed"]
+    await door.send(door.receipt(line("BOOKED", 1)))
+    write(door, tmp_path, CAPPED.replace("sku = [", 'sku = [\n    { id = "NEW", aliases = ["BOOKED"] },'))
+
+    told = (await reload(door)).json()
+
+    assert (told["changed"], told["rules_version"], len(told["problems"])) == (True, 1, 1)
+    assert (await door.get("/v1/availability", token=text, pool="online", sku="BAG-NOIR")).status == 401

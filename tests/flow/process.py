@@ -74,6 +74,10 @@ class HubProcess:
     async def start(self, **more: Any) -> None:
         """Start the process and come back when it says that it is ready."""
         await self.spawn(**more)
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Come back when the process says that it is ready."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
             said = (await self.process.stdout.readline()).decode()

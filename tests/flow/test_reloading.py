@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -168,3 +169,31 @@ async def test_two_hubs_on_the_same_stores_follow_each_other(
     finally:
         second.signal(signal.SIGTERM)
         assert await second.ended() == 0
+
+
+def is_caught(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:")]
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+async def test_a_signal_during_the_start_ends_nothing_and_is_remembered(
+    redis_url: str, postgres_dsn: str, tmp_path: Path, until: Any
+) -> None:
+    made = HubProcess(tmp_path)
+    await made.spawn(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
+
+    async def has_read_its_file() -> bool:
+        return is_caught(made.process.pid, signal.SIGTERM)
+
+    await until(has_read_its_file)
+    change(made, "cap = 10", "cap = 3")
+    made.signal(signal.SIGHUP)
+    await made.ready()
+
+    async def has_reloaded() -> bool:
+        return "reloaded" in made.log()
+
+    await until(has_reloaded)
+    made.signal(signal.SIGTERM)
+    assert await made.ended() == 0

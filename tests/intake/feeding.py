@@ -1,6 +1,7 @@
 """What a program that follows the feed does at the door."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -80,3 +81,17 @@ async def following(
     async with door.session.get(door.url + STREAM, params=params, headers=headers) as response:
         assert response.status == 200, await response.read()
         yield Follower(response)
+
+
+async def sent(door: Door, path: str, token: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for a stream, and read no more than that it begins; what comes then waits for its reader in the hub."""
+    wire = socket.socket()
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    wire.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(wire, door.address)
+    reader, writer = await asyncio.open_connection(sock=wire, limit=1)
+    credentials = f"Authorization: Bearer {token}\r\n" if token else ""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: hub\r\n{credentials}\r\n".encode())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await reader.readexactly(15) == b"HTTP/1.1 200 OK"
+    return reader, writer

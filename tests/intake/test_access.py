@@ -1,6 +1,8 @@
 """Who may do what at the door, and that refusing tells nothing."""
 
 import base64
+from collections.abc import AsyncIterator
+from hashlib import sha256
 from time import time
 from typing import Any
 
@@ -9,8 +11,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub.credentials import load_or_make_key
-from tests.intake.door import Door, line
+from hub.credentials import OpaqueKey, load_or_make_key
+from tests.intake.door import Door, line, opaque_key
 from tests.stock.partition import everything
 
 WRITE = ("events:write",)
@@ -310,3 +312,39 @@ async def test_positions_name_only_fences_of_pools_that_the_token_may_see(door: 
     # The pool `online` is public.
     assert await told(pools=["store"]) == {**whole, "ring_fenced": {"online": 2, "store": 2}}
     assert (await told(pools=["vip"]))["ring_fenced"] == {"vip": 2, "online": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "type", "body"),
+    [
+        ("/v1/tokens", "application/json", b'{"sub": "ghost", "ttl_seconds": 3600, "scope": ["events:write"]}'),
+        ("/v1/events", "application/json", b"[]"),
+        ("/v1/imports?id=late", "application/x-ndjson", b'{"sku": "A", "location": "LON-KNB", "quantity": 1}\n'),
+    ],
+)
+async def test_a_request_whose_key_is_revoked_before_its_body_ends_is_refused(
+    door: Door, until: Any, path: str, type: str, body: bytes
+) -> None:
+    text, _ = opaque_key()
+    digest = sha256(text.encode())
+    access: Any = door.hub._access
+    before = access.keys
+    scope = ("tokens:write", "events:write")
+    key = OpaqueKey(id="boss", hash=f"sha256:{digest.hexdigest()}", sub="boss", scope=scope, locations=("*",))
+    access.take(msgspec.structs.replace(before, opaque_keys=(*before.opaque_keys, key)))
+
+    async def is_let_in() -> bool:
+        return digest.digest() in access._remembered
+
+    async def dribbled() -> AsyncIterator[bytes]:
+        yield body[:1]
+        await until(is_let_in)
+        # As a reload of the file does.
+        access.take(before)
+        yield body[1:]
+
+    headers = {"Authorization": f"Bearer {text}", "Content-Type": type}
+    async with door.session.post(door.url + path, data=dribbled(), headers=headers) as response:
+        told = await response.json(content_type=None)
+
+    assert (response.status, told["type"]) == (401, "urn:hub:problem:unauthenticated")

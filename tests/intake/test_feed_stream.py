@@ -12,7 +12,7 @@ import pytest
 from hub.credentials import OpaqueKey
 from tests.databases import closed_database
 from tests.intake.door import Door, line, opaque_key
-from tests.intake.feeding import STREAM, end_of, following, read, types
+from tests.intake.feeding import STREAM, end_of, following, read, sent, types
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -206,6 +206,22 @@ async def test_a_reader_that_takes_nothing_is_left(door: Door, monkeypatch: pyte
         await until(lambda: is_open(0))
     finally:
         writer.close()
+
+
+async def test_a_reader_whose_kernel_takes_nothing_is_left_though_the_hub_s_takes_all(
+    door: Door, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr("hub.intake.readers.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("hub.intake.readers.STALLED_SECONDS", 0.5)
+    monkeypatch.setattr("hub.intake.feed_stream._HELLO", b": " + b"x" * 16_000 + b"\n\n")
+    _, writer = await sent(door, f"{STREAM}?after={await end_of(door)}", door.till)
+    assert streams_of(door).open == 1
+
+    async def is_left() -> bool:
+        return bool(streams_of(door).open == 0)
+
+    await until(is_left)
+    writer.close()
 
 
 async def test_nothing_is_read_for_a_reader_that_takes_nothing_until_it_does(

@@ -9,7 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from protocol.limits import HEARTBEAT_SECONDS
 from tests.intake.door import ORIGIN, Door, line
+from tests.intake.feeding import sent
 from tests.specs.schemas import check_heard
 
 PATIENCE_SECONDS = 10
@@ -95,3 +97,45 @@ async def test_a_wish_that_cannot_be_granted_is_a_problem(
 
     assert (refused.response.status, told["status"]) == (status, status)
     assert refused.response.content_type == "application/problem+json"
+
+
+async def connections(door: Door) -> int:
+    told = (await door.ask("GET", door.admin + "/metrics")).body.decode()
+    [count] = [line for line in told.splitlines() if line.startswith("hub_live_connections ")]
+    return int(float(count.split()[1]))
+
+
+async def test_a_reader_that_went_gives_its_place_back_at_once(door: Door, until: Any) -> None:
+    clock = asyncio.get_running_loop().time
+    for _ in range(20):
+        _, writer = await sent(door, "/v1/live/sse?pool=online&sku=NEVER")
+        writer.transport.abort()
+    began = clock()
+
+    async def are_gone() -> bool:
+        return await connections(door) == 0
+
+    await until(are_gone)
+    # Long before the heartbeat that would find out.
+    assert clock() - began < HEARTBEAT_SECONDS / 4
+
+
+async def test_a_reader_that_takes_nothing_is_cut_and_a_quiet_one_is_not(
+    door: Door, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    monkeypatch.setattr("hub.intake.readers.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("hub.intake.readers.STALLED_SECONDS", 0.5)
+    # More than its kernel takes, and far less than the hub's would.
+    skus = "&".join(f"sku=NEVER-{number}" for number in range(50))
+
+    async def is_cut() -> bool:
+        return await connections(door) == 1
+
+    async with stream(door, params=[("pool", "online"), ("sku", "BAG-NOIR")]) as quiet:
+        await quiet.hear()
+        _, writer = await sent(door, f"/v1/live/sse?pool=online&{skus}")
+        assert await connections(door) == 2
+        await until(is_cut)
+        await door.send(door.receipt(line("BAG-NOIR", 1)))
+        assert (await quiet.hear() or {})["op"] == "update"
+    writer.close()

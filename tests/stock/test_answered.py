@@ -53,3 +53,10 @@ def test_of_too_many_sources_those_answered_longest_ago_are_forgotten() -> None:
         answered.note([fact(f"s{number}")], [Applied(Seq(1, number), (), (), ())])
 
     assert len(answered.take_since(Seq(1, 0))) == SOURCES_MAX
+
+
+def test_what_the_hub_booked_of_itself_nobody_sends_again() -> None:
+    answered = Answered()
+    answered.note([fact("a"), fact("~hub")], [Applied(Seq(1, 1), (), (), ()), Applied(Seq(1, 2), (), (), ())])
+
+    assert answered.take_since(Seq(1, 0)) == ["a"]

@@ -1,6 +1,8 @@
 """What a process was answered and lost is told whatever becomes of the process, and until the ledger has that."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import asyncpg
 import msgspec
@@ -9,10 +11,13 @@ from redis.asyncio import Redis
 
 from hub.domain.entry import Entry, Seq, decode_entry
 from hub.domain.losing import Window
-from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
 from hub.ledger.epochs import Epochs
+from hub.settings import Settings
 from hub.stock.outcome import Broken, Outcome
+from hub.stores import Stores
+from hub.tasks import end
+from hub.telemetry import Metrics
 from tests.recovery.contents import journal
 from tests.stock.opened import OpenStores, opened
 from tests.verify.test_promised import PROMISING as HOUSE
@@ -20,11 +25,16 @@ from tests.verify.test_promised import PROMISING as HOUSE
 
 @pytest.fixture
 async def works(redis_url: str, postgres_dsn: str) -> AsyncIterator[OpenStores]:
-    """A hub at work, that looks at its stores when told to."""
-    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
-        await hub.book(hub.fact("before"))
-        await hub.ledger_has_all()
-        yield hub
+    """A hub at work, that looks at its stores when told to, and whose ledger's writer does not come on."""
+    async with opened(redis_url, postgres_dsn, HOUSE) as first:
+        await first.book(first.fact("before"))
+        await first.ledger_has_all()
+        assert await first.stores.epochs.rest(Seq(1, first.kernel.floor - 1))
+    async with AsyncExitStack() as exits:
+        stores = Stores(Settings(house=HOUSE), Metrics())
+        await stores.open(exits, redis_url, postgres_dsn)
+        exits.push_async_callback(end, [asyncio.create_task(stores.batcher.run())])
+        yield OpenStores(stores, postgres_dsn)
 
 
 @pytest.fixture
@@ -37,10 +47,9 @@ async def other(postgres_dsn: str) -> AsyncIterator[Epochs]:
 
 async def lose(hub: OpenStores) -> Window:
     """Redis is lost with an answer that the ledger does not have."""
-    async with hub.ledger_away():
-        await hub.book(hub.fact("lost"))
-        place = Seq(1, hub.kernel.floor - 1)
-        await hub.kernel.client.flushall()
+    await hub.book(hub.fact("lost"))
+    place = Seq(1, hub.kernel.floor - 1)
+    await hub.kernel.client.flushall()
     return Window(place, place, 0, 0, ("till",))
 
 
@@ -71,20 +80,18 @@ async def test_who_heals_tells_what_it_lost_in_the_step_that_opens(
 async def test_it_is_told_once_and_kept_until_the_ledger_has_that(works: OpenStores, redis_client: Redis) -> None:
     await lose(works)
     healing, epochs = works.stores.healing, works.stores.epochs
-    process = healing._process
-    # As a ledger's writer that does not come on.
-    healing._process = process._replace(watermark=Watermark())
     for _ in range(3):
         await healing.look()
     assert works.kernel.epoch == 2
     assert len(await epochs.kept()) == 1
 
-    healing._process = process
+    writer = asyncio.create_task(works.stores.writer.run())
     await works.ledger_has_all()
     await healing.look()
 
     assert await epochs.kept() == []
     assert len(await alerts(redis_client)) == 1
+    await end([writer])
 
 
 async def test_what_cannot_be_told_now_is_kept(works: OpenStores) -> None:

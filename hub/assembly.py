@@ -266,6 +266,7 @@ class Hub:
         stores = self._stores
         # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
         with suppress(Fault):
+            await stores.healing.keep_lost()
             last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
             if last is not None:
                 log.info("all that was answered is in the ledger", up_to=str(last))

@@ -39,6 +39,7 @@ from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.memories import Memories, asking
 from hub.recovery.healing import Healing, Process
+from hub.recovery.losses import OwnLost
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.starting import must_heal
 from hub.settings import Settings
@@ -157,8 +158,8 @@ class Stores:
             full_because=lambda: self.backlog.full_because,
         )
 
-    async def _heal(self, answered: Seq | None, epoch: int) -> None:
-        await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch)
+    async def _heal(self, answered: Seq | None, epoch: int, own_lost: OwnLost) -> None:
+        await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch, own_lost=own_lost)
 
     def _healing(self) -> Healing:
         return Healing(

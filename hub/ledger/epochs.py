@@ -5,15 +5,17 @@ a process whose Redis is of an older epoch can tell whether the newer one is ali
 one that was left behind, and it must not heal it.
 """
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
 
 from hub.domain.entry import PARTITION, Seq
+from hub.domain.losing import Window
 from hub.faults import ServerRefused
+from hub.ledger import untold
 from hub.ledger.connection import Link
-from hub.ledger.rest import begin_rest, end_rest
+from hub.ledger.rest import begin_rest, begin_work, end_work, others_worked
 from hub.ledger.rows import ms_of
 from hub.ledger.senders import senders_since
 
@@ -45,6 +47,8 @@ class Epochs:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        # What this process is called among those that work.
+        self._process = uuid4()
         # The connection that holds the lock, and of which epoch.
         self._held_on: asyncpg.Connection | None = None
         self._held_epoch = 0
@@ -63,7 +67,7 @@ class Epochs:
             row = await connection.fetchrow("SELECT hub, epoch FROM hub.hub_state WHERE partition = $1", PARTITION)
             if row is not None and row["epoch"] == working_in and not self._is_told:
                 # Not of an epoch to come: who heals still wants to know whether the hub was at rest.
-                await end_rest(connection, PARTITION)
+                await begin_work(connection, PARTITION, row["epoch"], self._process)
                 self._is_told = True
         if row is None:
             raise ServerRefused("The ledger has not been opened: it has no state.")
@@ -103,7 +107,9 @@ class Epochs:
             return await senders_since(connection, heard_at_ms)
 
     async def rest(self, answered: Seq) -> bool:
-        """Work no more; where nobody else does and the ledger has all up to the last entry, it says so from now on.
+        """Work no more: the ledger has all that was answered; where nobody else works it says so from now on.
+
+        Not where a process of this epoch vanished: it may be at work with Redis, and not see the ledger.
 
         Raises:
             Unavailable: Postgres does not answer.
@@ -114,10 +120,38 @@ class Epochs:
             self._held_on = None
             # Held until it is said, so that whoever begins to work takes it back after that.
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _WORKING, answered.epoch):
+                await end_work(connection, PARTITION, answered.epoch, self._process)
                 return False
-            is_said = await begin_rest(connection, answered)
+            async with connection.transaction():
+                await end_work(connection, PARTITION, answered.epoch, self._process)
+                is_alone = not await others_worked(connection, PARTITION, answered.epoch, self._process)
+                is_said = is_alone and await begin_rest(connection, answered)
             await connection.execute("SELECT pg_advisory_unlock($1, $2)", _WORKING, answered.epoch)
             return is_said
+
+    async def worked_alone(self, epoch: int) -> bool:
+        """Whether no other process was answered in this epoch what the ledger may lack.
+
+        Raises:
+            Unavailable: Postgres does not answer, here and below.
+        """
+        async with self._link.use("The ledger cannot tell who worked") as connection:
+            return not await others_worked(connection, PARTITION, epoch, self._process)
+
+    async def keep(self, window: Window) -> None:
+        """Keep what was lost until it is told, also by another process."""
+        async with self._link.use("The ledger cannot keep what was lost") as connection:
+            await untold.keep(connection, PARTITION, window)
+
+    async def kept(self) -> list[Window]:
+        """What was lost and is to be told, whoever lost it; at most 100."""
+        async with self._link.use("The ledger cannot be asked what was lost") as connection:
+            return await untold.kept(connection, PARTITION)
+
+    async def forget(self, window: Window) -> None:
+        """It is told, and the ledger has that."""
+        async with self._link.use("The ledger cannot forget what was told") as connection:
+            await untold.forget(connection, PARTITION, window)
 
     async def aclose(self) -> None:
         """Give the lock back."""

@@ -22,7 +22,7 @@ from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
-from hub.recovery.losses import heard_from_ms, told_in_epoch
+from hub.recovery.losses import OwnLost, heard_from_ms, told_in_epoch
 from hub.recovery.recovered import log_lost
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 LOOK_SECONDS = 1.0
 # When Postgres comes back, every process that works takes its lock again within a look or two.
 ABANDONED_LOOKS = 5
-# Windows that could not be told yet, for the partition was not open.
+# Windows that the ledger could not keep yet.
 UNTOLD_MAX = 100
 
 _WHY = {
@@ -65,19 +65,23 @@ class Healing:
         process: Process,
         epochs: Epochs,
         *,
-        heal: Callable[[Seq | None, int], Awaitable[None]],
+        heal: Callable[[Seq | None, int, OwnLost], Awaitable[None]],
         tell: Callable[[Fact], Awaitable[Sequence[Outcome]]],
         on_lost: Callable[[int], None] = lambda entries: None,
     ) -> None:
         self._process = process
         self._epochs = epochs
-        # Heals Redis unless somebody did, given the last place that this process was answered and the ledger's epoch.
+        # Heals Redis unless somebody did, given the last place that this process was answered, the ledger's epoch, and
+        # who says what this process lost by that.
         self._heal = heal
         self._tell = tell
         self._on_lost = on_lost
         # Told once this process works in the new epoch.
         self.on_healed: Callable[[], None] = lambda: None
+        # Noted, and the ledger does not keep it yet.
         self._untold: list[Window] = []
+        # The last entry that was noted as lost.
+        self._noted: Seq | None = None
         self._is_waiting = False
         # In a row, at which nobody worked in a newer epoch.
         self._looks_without = 0
@@ -126,12 +130,17 @@ class Healing:
         kernel.fence(_WHY.get(found))
         if found is Standing.OLDER:
             # Nobody shall be told 202 for what the ledger never takes.
-            await self._end_of(kernel.epoch, present)
+            await self._end_of(kernel.epoch, present.epoch)
+            if kernel.epoch < present.epoch:
+                # What it lost those tell who work in the newer one: its own Redis takes no alert any more.
+                await self._note_own(present.epoch)
         if found is Standing.LOST:
             await self._have_it_healed(present, meta)
         elif found is Standing.HEALED:
             await self._take_up(present)
-        await self._tell_lost()
+        await self._keep_lost()
+        if found in (Standing.GOOD, Standing.HEALED):
+            await self._tell_lost()
 
     async def _is_abandoned(self, epoch: int) -> bool:
         """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""
@@ -162,60 +171,89 @@ class Healing:
         # Before it begins, so that a process of another Redis never finds the new epoch without anybody in it.
         await self._epochs.present(seen.epoch + 1)
         answered = Seq(unanswered.epoch, unanswered.number - 1) if unanswered.number else None
-        await self._heal(answered, seen.epoch)
+        await self._heal(answered, seen.epoch, self._own_lost)
         # The next look finds the new epoch, or that it is another Redis's.
         self.look_soon()
 
     async def _take_up(self, present: Present) -> None:
         """Work on in the new epoch."""
-        kernel, current, described, closer, _ = self._process
-        window, told = await self._window(self._unanswered(), present), None
-        if window is not None and not window.certain:
-            # While it can be asked again: who may have been answered before this process began.
-            told = await told_in_epoch(kernel.client, present.epoch)
-            if told is not None and told.covers(window):
-                sources = told.sources
-            else:
-                sources = await self._epochs.senders_since(heard_from_ms(window.since_ms))
-            window = msgspec.structs.replace(window, sources=sources)
+        _, current, described, closer, _ = self._process
+        await self._note_own(present.epoch)
         # Before anybody is answered in it.
         await self._epochs.present(present.epoch)
         await described.load()
         await current.reopen(present.hub, present.epoch)
         closer.forget_lost()
         self.on_healed()
-        if window is not None:
-            named = {*window.sources, *kernel.answered.take_since(window.first)}
-            self._note_lost(msgspec.structs.replace(window, sources=tuple(sorted(named))), told)
         log.info("events are taken in a new epoch", epoch=present.epoch)
 
-    async def _end_of(self, epoch: int, present: Present) -> End:
+    async def _end_of(self, epoch: int, newer: int) -> End:
         """How far the ledger is with an epoch that ended; who waits for more of it is told that it is lost."""
         end, watermark = await self._epochs.end_of(epoch), self._process.watermark
         watermark.note_end(epoch, end.number)
-        watermark.advance(Seq(present.epoch, -1))
+        watermark.advance(Seq(newer, -1))
         return end
 
-    async def _window(self, ended: Seq, present: Present) -> Window | None:
-        """What this process was answered in the epoch that ended, and the ledger never had."""
-        end = await self._end_of(ended.epoch, present)
-        if ended.number <= end.number + 1:
+    async def _window(self, ended: Seq, newer: int) -> Window | None:
+        """What this process was answered in the epoch that ended, the ledger never had, and was not noted yet."""
+        end = await self._end_of(ended.epoch, newer)
+        first = Seq(ended.epoch, end.number + 1)
+        if self._noted is not None and self._noted >= first:
+            first = Seq(ended.epoch, self._noted.number + 1)
+        if ended <= first:
             return None
-        first, last = Seq(ended.epoch, end.number + 1), Seq(ended.epoch, ended.number - 1)
-        kernel = self._process.kernel
-        return Window(first, last, end.booked_at_ms, kernel.booked_at_ms, certain=kernel.answered.since <= first)
+        last, kernel = Seq(ended.epoch, ended.number - 1), self._process.kernel
+        # Of what others were answered nothing is known here, nor of what was before this process began.
+        is_certain = kernel.answered.since <= first and await self._epochs.worked_alone(ended.epoch)
+        return Window(first, last, end.booked_at_ms, kernel.booked_at_ms, certain=is_certain)
 
-    def _note_lost(self, window: Window, told: Window | None) -> None:
+    async def _note_own(self, newer: int) -> None:
+        """Note once what this process was answered in the epoch before a newer one, and the ledger never gets."""
+        window = await self._window(self._unanswered(), newer)
+        if window is None:
+            return
+        kernel, told, heard = self._process.kernel, None, tuple[str, ...]()
+        if kernel.answered.since > window.first:
+            # Who may have been answered before this process began, unless a rebuild by hand has told it.
+            told = await told_in_epoch(kernel.client, newer)
+            if told is not None and told.covers(window):
+                heard = told.sources
+            else:
+                heard = await self._epochs.senders_since(heard_from_ms(window.since_ms))
+        sources = {*heard, *kernel.answered.take_since(window.first)}
+        window = msgspec.structs.replace(window, sources=tuple(sorted(sources)))
         if told is not None and told.covers(window):
             # The same alert once more is the same entry.
             window = told
         log_lost(window)
         self._on_lost(window.entries)
         self._untold = [*self._untold, window][-UNTOLD_MAX:]
+        self._noted = window.last
+
+    async def _own_lost(self, newer: int) -> list[Window]:
+        """What is to be told when the newer epoch is opened by this process; it may be tried more than once."""
+        await self._note_own(newer)
+        return list(self._untold)
+
+    async def keep_lost(self) -> None:
+        """At an orderly stop: what this process lost is in the ledger from here on, for another to tell.
+
+        Raises:
+            Unavailable, ServerRefused: as `look`.
+        """
+        present = await self._epochs.present()
+        if present.epoch > self._process.kernel.epoch:
+            await self._note_own(present.epoch)
+        await self._keep_lost()
+
+    async def _keep_lost(self) -> None:
+        for window in list(self._untold):
+            await self._epochs.keep(window)
+            self._untold.remove(window)
 
     async def _tell_lost(self) -> None:
-        for window in list(self._untold):
+        """Tell what was lost, also by others, until the ledger has the alert: it may be lost with Redis too."""
+        for window in await self._epochs.kept():
             [outcome] = await self._tell(alert_of(window, int(time() * 1000)))
-            # Until the ledger has the alert it may be lost with Redis too: the next look tells it once more.
-            if not isinstance(outcome, Applied | Duplicate) or self._process.watermark.covers(outcome.seq):
-                self._untold.remove(window)
+            if isinstance(outcome, Applied | Duplicate) and self._process.watermark.covers(outcome.seq):
+                await self._epochs.forget(window)

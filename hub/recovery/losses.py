@@ -5,6 +5,7 @@ follows what was lost (a `Window`), or that something may have been (a `Doubt`);
 or the hub had stopped in order.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from time import time
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ ENTRIES_OF_A_BEGINNING = 3
 SOURCES_MAX = 10_000
 
 Lost = Window | Doubt
+# Given the new epoch: what this process was answered and the ledger never gets.
+OwnLost = Callable[[int], Awaitable[Sequence[Window]]]
 
 
 class Found(NamedTuple):

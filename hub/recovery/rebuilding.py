@@ -26,7 +26,7 @@ from hub.ledger.draining import continues, drain
 from hub.ledger.healing import WAIT_SECONDS, HealingLock, LedgerStanding, healing
 from hub.ledger.posting import CursorMoved
 from hub.patience import attempts
-from hub.recovery.losses import Found, Losses, Lost
+from hub.recovery.losses import Found, Losses, Lost, OwnLost
 from hub.recovery.recovered import How, Recovered, log_recovered
 from hub.stock import keys
 from hub.stock.restoring import Opening, Partition, Restoring
@@ -70,13 +70,15 @@ class Rebuild:
         answered: Seq | None = None,
         seen_epoch: int | None = None,
         names_lost: bool = False,
+        own_lost: OwnLost | None = None,
     ) -> Recovered:
         """Heal the partition of a hub, if it needs it; a `whole` one is made anew in any case.
 
         `answered` is the highest place that any caller was answered: a Redis behind it has lost entries. Where the
         ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
-        this one was replaced, and is left alone. What only Redis has is told by an alert; `names_lost` where no process
-        runs that knows what it was answered: so is what else may be lost.
+        this one was replaced, and is left alone. What only Redis has is told by an alert in the step that opens the
+        partition, and so is what `own_lost` says, asked once the ledger's end of the old epoch is final; `names_lost`
+        where no process runs that knows what it was answered: so is what else may be lost.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -88,7 +90,7 @@ class Rebuild:
             lock = await exits.enter_async_context(healing(self._dsn, wait_seconds=self._wait_seconds))
             link = Link(self._dsn, "rebuild", command_seconds=COMMAND_SECONDS)
             exits.push_async_callback(link.aclose)
-            attempt = _Attempt(self._client, lock, link, self._on_progress, names_lost=names_lost)
+            attempt = _Attempt(self._client, lock, link, self._on_progress, names_lost=names_lost, own=own_lost)
             exits.push_async_callback(attempt.restoring.aclose)
             recovered = await attempt.run(hub, whole=whole, answered=answered, seen_epoch=seen_epoch)
         recovered = msgspec.structs.replace(recovered, seconds=monotonic() - began)
@@ -100,14 +102,15 @@ class _Attempt:
     """One attempt, while the lock is held."""
 
     def __init__(
-        self, client: Redis, lock: HealingLock, link: Link, on_progress: Progress, *, names_lost: bool
+        self, client: Redis, lock: HealingLock, link: Link, tell: Progress, *, names_lost: bool, own: OwnLost | None
     ) -> None:
         self._client = client
         self._lock = lock
         self._losses = Losses(client, lock)
         self._names_lost = names_lost
+        self._own_lost = own
         self._link = link
-        self._on_progress = on_progress
+        self._on_progress = tell
         self._checkpoints = Checkpoints(link)
         self.restoring = Restoring(client)
         self._remembered = 0
@@ -130,6 +133,7 @@ class _Attempt:
         lost = await named(found, left_behind)
         # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
         old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
+        own_lost = () if self._own_lost is None else await self._own_lost(epoch)
         # From here on nobody posts, so the cursor stays.
         ledger = await self._lock.standing()
         await self._fold()
@@ -142,7 +146,7 @@ class _Attempt:
         else:
             await self._rebuild(seen_from)
         booked_at_ms = max(newest_ms, before.booked_at_ms)
-        await self._open(self._opening(hub, epoch, how, ledger.cursor, booked_at_ms, seen_from, lost))
+        await self._open(self._opening(hub, epoch, how, ledger.cursor, booked_at_ms, seen_from, (*lost, *own_lost)))
         written = (self.restoring.fields, self._remembered, await self._lock.unread())
         return Recovered(how, old_epoch, epoch, ledger.cursor, drained, left_behind, lost, *written)
 

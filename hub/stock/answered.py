@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hub.domain.command import Fact
+from hub.domain.command import OWN_SOURCE, Fact
 from hub.domain.entry import Seq
 from hub.stock.message import Command
 from hub.stock.outcome import Applied, Duplicate, Granted, Outcome, Parked
@@ -29,6 +29,9 @@ class Answered:
         for command, outcome in zip(commands, outcomes, strict=True):
             # An id that is told again may have been booked by a process that has died since: nobody else knows it.
             if isinstance(outcome, Applied | Duplicate | Granted | Parked) and isinstance(command, Fact):
+                if command.source == OWN_SOURCE:
+                    # What the hub books of itself nobody sends again.
+                    continue
                 # Behind all others; what is told again is told its first place.
                 before = self._places.pop(command.source, outcome.seq)
                 self._places[command.source] = max(before, outcome.seq)

@@ -123,9 +123,9 @@ async def test_what_an_attempt_found_whole_and_emptied_is_not_lost(
 
 @pytest.mark.parametrize("works_on", [False, True])
 async def test_nothing_is_lost_after_an_orderly_stop_until_somebody_works_again(
-    redis_client: Redis, postgres_dsn: str, hub: OpenStores, rebuilt: Any, works_on: bool
+    redis_client: Redis, hub: OpenStores, rebuilt: Any, works_on: bool
 ) -> None:
-    epochs = Epochs(Link(postgres_dsn, "epochs"))
+    epochs = hub.stores.epochs
     await epochs.present(1)
     last = await come_to_rest(kernel_of(hub, redis_client), epochs, hub.stores.watermark, 5)
     assert last == Seq(1, hub.kernel.floor - 1)
@@ -140,9 +140,9 @@ async def test_nothing_is_lost_after_an_orderly_stop_until_somebody_works_again(
 
 
 async def test_who_is_about_to_heal_does_not_take_back_that_the_hub_had_stopped(
-    redis_client: Redis, postgres_dsn: str, hub: OpenStores, rebuilt: Any
+    redis_client: Redis, hub: OpenStores, rebuilt: Any
 ) -> None:
-    epochs = Epochs(Link(postgres_dsn, "epochs"))
+    epochs = hub.stores.epochs
     assert await come_to_rest(kernel_of(hub, redis_client), epochs, hub.stores.watermark, 5)
     await redis_client.flushall()
     await epochs.present(2)
@@ -178,18 +178,37 @@ async def test_the_hub_does_not_rest_while_another_process_works_or_the_ledger_l
     redis_client: Redis, postgres_dsn: str, hub: OpenStores
 ) -> None:
     kernel, watermark = kernel_of(hub, redis_client), hub.stores.watermark
-    mine, others = Epochs(Link(postgres_dsn, "epochs")), Epochs(Link(postgres_dsn, "epochs"))
+    mine, others = hub.stores.epochs, Epochs(Link(postgres_dsn, "epochs"))
+    last = Seq(1, kernel.floor - 1)
     await others.present(1)
     assert await come_to_rest(kernel, mine, watermark, 5) is None
+    await mine.present(1)
+    assert not await others.rest(last)
     await others.aclose()
 
-    last = Seq(1, kernel.floor - 1)
     assert not await mine.rest(Seq(1, last.number + 1))
     await redis_client.hincrby(keys.META, "next", 1)  # type: ignore[misc]
     assert await come_to_rest(kernel, mine, watermark, 0.01) is None
     await redis_client.hincrby(keys.META, "next", -1)  # type: ignore[misc]
+    kernel.floor += 1
+    assert await come_to_rest(kernel, mine, watermark, 5) is None
+    kernel.floor -= 1
     assert await come_to_rest(kernel, mine, watermark, 5) == last
     await mine.aclose()
+
+
+async def test_a_process_that_vanished_may_be_at_work_with_redis_so_nobody_says_that_the_hub_rests(
+    redis_client: Redis, postgres_dsn: str, hub: OpenStores, rebuilt: Any
+) -> None:
+    vanished = Epochs(Link(postgres_dsn, "epochs"))
+    await vanished.present(1)
+    await vanished.aclose()
+
+    assert await come_to_rest(kernel_of(hub, redis_client), hub.stores.epochs, hub.stores.watermark, 5) is None
+    await hub.stores.epochs.aclose()
+    await redis_client.flushall()
+
+    assert [type(each) for each in (await rebuilt()).lost] == [Doubt]
 
 
 async def test_what_an_older_ledger_lacks_of_a_whole_redis_is_named_also_what_its_journal_forgot(

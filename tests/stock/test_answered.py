@@ -64,3 +64,10 @@ def test_what_a_process_was_not_there_for_or_forgot_it_does_not_know() -> None:
     answered.note([fact("one-more")], [Parked(Seq(2, 8))])
 
     assert answered.since == Seq(2, 8)
+
+
+def test_what_the_hub_booked_of_itself_nobody_sends_again() -> None:
+    answered = Answered()
+    answered.note([fact("a"), fact("~hub")], [Applied(Seq(1, 1), (), (), ()), Applied(Seq(1, 2), (), (), ())])
+
+    assert answered.take_since(Seq(1, 0)) == ["a"]

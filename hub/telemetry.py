@@ -55,7 +55,8 @@ class Metrics:
         )
         self.answers_lost = Counter(
             "hub_answers_lost_total",
-            "Entries answered 202 that Redis lost before the ledger had them; each unknown number counts as 1.",
+            "Answered entries that the ledger never got, of which this process knows since its start; "
+            "each unknown number counts as 1.",
             registry=self.registry,
         )
         self.checkpoint_lag_entries = Gauge(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.embedded.servers import EmbeddedServers, start
+from tests.flow.own_servers import OwnServers
 from tests.intake.door import Door, open_door, settings_in
 
 PATIENCE_SECONDS = 20
@@ -18,6 +19,15 @@ async def own_servers(
     started = await start(tmp_path_factory.mktemp("own"), redis=True, postgres=True, redis_binary=redis_binary)
     yield started
     await started.stop()
+
+
+@pytest.fixture(scope="module")
+async def stores(tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None) -> AsyncIterator[OwnServers]:
+    """Servers that a module's stories may stop under a hub."""
+    servers = OwnServers(tmp_path_factory.mktemp("own"), redis_binary)
+    await servers.start()
+    yield servers
+    await servers.running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -36,14 +36,6 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-async def stores(tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None) -> AsyncIterator[OwnServers]:
-    servers = OwnServers(tmp_path_factory.mktemp("own"), redis_binary)
-    await servers.start()
-    yield servers
-    await servers.running.stop()
-
-
-@pytest.fixture(scope="module")
 async def door(stores: OwnServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     limits = "[limits]\nredis_timeout_seconds = 0.5\nledger_wait_ms = 250\n"
     folder = tmp_path_factory.mktemp("hub")

@@ -28,14 +28,6 @@ SALES = 700
 
 
 @pytest.fixture(scope="module")
-async def stores(tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None) -> AsyncIterator[OwnServers]:
-    servers = OwnServers(tmp_path_factory.mktemp("own"), redis_binary)
-    await servers.start()
-    yield servers
-    await servers.running.stop()
-
-
-@pytest.fixture(scope="module")
 async def door(stores: OwnServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     folder, servers = tmp_path_factory.mktemp("hub"), stores.running
     async with open_door(settings_in(folder, redis_url=servers.redis_url, dsn=servers.postgres_dsn)) as opened:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +14,6 @@ from tests.flow.screen import screen
 from tests.intake.door import Door, Reply, line, open_door, settings_in
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-async def stores(tmp_path_factory: pytest.TempPathFactory, redis_binary: Path | None) -> AsyncIterator[OwnServers]:
-    servers = OwnServers(tmp_path_factory.mktemp("own"), redis_binary)
-    await servers.start()
-    yield servers
-    await servers.running.stop()
 
 
 @pytest.fixture(scope="module")

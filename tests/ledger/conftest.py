@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from hub.domain.entry import FIELD, FORMAT, Entry, EntryAlert, Movement, Seq, encode_entry
 from hub.journal.reader import Tail, reading_client
 from hub.journal.watermark import Watermark
+from hub.ledger.asking import Asking
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
 from hub.ledger.writer import ENTRIES_PER_BATCH_MAX, LedgerWriter, Trims
@@ -44,6 +45,14 @@ def sale(number: int, **changes: object) -> Entry:
         "alerts": (EntryAlert("discrepancy", 0, "LON-KNB", 1),),
     }
     return Entry(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def asking(ledger: asyncpg.Connection, postgres_dsn: str) -> AsyncIterator[Asking]:
+    """Who asks the ledger, as the hub's doors do."""
+    opened = Asking(Link(postgres_dsn, "asking"), deadline_seconds=5)
+    yield opened
+    await opened.aclose()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Stretches of the ledger's entries: in order, from any place on, and quickly however deep that is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -18,13 +18,6 @@ from hub.ledger.feed import FeedEntries
 MakeSale = Callable[..., Entry]
 Write = Callable[..., Awaitable[None]]
 RunWriter = Callable[..., Any]
-
-
-@pytest.fixture
-async def asking(ledger: asyncpg.Connection, postgres_dsn: str) -> AsyncIterator[Asking]:
-    opened = Asking(Link(postgres_dsn, "feed"), deadline_seconds=5)
-    yield opened
-    await opened.aclose()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Time travel: what a pool showed at any time, and by which entry."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -19,13 +19,6 @@ RunWriter = Callable[..., Any]
 
 # The last millisecond of a November, so that the story goes on in another month's table.
 START_MS = 1_796_083_199_999
-
-
-@pytest.fixture
-async def asking(ledger: asyncpg.Connection, postgres_dsn: str) -> AsyncIterator[Asking]:
-    opened = Asking(Link(postgres_dsn, "history"), deadline_seconds=5)
-    yield opened
-    await opened.aclose()
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ class Access:
         self.keys = AccessSettings()
         self._turn = 0
         self._voucher_of: dict[str, str] = {}
-        self._take(keys)
+        self.take(keys)
 
     @property
     def signing_key(self) -> JwtKey | None:
@@ -102,15 +102,6 @@ class Access:
         Raises:
             SettingsInvalid: as for a new one; nothing has changed then.
         """
-        self._take(keys)
-
-    def still(self, claims: Claims) -> Claims | None:
-        """What somebody with these claims may do by now; None: the key that granted them is gone or another."""
-        if not claims.voucher:
-            return claims
-        return claims if claims.voucher in self._vouchers else self._opaque.get(claims.voucher)
-
-    def _take(self, keys: AccessSettings) -> None:
         verifiers = {key.kid: (key.algorithm, _verifying_material(key)) for key in keys.jwt_keys}
         opaque = {key.hash: _claims_of_key(key) for key in keys.opaque_keys}
         if len(verifiers) < len(keys.jwt_keys):
@@ -125,6 +116,12 @@ class Access:
         self._verifiers, self._opaque, self.keys = verifiers, opaque, keys
         # SHA-256 of a verified token -> its claims, oldest first.
         self._remembered: dict[bytes, Claims] = {}
+
+    def still(self, claims: Claims) -> Claims | None:
+        """What somebody with these claims may do by now; None: the key that granted them is gone or another."""
+        if not claims.voucher:
+            return claims
+        return claims if claims.voucher in self._vouchers else self._opaque.get(claims.voucher)
 
     def authenticate(self, authorization_header: str | None, now: float) -> Claims:
         """Read an `Authorization` header; `now` is in seconds since 1970.

@@ -11,7 +11,7 @@ from hub.commands.verify import stores_of
 from hub.domain.losing import Doubt, Window, named
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
-from hub.ledger.epochs import Epochs
+from hub.ledger.epochs import anybody_works_in
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.recovered import Recovered
@@ -45,7 +45,8 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
         await check_redis(client)
         ledger = await _opened(dsn)
         # Running hubs know what they were answered, and tell what of it is lost; only what Redis has is named here.
-        names_lost = not await _others_work(dsn, ledger.epoch)
+        # One that is about to heal works in the next epoch already.
+        names_lost = not await anybody_works_in(dsn, ledger.epoch, ledger.epoch + 1)
         rebuild = Rebuild(client, dsn, on_progress=_Progress())
         recovered = await rebuild.run(ledger.hub, whole=whole, names_lost=names_lost)
     click.echo(told(recovered))
@@ -94,15 +95,6 @@ def _lost(lost: Window | Doubt) -> str:
         f"{what}, from {rfc3339(lost.since_ms)} to {rfc3339(lost.until_ms)}; let these sources send"
         f" again what they sent then: {named(lost.sources, SOURCES_SAID_MAX)}"
     )
-
-
-async def _others_work(dsn: str, epoch: int) -> bool:
-    epochs = Epochs(Link(dsn, "epochs"))
-    try:
-        # One that is about to heal works in the next one already.
-        return await epochs.others_work_in(epoch) or await epochs.others_work_in(epoch + 1)
-    finally:
-        await epochs.aclose()
 
 
 async def _opened(dsn: str) -> LedgerState:

@@ -13,7 +13,7 @@ from hub.embedded.servers import join_or_start
 from hub.faults import Unavailable
 from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
-from hub.ledger.epochs import Epochs
+from hub.ledger.epochs import anybody_works_in
 from hub.ledger.sums import COMMAND_SECONDS, Sums
 from hub.settings import Settings, load
 from hub.stock.current_house import CurrentHouse
@@ -83,11 +83,7 @@ async def works_now(dsn: str, sums: Sums) -> bool:
         Fault: the ledger does not answer.
     """
     state = await sums.state()
-    epochs = Epochs(Link(dsn, "verify"))
-    try:
-        return state is not None and await epochs.others_work_in(state.epoch)
-    finally:
-        await epochs.aclose()
+    return state is not None and await anybody_works_in(dsn, state.epoch)
 
 
 async def repaired(

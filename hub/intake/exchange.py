@@ -55,13 +55,13 @@ def public_response(request: web.Request, body: object, told: object) -> web.Res
     """What anyone may know, as JSON: it may be kept for a moment, and asked about by a tag that changes with `told`."""
     tag = f'W/"{blake2b(encode_json(told), digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": PUBLIC}
-    if request.method in ("GET", "HEAD") and _matches(request.headers.get("If-None-Match", ""), tag):
-        return web.Response(status=304, headers=headers)
-    return json_response(body, headers=headers)
+    return web.Response(status=304, headers=headers) if is_known(request, tag) else json_response(body, headers=headers)
 
 
-def _matches(condition: str, tag: str) -> bool:
-    return condition.strip() == "*" or tag in condition
+def is_known(request: web.Request, tag: str) -> bool:
+    """Whether the caller has what has this tag, and asks only for something else."""
+    condition = request.headers.get("If-None-Match", "")
+    return request.method in ("GET", "HEAD") and (condition.strip() == "*" or tag in condition)
 
 
 def caller(request: web.Request, access: Access) -> Claims:

@@ -14,12 +14,12 @@ from aiohttp import web
 from hub.domain.entry import Seq
 from hub.domain.feed import Place
 from hub.faults import Fault, Unavailable
-from hub.intake.exchange import PRIVATE, Stopped, caller_with
+from hub.intake.exchange import Stopped, caller_with
 from hub.intake.feed import SCOPE, Types, place_in, teller, types_in
 from hub.intake.feed_pages import Page, page_behind
 from hub.intake.parts import Parts
 from hub.intake.questions import check_names
-from hub.intake.readers import PIECE_BYTES, Reader
+from hub.intake.readers import HEADERS, PIECE_BYTES, Reader
 from protocol.limits import HEARTBEAT_SECONDS, STALLED_SECONDS
 
 log = structlog.get_logger()
@@ -33,12 +33,6 @@ TICK_SECONDS = 0.05
 LOOK_SECONDS = 0.5
 # After the ledger could not be read.
 AWAY_SECONDS = 1.0
-_HEADERS = {
-    **PRIVATE,
-    "Content-Type": "text/event-stream",
-    # A proxy that gathers answers would keep them from a reader that waits.
-    "X-Accel-Buffering": "no",
-}
 # How long a reader waits before it comes back.
 _HELLO = b"retry: 2000\n\n"
 
@@ -52,7 +46,7 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
     # A browser that comes back asks for the same address as before, so its newest cursor is in the header.
     place = place_in(request.headers.get("Last-Event-ID") or request.query.get("after"), parts)
     with parts.streams.opened():
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=HEADERS)
         reader = Reader(request, response)
         await response.prepare(request)
         stream = _Stream(request, reader, parts, types, place)

@@ -8,17 +8,14 @@ from aiohttp import web
 from hub.intake.exchange import Stopped, caller, read_body
 from hub.intake.parts import Parts
 from hub.intake.questions import malformed, no_pool, required, sku_in
-from hub.intake.readers import Reader
+from hub.intake.readers import HEADERS, Reader
 from protocol.codec import Malformed, decode_body
 from protocol.frames import Subscribe
 from protocol.limits import SKUS_PER_GET_MAX
 from protocol.questions import StreamQuery
 
-# A proxy that buffers would hold each value back.
-_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
 # The answer repeats the number of the request; over a stream there is but one.
 _REF = 0
-
 
 _decode = msgspec.json.Decoder(StreamQuery)
 
@@ -48,7 +45,7 @@ async def _stream(request: web.Request, pool: str, wish: Subscribe) -> web.Strea
     async with parts.live.follow(claims, wish) as events:
         if events is None:
             raise Stopped(no_pool(pool))
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=HEADERS)
         reader = Reader(request, response)
         try:
             await response.prepare(request)

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from hub.intake.exchange import PRIVATE
 from hub.tasks import end
 from protocol.limits import STALLED_SECONDS
 
@@ -28,6 +29,9 @@ TURNS = 10
 SEND_BUFFER_BYTES = 64 * 1024
 # What is written at once.
 PIECE_BYTES = 64 * 1024
+
+# A proxy that gathers answers would keep them from a reader that waits.
+HEADERS = {**PRIVATE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 _number = count()
 

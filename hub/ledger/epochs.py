@@ -42,6 +42,22 @@ class End(msgspec.Struct, frozen=True):
     booked_at_ms: int
 
 
+async def anybody_works_in(dsn: str, *epochs: int) -> bool:
+    """Whether a process works in one of these epochs of a ledger; for whoever is none itself.
+
+    Raises:
+        Unavailable: Postgres does not answer.
+    """
+    asked = Epochs(Link(dsn, "epochs"))
+    try:
+        for epoch in epochs:
+            if await asked.others_work_in(epoch):
+                return True
+        return False
+    finally:
+        await asked.aclose()
+
+
 class Epochs:
     """Questions about epochs, and this process's lock, over one connection; for one user at a time."""
 

@@ -138,14 +138,9 @@ class Conversations:
             self._carry_out_now(line, session, session.recheck_claims())
 
     def _carry_out_now(self, line: Line, session: Session, decisions: Sequence[Say | Forget | Close]) -> None:
-        """Carry out what needs no reading."""
+        """Carry out what follows of another house or other keys."""
         for decision in decisions:
-            if isinstance(decision, Forget):
-                self._carry_out_forget(line, decision)
-            elif isinstance(decision, Close):
-                line.end(decision)
-            else:
-                line.say(encode_frame(decision.message))
+            self._carry_out_at_once(line, decision)
         self._see_again(line, session)
         if isinstance(line, LiveStream) and not session.topics:
             # It cannot ask for anything else; who connects again is told why.
@@ -170,13 +165,10 @@ class Conversations:
             await asyncio.sleep(wait_seconds)
 
     async def _carry_out(self, line: Line, session: Session, decision: Decision) -> None:
-        if isinstance(decision, Say):
-            line.say(encode_frame(decision.message))
-        elif isinstance(decision, Forget):
-            self._carry_out_forget(line, decision)
-            self._see_again(line, session)
-        elif isinstance(decision, Close):
-            line.end(decision)
+        if isinstance(decision, Say | Forget | Close):
+            self._carry_out_at_once(line, decision)
+            if isinstance(decision, Forget):
+                self._see_again(line, session)
         else:
             line.hold()
             try:
@@ -273,8 +265,14 @@ class Conversations:
                 items = await self._stock.read(pool, some)
             self._fanout.learn(pool, items)
 
-    def _carry_out_forget(self, line: Line, forget: Forget) -> None:
-        self._forget(line, forget.keys, forget.locations)
+    def _carry_out_at_once(self, line: Line, decision: Say | Forget | Close) -> None:
+        """Carry out what needs no reading."""
+        if isinstance(decision, Say):
+            line.say(encode_frame(decision.message))
+        elif isinstance(decision, Forget):
+            self._forget(line, decision.keys, decision.locations)
+        else:
+            line.end(decision)
 
     def _see_again(self, line: Line, session: Session) -> None:
         """From now on the client's locations are told with the fences that it may see by now."""

@@ -130,10 +130,11 @@ class Healing:
         kernel.fence(_WHY.get(found))
         if found is Standing.OLDER:
             # Nobody shall be told 202 for what the ledger never takes.
-            await self._end_of(kernel.epoch, present.epoch)
             if kernel.epoch < present.epoch:
                 # What it lost those tell who work in the newer one: its own Redis takes no alert any more.
                 await self._note_own(present.epoch)
+            else:
+                await self._end_of(kernel.epoch, present.epoch)
         if found is Standing.LOST:
             await self._have_it_healed(present, meta)
         elif found is Standing.HEALED:

@@ -6,7 +6,7 @@ from protocol.health import Alive, Ready
 from protocol.limits import SKUS_PER_CONNECTION_MAX, SKUS_PER_GET_MAX
 from protocol.questions import StreamQuery
 from protocol.specs.operation import BODY, EVENT_STREAM, JSON, PARAMETERS, Answer, Body, Operation
-from protocol.specs.parameters import IF_NONE_MATCH, POOL, POOL_EXAMPLE, SKU_EXAMPLE, SKUS
+from protocol.specs.parameters import IF_NONE_MATCH, KEPT, NOT_CHANGED, POOL, POOL_EXAMPLE, SKU_EXAMPLE, SKUS
 from protocol.tokens import TokenAnswer, TokenRequest
 
 _STREAM: Final = Answer(
@@ -77,40 +77,28 @@ _HEALTH: Final = (
 )
 
 
-def _described(path: str, id: str, what: str) -> Operation:
+def _file(path: str, id: str, tag: str, summary: str, answer: Answer) -> Operation:
+    """What is the same for everyone and may be asked about by its tag."""
     return Operation(
         method="get",
         path=path,
         id=id,
-        tag="hub",
-        summary=f"What describes {what}",
+        tag=tag,
+        summary=summary,
         scopes=None,
         parameters=(IF_NONE_MATCH,),
-        answers=(
-            Answer(description="The document.", type=dict[str, Any], headers=("ETag", "Cache-Control")),
-            Answer(
-                status=304, description="What `If-None-Match` names is still so.", headers=("ETag", "Cache-Control")
-            ),
-        ),
+        answers=(answer, NOT_CHANGED),
     )
+
+
+def _described(path: str, id: str, what: str) -> Operation:
+    document = Answer(description="The document.", type=dict[str, Any], headers=KEPT)
+    return _file(path, id, "hub", f"What describes {what}", document)
 
 
 def _client(name: str, id: str, what: str, media: str) -> Operation:
-    return Operation(
-        method="get",
-        path=f"/v1/{name}",
-        id=id,
-        tag="live",
-        summary=what,
-        scopes=None,
-        parameters=(IF_NONE_MATCH,),
-        answers=(
-            Answer(description="The file.", type=str, media=media, headers=("ETag", "Cache-Control")),
-            Answer(
-                status=304, description="What `If-None-Match` names is still so.", headers=("ETag", "Cache-Control")
-            ),
-        ),
-    )
+    file = Answer(description="The file.", type=str, media=media, headers=KEPT)
+    return _file(f"/v1/{name}", id, "live", what, file)
 
 
 LIVING: Final = (

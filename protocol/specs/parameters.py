@@ -1,4 +1,4 @@
-"""Parameters that several operations have."""
+"""Parameters that several operations have, and the answer to one of them."""
 
 from typing import Annotated, Final
 
@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from protocol.identifiers import Name, OpaqueId, Sku, Time
 from protocol.limits import PAGE_ITEMS_MAX, SKUS_PER_GET_MAX
-from protocol.specs.operation import Parameter
+from protocol.specs.operation import Answer, Parameter
 
 SKU_EXAMPLE: Final = "BAG-NOIR"
 POOL_EXAMPLE: Final = "online"
@@ -35,6 +35,9 @@ PAGES: Final = (LIMIT, CURSOR)
 IF_NONE_MATCH: Final = Parameter(
     name="If-None-Match", type=str, description="The `ETag` that is known.", place="header", example='W/"none"'
 )
+# What an answer carries that may be asked about by its tag, and what is answered where it is still so.
+KEPT: Final = ("ETag", "Cache-Control")
+NOT_CHANGED: Final = Answer(status=304, description="What `If-None-Match` names is still so.", headers=KEPT)
 
 
 def location(description: str) -> Parameter:

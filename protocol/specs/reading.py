@@ -12,7 +12,9 @@ from protocol.reports import AccuracyAnswer, Explanation, LocationsAnswer, PastV
 from protocol.specs.operation import BODY, JSON, PARAMETERS, Answer, Body, Operation, Parameter
 from protocol.specs.parameters import (
     IF_NONE_MATCH,
+    KEPT,
     LOCATION_EXAMPLE,
+    NOT_CHANGED,
     PAGES,
     POOL,
     POOL_EXAMPLE,
@@ -27,8 +29,6 @@ from protocol.transfers import TransfersAnswer
 
 _Tolerance = Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
 
-_KEPT: Final = ("ETag", "Cache-Control")
-_NOT_CHANGED: Final = Answer(status=304, description="What `If-None-Match` names is still so.", headers=_KEPT)
 _OF_A_POOL: Final = (*PARAMETERS, "not_found")
 _SCOPES: Final = ("positions:read",)
 _UNSEEN: Final = "A pool that the caller may not see is a pool that does not exist."
@@ -44,8 +44,8 @@ _SHOWN: Final = (
         scopes=(),
         parameters=(POOL, SKUS, IF_NONE_MATCH),
         answers=(
-            Answer(description="In the order of the question.", type=AvailabilityAnswer, headers=_KEPT),
-            _NOT_CHANGED,
+            Answer(description="In the order of the question.", type=AvailabilityAnswer, headers=KEPT),
+            NOT_CHANGED,
         ),
         problems=_OF_A_POOL,
     ),
@@ -61,7 +61,7 @@ _SHOWN: Final = (
             content={JSON: AvailabilityQuery},
             examples={JSON: {"two": {"pool": POOL_EXAMPLE, "skus": [SKU_EXAMPLE, "WATCH-OR"]}}},
         ),
-        answers=(Answer(description="In the order of the question.", type=AvailabilityAnswer, headers=_KEPT),),
+        answers=(Answer(description="In the order of the question.", type=AvailabilityAnswer, headers=KEPT),),
         problems=(*BODY, "not_found"),
     ),
     Operation(
@@ -73,7 +73,7 @@ _SHOWN: Final = (
         description="Only of pools with `per_location`.",
         scopes=(),
         parameters=(POOL, SKU, IF_NONE_MATCH),
-        answers=(Answer(description="By location.", type=LocationsAnswer, headers=_KEPT), _NOT_CHANGED),
+        answers=(Answer(description="By location.", type=LocationsAnswer, headers=KEPT), NOT_CHANGED),
         problems=_OF_A_POOL,
     ),
 )

@@ -16,8 +16,10 @@ from hub.journal.reader import asked
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
-# Nodes of the stream that Redis looks at to guess the size of the others; each has some ten entries.
-SAMPLES = 50
+# Redis measures a journal of 100,000 entries in a millisecond, one of a million in ten. So a longer one is measured
+# again when it has grown or shrunk by this part of itself, and by its entries in between. Redis's own guess, by the
+# first nodes, is none: at the beginning may stand a few large entries, like a document of the house.
+MEASURED_AT_ONCE_MAX, MEASURED_AGAIN = 10_000, 0.05
 # Of the limit; at it the journal is full, and below this part of it no longer.
 OPEN_BELOW = 0.9
 # Of Redis's own `maxmemory`, if it has one: there it refuses by itself what writes, and perhaps half way through a day.
@@ -36,6 +38,8 @@ class Backlog:
         self.bytes = 0
         # Why nothing is written; None while there is room.
         self.full_because: str | None = None
+        # The entries and bytes of it when it was measured whole.
+        self._measured = (0, 0)
         self._is_journal_full = False
         self._is_memory_full = False
 
@@ -54,13 +58,21 @@ class Backlog:
         Raises:
             Unavailable: Redis did not answer.
         """
-        size = await asked(_DOING, lambda: self._client.memory_usage(self._key, samples=SAMPLES))
         memory = await asked(_DOING, lambda: self._client.info("memory"))
-        self.bytes = int(size or 0)
+        self.bytes = await self._size()
         self._is_journal_full = self.bytes >= self.bytes_max * (OPEN_BELOW if self._is_journal_full else 1)
         used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
         self._is_memory_full = most > 0 and used >= most * (MEMORY_OPEN_BELOW if self._is_memory_full else MEMORY_FULL)
         self._note(self._reason())
+
+    async def _size(self) -> int:
+        entries = int(await asked(_DOING, lambda: self._client.xlen(self._key)))
+        then, size = self._measured
+        if entries > MEASURED_AT_ONCE_MAX and abs(entries - then) < then * MEASURED_AGAIN:
+            return size * entries // then
+        measured = await asked(_DOING, lambda: self._client.memory_usage(self._key, samples=0))
+        self._measured = (entries, int(measured or 0))
+        return self._measured[1]
 
     def _reason(self) -> str | None:
         if self._is_journal_full:

@@ -1,5 +1,6 @@
 """A journal that grows because the ledger is away is noticed before Redis is full."""
 
+import pytest
 from redis.asyncio import Redis
 
 from hub.domain.entry import FIELD
@@ -58,10 +59,31 @@ async def test_a_redis_with_hardly_any_memory_left_is_full_too(redis_client: Red
         await redis_client.config_set("maxmemory", 0)
 
 
-async def test_a_large_journal_is_measured_as_well_by_some_of_its_nodes(redis_client: Redis, key: str) -> None:
+async def test_a_journal_is_measured_right_though_its_first_entries_are_large(redis_client: Redis, key: str) -> None:
+    for number in range(20):
+        await redis_client.xadd(key, {FIELD: b"x" * 20_000}, id=f"0-{number + 1}")
     await grow(redis_client, key, 5_000_000)
     backlog = Backlog(redis_client, key, LIMIT)
     await backlog.look()
 
-    exact = await redis_client.memory_usage(key, samples=0)
-    assert 0.9 < backlog.bytes / exact < 1.1
+    assert backlog.bytes == await redis_client.memory_usage(key, samples=0)
+
+
+async def test_a_long_journal_is_measured_by_its_entries_until_it_has_grown(
+    redis_client: Redis, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.journal.backlog.MEASURED_AT_ONCE_MAX", 100)
+    await grow(redis_client, key, 1_000_000)
+    backlog = Backlog(redis_client, key, LIMIT)
+    await backlog.look()
+    first = backlog.bytes
+
+    await grow(redis_client, key, first * 1.03)
+    await backlog.look()
+    between = backlog.bytes
+    assert between == pytest.approx(await redis_client.memory_usage(key, samples=0), rel=0.01)
+    assert between > first
+
+    await grow(redis_client, key, first * 1.2)
+    await backlog.look()
+    assert backlog.bytes == await redis_client.memory_usage(key, samples=0)

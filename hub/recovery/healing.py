@@ -17,13 +17,14 @@ import structlog
 from hub.domain.command import Fact
 from hub.domain.entry import Seq
 from hub.domain.losing import Window, alert_of
-from hub.domain.standing import HEALING, Meta, Standing, standing
+from hub.domain.standing import HEALING, Meta, Standing, is_behind, standing
 from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
 from hub.recovery.losses import OwnLost, heard_from_ms, told_in_epoch
 from hub.recovery.recovered import log_lost
+from hub.stock.behind import close_behind
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
@@ -117,7 +118,7 @@ class Healing:
         # What is answered while Redis is asked it need not have told.
         unanswered = self._unanswered()
         # Redis first: an epoch is raised in the ledger first.
-        meta = await read_meta(kernel.client)
+        meta = await self._meta(unanswered)
         try:
             present = await self._epochs.present(kernel.epoch)
         except Unavailable:
@@ -142,6 +143,16 @@ class Healing:
         await self._keep_lost()
         if found in (Standing.GOOD, Standing.HEALED):
             await self._tell_lost()
+
+    async def _meta(self, unanswered: Seq) -> Meta:
+        """What Redis says; where it has less than was answered it takes nothing from now on, also of a later start."""
+        kernel = self._process.kernel
+        meta = await read_meta(kernel.client)
+        if not is_behind(meta, kernel.hub, unanswered):
+            return meta
+        if await close_behind(kernel.client, kernel.hub, unanswered):
+            log.error("Redis lacks what was answered, and takes nothing until it is healed", epoch=kernel.epoch)
+        return await read_meta(kernel.client)
 
     async def _is_abandoned(self, epoch: int) -> bool:
         """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""
@@ -242,6 +253,7 @@ class Healing:
         Raises:
             Unavailable, ServerRefused: as `look`.
         """
+        await self._meta(self._unanswered())
         present = await self._epochs.present()
         if present.epoch > self._process.kernel.epoch:
             await self._note_own(present.epoch)

@@ -190,7 +190,7 @@ class _Attempt:
 
     async def _is_prefix(self, before: Partition, cursor: Seq | None) -> bool:
         """Whether Redis holds exactly what the ledger's entries up to some place make."""
-        if not before.hub or before.halted or not before.seen_from or not before.ends_as_it_says:
+        if not before.hub or not before.is_whole_to_its_end or not before.seen_from or not before.ends_as_it_says:
             return False
         if cursor is None or before.last is None or before.last > cursor:
             return False

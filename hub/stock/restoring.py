@@ -21,13 +21,14 @@ from hub.domain.document import token_of
 from hub.domain.entry import FIELD, FORMAT, Entry, Seq, encode_entry
 from hub.domain.folding import remembered
 from hub.domain.noticing import entry_of
-from hub.domain.standing import HEALING
+from hub.domain.standing import BEHIND, HEALING
 from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
 from hub.stock.restored import Args, Fields, Writes, packed, writes_of
 
 # What `halted` says while the partition is made anew; after a write that failed half way it says 1.
 BEING_HEALED = HEALING.decode()
+SEEN_BEHIND = BEHIND.decode()
 # A page's writes reach the disk, and all of them are read back, within this time.
 ANSWER_SECONDS = 30.0
 # Keys in one step of emptying.
@@ -47,10 +48,16 @@ class Partition(msgspec.Struct, frozen=True):
     next: int = 0
     booked_at_ms: int = 0
     seen_from: int = 0
-    # `healing` where an attempt broke off, else why the kernel halted it; empty: it takes events.
+    # `healing` where an attempt broke off, `behind` where it was seen to lack what was answered, else why the kernel
+    # halted it; empty: it takes events.
     halted: str = ""
     # The journal's last entry.
     last: Seq | None = None
+
+    @property
+    def is_whole_to_its_end(self) -> bool:
+        """Whether nobody began to make it anew, and no write failed half way."""
+        return self.halted in ("", SEEN_BEHIND)
 
     @property
     def ends_as_it_says(self) -> bool:
@@ -128,7 +135,10 @@ class Restoring:
         with _asking():
             is_there = await self._client.hexists(keys.META, "hub")
             was_open = is_there and await self._client.hsetnx(keys.META, "halted", BEING_HEALED)
-        now = await self.look()
+            now = await self.look()
+            if now.halted == SEEN_BEHIND:
+                # What this attempt leaves, should it break off, is another thing.
+                await self._client.hset(keys.META, "halted", BEING_HEALED)
         return msgspec.structs.replace(now, halted="") if was_open else now
 
     async def begin(self, *, whole: bool) -> None:

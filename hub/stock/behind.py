@@ -12,10 +12,11 @@ from hub.stock.partition import read_meta
 from hub.stock.reading import reading
 
 
-async def close_behind(client: Redis, hub: UUID, unanswered: Seq) -> bool:
-    """Close the partition if it has less than this process was answered.
+async def close_behind(client: Redis, hub: UUID, unanswered: Seq, *, was_restarted: bool = False) -> bool:
+    """Close the partition if it has less than this process was answered, or in any case if Redis was restarted.
 
-    `unanswered` is the first place that it was not answered. The ledger is not needed for it. False: it has all, or somebody else changed it meanwhile.
+    `unanswered` is the first place that it was not answered. The ledger is not needed for it. False: it has all, or
+    somebody else changed it meanwhile.
 
     Raises:
         Unavailable: Redis does not answer.
@@ -24,7 +25,9 @@ async def close_behind(client: Redis, hub: UUID, unanswered: Seq) -> bool:
     with reading():
         async with client.pipeline(transaction=True) as transaction:
             await transaction.watch(keys.META)
-            if not is_behind(await read_meta(transaction), hub, unanswered):
+            meta = await read_meta(transaction)
+            is_open = (meta.hub, meta.epoch, meta.halted) == (hub, unanswered.epoch, None)
+            if not is_open or not (was_restarted or is_behind(meta, hub, unanswered)):
                 return False
             transaction.multi()  # type: ignore[no-untyped-call]
             transaction.hset(keys.META, "halted", BEHIND)

@@ -271,7 +271,9 @@ class Hub:
             if last is not None:
                 log.info("all that was answered is in the ledger", up_to=str(last))
                 return
-        if (lag := stores.ledger_lag()) > 0:
+        if stores.looking.is_behind:
+            log.warning("Redis lacks what was answered; the next start heals it, and tells what may be lost")
+        elif (lag := stores.ledger_lag()) > 0:
             log.warning("the ledger lacks what only Redis has; the next start posts it", entries=lag)
 
     def _close(self) -> None:

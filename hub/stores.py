@@ -39,6 +39,7 @@ from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.memories import Memories, asking
 from hub.recovery.healing import Healing, Process
+from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.starting import must_heal
@@ -59,6 +60,7 @@ from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
+from hub.stock.server_run import ServerRun, run_id_of
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
@@ -127,19 +129,21 @@ class Stores:
 
     async def _bind(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> None:
         """Bind this process to the partition, which is healed first where Redis lacks what the ledger has."""
-        client = self._client(exits, redis_url)
-        log.info("redis", server=await check_redis(client))
+        self._any_run = self._client(exits, redis_url)
+        log.info("redis", server=await check_redis(self._any_run))
         ledger = await self._open_ledger(dsn)
-        self.kernel = Kernel(client)
+        run_id, self._run = await run_id_of(self._any_run), ServerRun()
+        self.kernel = Kernel(self._client(exits, redis_url, self._run))
         self.epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self.epochs.aclose)
-        self._rebuild = Rebuild(client, dsn)
-        while not ledger.empty and await must_heal(self.kernel, ledger, self.epochs):
+        self._rebuild = Rebuild(self._any_run, dsn)
+        while not ledger.empty and await must_heal(self._any_run, ledger, self.epochs):
             await self.epochs.present(ledger.epoch + 1)
             recovered = await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch, names_lost=True)
             self._metrics.answers_lost.inc(sum(map(entries_of, recovered.lost)))
             ledger = await self._open_ledger(dsn)
-        self._reader = reader = self._client(exits, redis_url)
+        self._run.adopt(run_id)
+        self._reader = reader = self._client(exits, redis_url, self._run)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
@@ -162,8 +166,9 @@ class Stores:
         await self._rebuild.run(self.kernel.hub, answered=answered, seen_epoch=epoch, own_lost=own_lost)
 
     def _healing(self) -> Healing:
+        self.looking = Looking(self._any_run, self._run, self.kernel, self.watermark)
         return Healing(
-            Process(self.kernel, self.current, self.described, self.closer, self.watermark),
+            Process(self.looking, self.kernel, self.current, self.described, self.closer, self.watermark),
             self.epochs,
             heal=self._heal,
             tell=lambda fact: self.batcher.submit([fact]),
@@ -177,7 +182,7 @@ class Stores:
         elif entry.kind == "sku":
             self.described.hear(entry)
 
-    def _client(self, exits: AsyncExitStack, url: str) -> Redis:
+    def _client(self, exits: AsyncExitStack, url: str, run: ServerRun | None = None) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url,
             # Reads beyond so many at once wait for a connection; the usual pool would refuse them.
@@ -187,6 +192,7 @@ class Stores:
             socket_connect_timeout=2.0,
             # A retry by the client would sell twice: after a timeout the script may have run.
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=None if run is None else run.check,
         )
         client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)

@@ -9,6 +9,8 @@ from hub.domain.entry import Seq
 
 # What `halted` in `meta` says while somebody heals the partition; anything else is a write that failed half way.
 HEALING = b"healing"
+# And from when somebody saw that Redis has less than was answered, until it is healed: whoever comes next must know.
+BEHIND = b"behind"
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -41,6 +43,12 @@ class Standing(Enum):
     FOREIGN = auto()
 
 
+def is_behind(meta: Meta, hub: UUID, unanswered: Seq) -> bool:
+    """Whether an open partition has less than this process was answered: its next numbers would be given twice."""
+    is_ours = meta.hub == hub and meta.halted is None and meta.epoch == unanswered.epoch
+    return is_ours and meta.next < unanswered.number
+
+
 def standing(meta: Meta, hub: UUID, ledger_epoch: int, unanswered: Seq) -> Standing:
     """Where Redis stands; `unanswered` is the first place that this process was not answered yet.
 
@@ -50,7 +58,7 @@ def standing(meta: Meta, hub: UUID, ledger_epoch: int, unanswered: Seq) -> Stand
         return Standing.LOST
     if meta.hub != hub:
         return Standing.FOREIGN
-    if meta.halted == HEALING:
+    if meta.halted in (HEALING, BEHIND):
         # Who heals holds a lock; whoever waits for it learns whether anything is left to do.
         return Standing.LOST
     if meta.epoch != ledger_epoch:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from hub.domain.entry import Entry, Seq, decode_entry
-from hub.domain.standing import HEALING
+from hub.domain.standing import BEHIND, HEALING
 from hub.domain.verifying import TRANSIT, Finding
 
 # Runs of missing numbers that are told one by one.
@@ -74,6 +74,9 @@ def check_closed(meta: Meta | None, *, was_begun_anew: bool, is_being_healed: bo
     if meta is None:
         detail = "Redis has no stock of this hub, but the ledger has some: start the hub, or run `hub rebuild`"
         return [Finding("redis_empty", detail)]
+    if meta.halted == BEHIND:
+        detail = "Redis lacks what was answered: start the hub, or run `hub rebuild`; then verify again"
+        return [Finding("healing", detail)]
     if meta.halted is not None:
         detail = "the partition is halted, for a write failed half way: see to Redis's disk, and run `hub rebuild`"
         return [Finding("halted", detail)]

@@ -15,6 +15,7 @@ from hub.domain.losing import Window
 from hub.faults import ServerRefused
 from hub.ledger import untold
 from hub.ledger.connection import Link
+from hub.ledger.posting import entry_at
 from hub.ledger.rest import begin_rest, begin_work, end_work, others_worked
 from hub.ledger.rows import ms_of
 from hub.ledger.senders import senders_since
@@ -112,6 +113,15 @@ class Epochs:
             poison = await connection.fetchval(_LAST_POISON, PARTITION, epoch)
         number, booked_at_ms = (row["seq"], ms_of(row["booked_at"])) if row is not None else (-1, 0)
         return End(max(number, -1 if poison is None else poison), booked_at_ms)
+
+    async def entry_at(self, seq: Seq) -> bytes | None:
+        """The ledger's entry at a place, byte for byte; None where it has none.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot be read") as connection:
+            return await entry_at(connection, seq)
 
     async def senders_since(self, heard_at_ms: int) -> tuple[str, ...]:
         """The sources that were heard then or later, as far as the ledger knows; at most 10,000, sorted.

@@ -22,6 +22,7 @@ from hub.faults import Fault, Unavailable
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
+from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost, heard_from_ms, told_in_epoch
 from hub.recovery.recovered import log_lost
 from hub.stock.counting import Closer
@@ -29,7 +30,6 @@ from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.kernel import Kernel
 from hub.stock.outcome import Applied, Duplicate, Outcome
-from hub.stock.partition import read_meta
 
 log = structlog.get_logger()
 
@@ -48,8 +48,9 @@ _WHY = {
 
 
 class Process(NamedTuple):
-    """What of a process is bound to an epoch."""
+    """What of a process is bound to an epoch, and to a run of Redis."""
 
+    looking: Looking
     kernel: Kernel
     current: CurrentHouse
     described: Described
@@ -83,6 +84,8 @@ class Healing:
         # The last entry that was noted as lost.
         self._noted: Seq | None = None
         self._is_waiting = False
+        # As far as the ledger told last.
+        self._works_alone = False
         # In a row, at which nobody worked in a newer epoch.
         self._looks_without = 0
         self._closed = asyncio.Event()
@@ -113,19 +116,22 @@ class Healing:
             Unavailable: a store does not answer.
             ServerRefused: somebody has to do something about a store.
         """
-        kernel = self._process.kernel
+        kernel, looking = self._process.kernel, self._process.looking
         # What is answered while Redis is asked it need not have told.
-        unanswered = self._unanswered()
+        known = looking.known()
         # Redis first: an epoch is raised in the ledger first.
-        meta = await read_meta(kernel.client)
+        meta = await looking.look(known, works_alone=self._works_alone)
         try:
             present = await self._epochs.present(kernel.epoch)
         except Unavailable:
             self._note_waiting(meta)
             raise
         self._note_waited()
-        found = standing(meta, kernel.hub, present.epoch, unanswered)
+        found = standing(meta, kernel.hub, present.epoch, known)
         if found is Standing.OLDER and await self._is_abandoned(present.epoch):
+            found = Standing.LOST
+        if found is Standing.GOOD and looking.was_restarted:
+            await looking.close_restarted(known)
             found = Standing.LOST
         kernel.fence(_WHY.get(found))
         if found is Standing.OLDER:
@@ -140,6 +146,8 @@ class Healing:
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._keep_lost()
+        # Who comes now finds what this process has; it is asked for the next time that Redis is restarted.
+        self._works_alone = not await self._epochs.others_work_in(kernel.epoch)
         if found in (Standing.GOOD, Standing.HEALED):
             await self._tell_lost()
 
@@ -177,9 +185,10 @@ class Healing:
         self.look_soon()
 
     async def _take_up(self, present: Present) -> None:
-        """Work on in the new epoch."""
-        _, current, described, closer, _ = self._process
+        """Work on in the new epoch, with the run of Redis that was looked at."""
+        looking, _, current, described, closer, _ = self._process
         await self._note_own(present.epoch)
+        looking.adopt()
         # Before anybody is answered in it.
         await self._epochs.present(present.epoch)
         await described.load()
@@ -216,7 +225,7 @@ class Healing:
         kernel, told, heard = self._process.kernel, None, tuple[str, ...]()
         if kernel.answered.since > window.first:
             # Who may have been answered before this process began, unless a rebuild by hand has told it.
-            told = await told_in_epoch(kernel.client, newer)
+            told = await told_in_epoch(self._process.looking.client, newer)
             if told is not None and told.covers(window):
                 heard = told.sources
             else:
@@ -232,9 +241,13 @@ class Healing:
         self._noted = window.last
 
     async def _own_lost(self, newer: int) -> list[Window]:
-        """What is to be told when the newer epoch is opened by this process; it may be tried more than once."""
+        """What is to be told when the newer epoch is opened by this process; it may be tried more than once.
+
+        The ledger keeps it from now on: should this process end before it opened the epoch, another tells it.
+        """
         await self._note_own(newer)
-        return list(self._untold)
+        await self._keep_lost()
+        return await self._epochs.kept()
 
     async def keep_lost(self) -> None:
         """At an orderly stop: what this process lost is in the ledger from here on, for another to tell.
@@ -242,6 +255,8 @@ class Healing:
         Raises:
             Unavailable, ServerRefused: as `look`.
         """
+        looking = self._process.looking
+        await looking.look(looking.known(), works_alone=self._works_alone)
         present = await self._epochs.present()
         if present.epoch > self._process.kernel.epoch:
             await self._note_own(present.epoch)

@@ -20,7 +20,7 @@ from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.journal.reader import asked
 from hub.ledger.healing import HealingLock, LedgerStanding
 from hub.stock import keys
-from hub.stock.restoring import Partition
+from hub.stock.restoring import BEING_HEALED, SEEN_BEHIND, Partition
 from protocol.answers import rfc3339
 
 log = structlog.get_logger()
@@ -59,6 +59,9 @@ class Found(NamedTuple):
     def has_all(self) -> bool:
         """Whether Redis lacks nothing that anybody knows of."""
         cursor = self.ledger.cursor
+        if self.partition.halted in (BEING_HEALED, SEEN_BEHIND):
+            # Somebody knew of something, and did not live to tell it.
+            return False
         if not self.reaches or cursor is None or self.continues is True:
             return self.reaches
         # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.

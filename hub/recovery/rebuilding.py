@@ -5,8 +5,7 @@ beyond the ledger, and continues it, is posted · the epoch is raised · Redis i
 opened. Whatever breaks off leaves a closed partition, and the next attempt makes it anew.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from time import monotonic, time
 from uuid import UUID
@@ -20,17 +19,17 @@ from hub.domain.losing import Window, alert_of
 from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.faults import ServerRefused, Unavailable
 from hub.journal.reader import Tail
-from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, Place, places_of
+from hub.ledger.checkpoints import COMMAND_SECONDS, Checkpoints, Fold, places_of
 from hub.ledger.connection import Link
 from hub.ledger.draining import continues, drain
 from hub.ledger.healing import WAIT_SECONDS, HealingLock, LedgerStanding, healing
 from hub.ledger.posting import CursorMoved
 from hub.patience import attempts
 from hub.recovery.losses import Found, Losses, Lost, OwnLost
+from hub.recovery.reading_ahead import read_ahead
 from hub.recovery.recovered import How, Recovered, log_recovered
 from hub.stock import keys
 from hub.stock.restoring import Opening, Partition, Restoring
-from hub.tasks import end
 
 # One of a hundred lines in many pools sets a thousand fields, and all are written in one step.
 ENTRIES_PER_TOP_UP = 200
@@ -77,8 +76,8 @@ class Rebuild:
         `answered` is the highest place that any caller was answered: a Redis behind it has lost entries. Where the
         ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
         this one was replaced, and is left alone. What only Redis has is told by an alert in the step that opens the
-        partition, and so is what `own_lost` says, asked once the ledger's end of the old epoch is final; `names_lost`
-        where no process runs that knows what it was answered: so is what else may be lost.
+        partition, and so is what `own_lost` says, asked once the ledger has all that it gets; `names_lost` where no
+        process runs that knows what it was answered: so is what else may be lost.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -131,11 +130,12 @@ class _Attempt:
         drained, left_behind = await self._drain(before, ledger)
         named = self._losses.found if self._names_lost else self._losses.beyond
         lost = await named(found, left_behind)
+        # The ledger has all that it gets, and keeps what follows from that: it is told whoever ends meanwhile.
+        newer = max(ledger.epoch, before.epoch) + 1
+        own_lost = () if self._own_lost is None else await self._own_lost(newer)
         # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
         old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
-        own_lost = () if self._own_lost is None else await self._own_lost(epoch)
-        # From here on nobody posts, so the cursor stays.
-        ledger = await self._lock.standing()
+        ledger = await self._lock.standing()  # From here on nobody posts, so the cursor stays.
         await self._fold()
         newest_ms = await self._lock.newest_booked_at_ms()
         how: How = "rebuilt"
@@ -190,7 +190,7 @@ class _Attempt:
 
     async def _is_prefix(self, before: Partition, cursor: Seq | None) -> bool:
         """Whether Redis holds exactly what the ledger's entries up to some place make."""
-        if not before.hub or before.halted or not before.seen_from or not before.ends_as_it_says:
+        if not before.hub or not before.is_whole_to_its_end or not before.seen_from or not before.ends_as_it_says:
             return False
         if cursor is None or before.last is None or before.last > cursor:
             return False
@@ -215,9 +215,14 @@ class _Attempt:
         if not self._house.keys() >= {DOCUMENT, DIGEST, RULES}:
             raise ServerRefused(_NOTHING)
 
+    async def _begin(self, *, whole: bool) -> None:
+        # Folding takes a while; who lost the lock meanwhile leaves Redis to whoever has it.
+        await self._lock.standing()
+        await self.restoring.begin(whole=whole)
+
     async def _top_up(self, at: Seq | None) -> None:
         """Bring Redis from the end of its journal to the end of the ledger."""
-        await self.restoring.begin(whole=False)
+        await self._begin(whole=False)
         while entries := await self._checkpoints.entries(at, ENTRIES_PER_TOP_UP):
             at, fold = entries[-1][0], Fold()
             for seq, raw in entries:
@@ -230,8 +235,8 @@ class _Attempt:
     async def _rebuild(self, seen_from: int) -> None:
         """Make Redis anew of the checkpoint, which has everything, and of the ids of the live days."""
         self._on_progress("fields written", 0)
-        await self.restoring.begin(whole=True)
-        async with aclosing(_read_ahead(self._checkpoints.pages(seen_from))) as pages:
+        await self._begin(whole=True)
+        async with aclosing(read_ahead(self._checkpoints.pages(seen_from))) as pages:
             async for page in pages:
                 await self.restoring.write(page)
                 self._on_progress("fields written", self.restoring.fields)
@@ -269,17 +274,6 @@ class _Attempt:
             told=msgspec.json.encode({"how": how, "up_to": str(cursor)}).decode(),
             alerts=tuple(alert_of(each, now_ms) for each in lost),
         )
-
-
-async def _read_ahead(pages: AsyncIterator[list[Place]]) -> AsyncGenerator[list[Place], None]:
-    """The pages, each next one being read while its user works on one."""
-    following = asyncio.ensure_future(anext(pages, None))
-    try:
-        while (page := await following) is not None:
-            following = asyncio.ensure_future(anext(pages, None))
-            yield page
-    finally:
-        await end([following])
 
 
 def _check_is_ours(hub: UUID, ledger: LedgerStanding, before: Partition) -> None:

@@ -5,37 +5,32 @@ transaction that opens it, and only if nobody else began meanwhile (`healing` ho
 breaks off before that leaves it closed.
 """
 
-from asyncio import timeout
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from math import inf
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, WatchError
 
 from hub.domain.command import Fact
 from hub.domain.document import token_of
 from hub.domain.entry import FIELD, FORMAT, Entry, Seq, encode_entry
 from hub.domain.folding import remembered
 from hub.domain.noticing import entry_of
-from hub.domain.standing import HEALING
+from hub.domain.standing import BEHIND, HEALING
 from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
-from hub.stock.restored import Args, Fields, Writes, packed, writes_of
+from hub.stock.page_writer import DISTURBED, PageWriter, asking
+from hub.stock.restored import Fields, Writes, writes_of
 
 # What `halted` says while the partition is made anew; after a write that failed half way it says 1.
 BEING_HEALED = HEALING.decode()
-# A page's writes reach the disk, and all of them are read back, within this time.
-ANSWER_SECONDS = 30.0
+SEEN_BEHIND = BEHIND.decode()
 # Keys in one step of emptying.
 _SCAN_COUNT = 1_000
 _KEPT = {keys.META.encode(), keys.HEALING.encode()}
 _ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "halted")
 _DIFFERS = "Redis does not have what was just written to {}: look at its log and its memory"
-_DISTURBED = "another process began to heal Redis, or emptied it, meanwhile"
 
 
 class Partition(msgspec.Struct, frozen=True):
@@ -47,10 +42,16 @@ class Partition(msgspec.Struct, frozen=True):
     next: int = 0
     booked_at_ms: int = 0
     seen_from: int = 0
-    # `healing` where an attempt broke off, else why the kernel halted it; empty: it takes events.
+    # `healing` where an attempt broke off, `behind` where it was seen to lack what was answered, else why the kernel
+    # halted it; empty: it takes events.
     halted: str = ""
     # The journal's last entry.
     last: Seq | None = None
+
+    @property
+    def is_whole_to_its_end(self) -> bool:
+        """Whether nobody began to make it anew, and no write failed half way."""
+        return self.halted in ("", SEEN_BEHIND)
 
     @property
     def ends_as_it_says(self) -> bool:
@@ -82,7 +83,7 @@ class Restoring:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._token = uuid4().hex.encode()
-        self._connection: Any = None
+        self._pages = PageWriter(client, self._token)
         # Fields written, and keys but for the sets of locations; a key that is written twice in a row counts once.
         self.fields = 0
         self._keys = 0
@@ -98,7 +99,7 @@ class Restoring:
             ServerRefused: it cannot be read.
             Unavailable: Redis does not answer, here and below.
         """
-        with _asking():
+        with asking():
             async with self._client.pipeline(transaction=True) as transaction:
                 transaction.hmget(keys.META, _ABOUT)
                 transaction.xrevrange(keys.JOURNAL, count=1)
@@ -125,16 +126,30 @@ class Restoring:
 
         A partition that is not there takes nothing anyway.
         """
-        with _asking():
+        with asking():
             is_there = await self._client.hexists(keys.META, "hub")
             was_open = is_there and await self._client.hsetnx(keys.META, "halted", BEING_HEALED)
-        now = await self.look()
+            now = await self.look()
+            if now.halted == SEEN_BEHIND:
+                # What this attempt leaves, should it break off, is another thing.
+                await self._client.hset(keys.META, "halted", BEING_HEALED)
         return msgspec.structs.replace(now, halted="") if was_open else now
 
     async def begin(self, *, whole: bool) -> None:
-        """Take the partition for this attempt; a whole one empties it, but for `meta`, which says that it is closed."""
-        with _asking():
-            await self._client.set(keys.HEALING, self._token)
+        """Take the partition for this attempt; a whole one empties it, but for `meta`, which says that it is closed.
+
+        Raises:
+            Unavailable: it is open, or another attempt took it meanwhile: this one lost its lock.
+        """
+        with asking():
+            async with self._client.pipeline(transaction=True) as transaction:
+                await transaction.watch(keys.META)
+                hub, halted = await transaction.hmget(keys.META, ["hub", "halted"])
+                if hub is not None and halted is None:
+                    raise Unavailable(DISTURBED, 5)
+                transaction.multi()  # type: ignore[no-untyped-call]
+                transaction.set(keys.HEALING, self._token)
+                await transaction.execute()
             if not whole:
                 return
             cursor = -1
@@ -142,7 +157,7 @@ class Restoring:
                 found: Any = await self._client.scan(max(0, cursor), match=keys.ANY, count=_SCAN_COUNT)
                 cursor, page = int(found[0]), [key for key in found[1] if key not in _KEPT]
                 if page:
-                    await self._client.unlink(*page)
+                    await self._pages.unlink(page)
             self._others = await self._client.dbsize()
 
     async def write(self, places: Iterable[Fields]) -> None:
@@ -155,7 +170,7 @@ class Restoring:
         names = [name for place, fields, _ in listed if place == "holds" for name in fields]
         writes = writes_of(listed, await self._holds(names))
         self._count(writes)
-        answers = await self._exchange(writes)
+        answers = await self._pages.write(writes)
         for (question, wanted), answer in zip(writes.questions, answers, strict=True):
             has = [None if each is None else float(each) for each in answer] if question[0] == b"ZMSCORE" else answer
             if has != wanted:
@@ -168,7 +183,7 @@ class Restoring:
             ServerRefused: there are others.
         """
         wanted = self._keys + len(self._apart)
-        with _asking():
+        with asking():
             found = await self._client.dbsize() - self._others
             if found != wanted:
                 # Somebody's other keys may have come or gone; a scan may tell of a key twice.
@@ -195,11 +210,11 @@ class Restoring:
             "document": token_of(opening.document),
             "seen_from": opening.seen_from,
         }
-        with _asking():
+        with asking():
             async with self._client.pipeline(transaction=True) as transaction:
                 await transaction.watch(keys.HEALING)
                 if await transaction.get(keys.HEALING) != self._token:
-                    raise Unavailable(_DISTURBED, 5)
+                    raise Unavailable(DISTURBED, 5)
                 transaction.multi()  # type: ignore[no-untyped-call]
                 transaction.delete(keys.META, keys.HEALING)
                 transaction.hset(keys.META, mapping=meta)  # type: ignore[arg-type]
@@ -214,14 +229,12 @@ class Restoring:
 
     async def aclose(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._client.connection_pool.release(connection)
+        await self._pages.aclose()
 
     async def _holds(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         if not names:
             return {}
-        with _asking():
+        with asking():
             found: Any = await self._client.hmget(keys.HOLDS, names)
         return {name: value for name, value in zip(names, found, strict=True) if value is not None}
 
@@ -236,43 +249,8 @@ class Restoring:
                 self._apart.add(key)
         self._apart.update(keys.skus_at(location.decode()).encode() for location in writes.members)
 
-    async def _exchange(self, writes: Writes) -> list[Any]:
-        """Write in one transaction, which is one write to disk, and ask; what writes answer is left unread.
-
-        redis-py's pipeline would take longer for each command than Redis does.
-        """
-        begin: list[Args] = [(b"CLIENT", b"REPLY", b"OFF"), (b"MULTI",)]
-        end: list[Args] = [(b"EXEC",), (b"CLIENT", b"REPLY", b"ON")]
-        sent = packed([*begin, *writes.commands, *end, *(question for question, _ in writes.questions)])
-        with _asking():
-            if self._connection is None:
-                self._connection = await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
-            try:
-                await self._connection.send_packed_command(sent, check_health=False)
-                # One deadline for all answers: one for each would take longer than reading them.
-                async with timeout(ANSWER_SECONDS):
-                    answers = [
-                        await self._connection.read_response(timeout=inf) for _ in range(1 + len(writes.questions))
-                    ]
-            except BaseException:
-                # What it would answer next belongs to these questions.
-                await self._connection.disconnect(nowait=True)
-                raise
-        return answers[1:]
-
 
 def _first_entries(opening: Opening) -> list[Entry]:
     now_ms, rules = opening.now_ms, opening.rules_version
     first = Entry(*(FORMAT, "recovered", "", "", "", "", now_ms, now_ms, rules), payload=opening.told)
     return [first, *(entry_of(alert, now_ms, rules) for alert in opening.alerts)]
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Turn what redis-py raises into the hub's faults."""
-    try:
-        yield
-    except WatchError as error:
-        raise Unavailable(_DISTURBED, 5) from error
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis does not answer while it is healed: {type(error).__name__}", 5) from error

@@ -149,7 +149,7 @@ class Round:
             "Postgres killed": self._kill_postgres,
             "Postgres stopped": self._stop_postgres,
             "both stores killed": self._kill_stores,
-            **({"Redis lost": self._lose_redis} if HEALS else {}),
+            **({"Redis lost": self._lose_redis, "Redis older": self._age_redis} if HEALS else {}),
             **({} if why_not() else {"power lost": self._lose_power, "power lost everywhere": self._lose_all_power}),
         }
 
@@ -188,6 +188,17 @@ class Round:
         await town.redis.kill()
         self._totals.kills += 1
         await town.redis.empty()
+        await town.redis.start()
+        return monotonic()
+
+    async def _age_redis(self, town: Town) -> float:
+        """It comes back as it was a moment before, like a copy of it or a replica that lagged."""
+        self._is_redis_lost = True
+        town.redis.copy()
+        await asyncio.sleep(self._random.uniform(0.0, 0.5))
+        await town.redis.kill()
+        self._totals.kills += 1
+        await town.redis.age()
         await town.redis.start()
         return monotonic()
 

@@ -71,6 +71,7 @@ class OwnRedis(OwnServer):
         super().__init__()
         self.folder = folder
         self.data = folder / "redis"
+        self._copy = folder / "redis-before"
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._program = program
@@ -106,6 +107,17 @@ class OwnRedis(OwnServer):
     async def empty(self) -> None:
         """Its volume is lost; call it when it has ended."""
         shutil.rmtree(self.data)
+
+    def copy(self) -> None:
+        """Keep its disk as it is at one moment."""
+        with self.paused():
+            shutil.rmtree(self._copy, ignore_errors=True)
+            shutil.copytree(self.data, self._copy)
+
+    async def age(self) -> None:
+        """Its disk is again what was copied; call it when it has ended."""
+        await self.empty()
+        self._copy.rename(self.data)
 
     async def lose_power(self, random: Random | None = None) -> Forgotten:
         """Kill it, and take from its disk what was not synced."""

@@ -1,0 +1,75 @@
+"""Look at the Redis that is there, whichever run of it: may this process go on with it, and must it be closed?"""
+
+import structlog
+from redis.asyncio import Redis
+
+from hub.domain.entry import Seq
+from hub.domain.standing import Meta, is_behind
+from hub.journal.watermark import Watermark
+from hub.stock.behind import close_behind
+from hub.stock.kernel import Kernel
+from hub.stock.partition import read_meta
+from hub.stock.server_run import ServerRun, run_id_of
+
+log = structlog.get_logger()
+
+
+class Looking:
+    """One process's looks at Redis, with a client of any run; all others go through only to the run of its choice."""
+
+    def __init__(self, client: Redis, run: ServerRun, kernel: Kernel, watermark: Watermark) -> None:
+        self.client = client
+        self._run = run
+        self._kernel = kernel
+        self._watermark = watermark
+        # Of the last look.
+        self._run_id = ""
+        # Whether Redis lacked something then that this process knows of.
+        self.is_behind = False
+
+    @property
+    def was_restarted(self) -> bool:
+        """Whether the last look found another run than the one this process works with."""
+        return self._run.is_other(self._run_id)
+
+    def known(self) -> Seq:
+        """The place behind all that this process was answered, and that it knows to be in the ledger."""
+        unanswered, at = Seq(self._kernel.epoch, self._kernel.floor), self._watermark.at
+        if at is None or at.epoch != unanswered.epoch or at.number < unanswered.number:
+            return unanswered
+        return Seq(unanswered.epoch, at.number + 1)
+
+    async def look(self, known: Seq, *, works_alone: bool) -> Meta:
+        """What Redis says; where it has less than is `known` it takes nothing from now on, also of a later start.
+
+        With another run of it that has all this process goes on at once if it works alone.
+
+        Raises:
+            Unavailable, ServerRefused: Redis does not answer, or cannot be read.
+        """
+        # The run before what it has, or one that came in between would be taken for the one that was looked at.
+        self._run_id = await run_id_of(self.client)
+        meta = await read_meta(self.client)
+        self.is_behind = meta.epoch == known.epoch and meta.next < known.number
+        if is_behind(meta, self._kernel.hub, known):
+            if await close_behind(self.client, self._kernel.hub, known):
+                log.error("Redis lacks what was answered, and takes nothing until it is healed", epoch=known.epoch)
+            return await read_meta(self.client)
+        is_whole = (meta.hub, meta.epoch, meta.halted) == (self._kernel.hub, known.epoch, None)
+        if self.was_restarted and works_alone and is_whole:
+            log.info("Redis was started anew, and has all that was answered")
+            self.adopt()
+        return meta
+
+    async def close_restarted(self, known: Seq) -> None:
+        """Close it for a new epoch, in which each process looks whether it knows of more than Redis has.
+
+        Raises:
+            Unavailable, ServerRefused: as `look`.
+        """
+        if await close_behind(self.client, self._kernel.hub, known, was_restarted=True):
+            log.warning("Redis was started anew while several processes work with it: a new epoch begins")
+
+    def adopt(self) -> None:
+        """Work with the run that the last look found."""
+        self._run.adopt(self._run_id)

@@ -1,0 +1,153 @@
+"""A Redis that was restarted is looked at before anything is booked, by each process that knows of something."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.entry import FIELD, Seq, decode_entry, encode_entry
+from hub.faults import Unavailable
+from hub.stock import keys
+from tests.recovery.contents import journal
+from tests.recovery.test_seen_behind import bring_back, copy_of
+from tests.stock.opened import OpenStores, opened
+from tests.verify.test_promised import PROMISING as HOUSE
+
+
+@pytest.fixture
+async def pair(redis_url: str, postgres_dsn: str) -> AsyncIterator[tuple[OpenStores, OpenStores]]:
+    """Two processes at work that know of each other, and look when told to."""
+    async with AsyncExitStack() as exits:
+        first = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE))
+        second = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE))
+        for hub in (first, second, first):
+            await hub.stores.healing.look()
+        yield first, second
+
+
+async def restarted(*hubs: OpenStores) -> None:
+    """As if the server had been another one until now: their connections are broken, and lead to this one."""
+    for hub in hubs:
+        hub.stores.looking._run.adopt("the-run-before")
+        for client in (hub.kernel.client, hub.stores._reader):
+            await client.connection_pool.disconnect()
+
+
+async def told_lost(client: Redis) -> list[Any]:
+    entries = [decode_entry(raw) for _, raw in await journal(client)]
+    return [msgspec.json.decode(entry.payload) for entry in entries if entry.type == "answers_lost"]
+
+
+async def test_who_works_alone_goes_on_at_once_though_the_ledger_is_away(redis_url: str, postgres_dsn: str) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.stores.healing.look()
+        async with hub.ledger_away():
+            await hub.book(hub.fact("before"))
+            await restarted(hub)
+            with pytest.raises(Unavailable):
+                await hub.book(hub.fact("after"))
+            with pytest.raises(Unavailable, match="ledger"):
+                await hub.stores.healing.look()
+            await hub.book(hub.fact("after"))
+            assert hub.kernel.epoch == 1
+
+
+async def test_two_begin_a_new_epoch_though_nothing_is_lost(
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis
+) -> None:
+    first, second = pair
+    await first.book(first.fact("kept"))
+    await restarted(first, second)
+    for hub in (second, second, first, first):
+        await hub.stores.healing.look()
+
+    assert (first.kernel.epoch, second.kernel.epoch) == (2, 2)
+    await first.book(first.fact("one"))
+    await second.book(second.fact("two"))
+    assert await told_lost(redis_client) == []
+
+
+async def test_two_take_nothing_while_nobody_can_tell_what_the_other_was_answered(
+    pair: tuple[OpenStores, OpenStores],
+) -> None:
+    first, second = pair
+    async with first.ledger_away():
+        await restarted(first, second)
+        for hub in pair:
+            with pytest.raises(Unavailable):
+                await hub.stores.healing.look()
+            with pytest.raises(Unavailable):
+                await hub.book(hub.fact("of-nobody"))
+    for hub in (first, first, second, second):
+        await hub.stores.healing.look()
+    await first.book(first.fact("one"))
+    await second.book(second.fact("two"))
+
+
+async def test_who_was_answered_less_gives_no_place_of_the_other_again(
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis, findings: Callable[[], Awaitable[list[Any]]]
+) -> None:
+    first, second = pair
+    await first.ledger_has_all()
+    async with first.ledger_away():
+        copy = await copy_of(redis_client)
+        for number in range(3):
+            await first.book(first.fact(f"lost-{number}", source=f"till-{number}"))
+        await bring_back(redis_client, copy)
+        await restarted(first, second)
+        with pytest.raises(Unavailable):
+            await second.book(second.fact("in-its-place"))
+    # The one that lost nothing looks first.
+    for hub in (second, second, first, first, second):
+        await hub.stores.healing.look()
+
+    [told] = await told_lost(redis_client)
+    assert told["sources"] == ["till-0", "till-1", "till-2"]
+    assert first.kernel.epoch == second.kernel.epoch == 2
+    await second.book(second.fact("in-its-place"))
+    await second.ledger_has_all()
+
+
+async def test_a_redis_that_lacks_what_the_ledger_has_is_healed_also_by_who_was_not_answered_it(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        copy = await copy_of(redis_client)
+        await hub.book(hub.fact("of-another"))
+        await hub.ledger_has_all()
+        # As if another process had been answered it.
+        hub.kernel.floor -= 1
+        await bring_back(redis_client, copy)
+        await restarted(hub)
+        for _ in range(2):
+            await hub.stores.healing.look()
+
+        assert hub.kernel.epoch == 2
+        [outcome] = await hub.book(hub.fact("of-another"))
+        assert outcome.seq.epoch == 1  # type: ignore[union-attr]
+
+
+async def test_a_start_heals_a_redis_whose_journal_went_on_otherwise_than_the_ledger(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.book(hub.fact("one"))
+        await hub.ledger_has_all()
+        copy = await copy_of(redis_client)
+        await hub.book(hub.fact("in-the-ledger"))
+        await hub.ledger_has_all()
+        last = Seq(1, hub.kernel.floor - 1)
+    [(_, raw)] = (await journal(redis_client))[-1:]
+    await bring_back(redis_client, copy)
+    other = msgspec.structs.replace(decode_entry(raw), id="in-its-place")
+    await redis_client.xadd(keys.JOURNAL, {FIELD: encode_entry(other)}, id=last.stream_id)
+    await redis_client.hset(keys.META, "next", last.number + 1)
+
+    async with opened(redis_url, postgres_dsn, HOUSE) as following:
+        assert following.kernel.epoch == 2
+        [outcome] = await following.book(following.fact("in-the-ledger"))
+        assert outcome.seq == last  # type: ignore[union-attr]
+        await following.ledger_has_all()

@@ -1,0 +1,97 @@
+"""Standard Webhooks: the neutral dialect, for any till or shop that can sign. The adapter to copy.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+Signature: `webhook-signature` holds `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`, one or several of them; the
+key is what follows `whsec_`, in base64. Retries carry the same `webhook-id`.
+Body: an event as `POST /v1/events` takes it, or an array of them, or one in an envelope `{"type", "timestamp", "data"}`,
+whose `data` are the event's other fields. An event without `id` has the delivery's.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from adapters.contract import EVENTS_PER_DELIVERY_MAX, Account, Delivery, Maturity, Reading, Reply
+from adapters.signatures import from_base64, hmac_sha256, in_base64, is_one_of, is_stale, seconds_of
+from protocol.codec import Malformed, decode_event, split_array
+from protocol.events import Event
+
+_PREFIX = "whsec_"
+# A dot in an id would make another id and time of the same signature.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SIGNATURES_MAX = 20
+# Types that may leave out their pool.
+_OF_A_POOL = (b'"sale"', b'"order.placed"')
+
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class StandardWebhooks:
+    """The adapter."""
+
+    name = "standard_webhooks"
+    documentation = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
+    maturity: Maturity = "recorded"
+    topics = ("*",)
+
+    def greet(self, delivery: Delivery, account: Account) -> Reply | None:
+        """Nobody looks before."""
+        return None
+
+    def verify(self, delivery: Delivery, account: Account) -> str | None:
+        """By id, time and body."""
+        id = self.delivery_id(delivery)
+        timestamp = delivery.headers.get("webhook-timestamp", "")
+        seconds = seconds_of(timestamp)
+        if not _ID.fullmatch(id):
+            return "`webhook-id` is missing or not of 1 to 64 letters, digits, `_` or `-`"
+        if seconds is None:
+            return "`webhook-timestamp` is missing or not in whole seconds"
+        if is_stale(seconds, delivery.received_at_ms):
+            return "it was signed more than five minutes ago, or the clocks differ"
+        keys = [from_base64(secret.removeprefix(_PREFIX)) for secret in account.secrets]
+        signed = f"{id}.{timestamp}.".encode()
+        expected = [f"v1,{in_base64(hmac_sha256(key, signed, delivery.body))}" for key in keys if key]
+        given = delivery.headers.get("webhook-signature", "").split(" ")[:_SIGNATURES_MAX]
+        if any([is_one_of(one, expected) for one in given]):  # noqa: C419  # all of them, whichever it is
+            return None
+        return "no signature is right"
+
+    def delivery_id(self, delivery: Delivery) -> str:
+        """The same over retries."""
+        return delivery.headers.get("webhook-id", "")
+
+    def topic(self, delivery: Delivery) -> str:
+        """The type of the event, of an array the first's."""
+        try:
+            first = (split_array(delivery.body) or [delivery.body])[0]
+            return msgspec.json.decode(_decode(first).get("type", b'""'), type=str)
+        except (Malformed, msgspec.MsgspecError, RecursionError, IndexError):
+            return ""
+
+    def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
+        """As it is: these are the hub's own events."""
+        try:
+            items = split_array(delivery.body)
+            told = [delivery.body] if items is None else items[:EVENTS_PER_DELIVERY_MAX]
+            return Reading(events=tuple(self._event(raw, delivery, account) for raw in told))
+        except Malformed as error:
+            return Reading(unmapped=error.detail)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return Reading(unmapped=f"It cannot be read: {error}")
+
+    def credentials(self, token: str) -> Mapping[str, str]:
+        """Nothing is fetched."""
+        return {}
+
+    def _event(self, raw: bytes | msgspec.Raw, delivery: Delivery, account: Account) -> Event:
+        """One event, with what the envelope, the delivery and the account say where it says nothing."""
+        fields = _decode(raw)
+        if "data" in fields:
+            envelope, fields = fields, _decode(fields["data"])
+            fields = {"time": envelope.get("timestamp"), **fields, "type": envelope.get("type")}
+        fields = {"id": self.delivery_id(delivery), **fields}
+        if account.pool and bytes(fields.get("type", b"")) in _OF_A_POOL:
+            fields = {"pool": account.pool, **fields}
+        return decode_event(msgspec.json.encode(fields)).event

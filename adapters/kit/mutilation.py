@@ -7,8 +7,8 @@ import msgspec
 
 LINES = 10_000
 _WRONG: tuple[Any, ...] = (None, True, -1, 0, 1.5, "1.5", "-1", 10**30, "1e999999999", "", "\x00", "x" * 10_000, [], {})
-# Values of one body that are replaced, one after the other.
-_LEAVES_MAX = 60
+# Values of one body that are replaced, one after the other, from all over it.
+_VALUES_MAX = 24
 
 
 def mutilated(body: bytes) -> Iterator[bytes]:
@@ -31,7 +31,8 @@ def mutilated(body: bytes) -> Iterator[bytes]:
         value = msgspec.json.decode(body)
     except msgspec.MsgspecError:
         return
-    for path in list(_paths(value))[:_LEAVES_MAX]:
+    paths = list(_paths(value))
+    for path in paths[:: len(paths) // _VALUES_MAX + 1]:
         yield msgspec.json.encode(_with(value, path, _long(_at(value, path))))
         for wrong in _WRONG:
             yield msgspec.json.encode(_with(value, path, wrong))

@@ -31,5 +31,10 @@ def shopify(delivery: Delivery, secret: str) -> Delivery:
     return with_headers(delivery, x_shopify_hmac_sha256=signature)
 
 
-SIGNS: dict[str, Sign] = {"standard_webhooks": standard_webhooks, "shopify": shopify}
+def woocommerce(delivery: Delivery, secret: str) -> Delivery:
+    signature = b64encode(digest(secret.encode(), delivery.body)).decode()
+    return with_headers(delivery, x_wc_webhook_signature=signature)
+
+
+SIGNS: dict[str, Sign] = {"standard_webhooks": standard_webhooks, "shopify": shopify, "woocommerce": woocommerce}
 SIGN_A_TIME = {"standard_webhooks"}

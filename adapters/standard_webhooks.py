@@ -71,10 +71,12 @@ class StandardWebhooks:
     def _reading(self, delivery: Delivery, account: Account) -> Reading:
         items = split_array(delivery.body)
         if items is None:
-            return Reading(events=(self._event(msgspec.Raw(delivery.body), self.delivery_id(delivery), account),))
+            event = self._event(msgspec.Raw(delivery.body), self.delivery_id(delivery), account)
+            return Reading(events=(event,), is_verbatim=True)
         # In an array the delivery's id would be that of several events.
         ids = [f"{self.delivery_id(delivery)}:{number}" for number in range(1, len(items) + 1)]
-        return Reading(events=tuple(self._event(raw, id, account) for raw, id in zip(items, ids, strict=True)))
+        events = tuple(self._event(raw, id, account) for raw, id in zip(items, ids, strict=True))
+        return Reading(events=events, is_verbatim=True)
 
     def _event(self, raw: msgspec.Raw, id: str, account: Account) -> Event:
         """One event, with what the envelope, the delivery and the account say where it says nothing."""

@@ -91,3 +91,9 @@ def test_two_shops_that_number_alike_have_names_of_their_own() -> None:
 
 def test_an_account_shows_no_secret() -> None:
     assert "a secret" not in repr(ACCOUNT)
+
+
+def test_a_place_that_is_named_is_mapped_by_its_own_id_or_not_at_all() -> None:
+    account = Account("shop-eu", locations={"7": "LON-KNB", "*": "DC-LYON"})
+
+    assert [account.place(theirs) for theirs in ("7", None, "", "8")] == ["LON-KNB", "DC-LYON", "DC-LYON", None]

@@ -13,7 +13,8 @@ from adapters.discovery import adapter_named
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "fixtures"
 pytestmark = pytest.mark.skipif(not SAMPLES.exists(), reason="the vendors' samples are not at hand")
 
-ACCOUNT = Account("acc", pool="online", locations={"*": "DC-LYON", "fd4a39a0-e2ef-11e6-ba64-85247ae2a737": "LON-KNB"})
+PLACES = ("*", "24826418", "YYQR03DGCTXA4", "fd4a39a0-e2ef-11e6-ba64-85247ae2a737")
+ACCOUNT = Account("acc", pool="online", locations=dict.fromkeys(PLACES, "DC-LYON"))
 NOW_MS = 1_795_000_000_000
 
 # What each sample says: types of events, or what else it has.

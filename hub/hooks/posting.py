@@ -37,6 +37,8 @@ class Poster:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=IN_FLIGHT_MAX,
+                # A new connection looks anew where its receiver is; most messages need none.
+                use_dns_cache=False,
                 resolver=resolving,
                 socket_factory=resolving.make_socket,
                 keepalive_timeout=IDLE_SECONDS,

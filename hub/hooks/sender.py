@@ -100,7 +100,7 @@ class Sender:
         if state is None:
             return None
         lag_seconds = max(0.0, self._means.clock() - state.behind_since) if state.behind_since else 0.0
-        return Reading(state.pending, state.dead, lag_seconds, is_stopped=state.is_gone or not _has_room(state))
+        return Reading(state.pending, state.dead, lag_seconds, is_stopped=state.is_gone or not has_room(state))
 
     async def _send(self) -> None:
         """Send until a fault: the lock may be another's then."""
@@ -121,10 +121,10 @@ class Sender:
         messages, dropped = await self._late(state, messages_max)
         place, replay = state.place, state.replay
         has_more = len(messages) + len(dropped) == messages_max
-        if _has_room(state) and replay is not None and (room := messages_max - len(messages)) > 0:
+        if has_room(state) and replay is not None and (room := messages_max - len(messages)) > 0:
             replay, told = await self._again(replay, room)
             messages, has_more = messages + told, True
-        if _has_room(state) and self._is_news() and (room := messages_max - len(messages)) > 0:
+        if has_room(state) and self._is_news() and (room := messages_max - len(messages)) > 0:
             place, told = await self._new(place, room)
             messages, has_more = messages + told, not self._has_read_all
         self._state = msgspec.structs.replace(state, place=place, replay=replay)
@@ -220,7 +220,7 @@ class Sender:
         until = self._quiet_until if is_quiet else state.due_at
         left = until - self._means.clock() if until and not state.is_gone else LOOK_SECONDS
         seconds = max(TICK_SECONDS, min(LOOK_SECONDS, left))
-        if is_quiet or not self._has_read_all or not _has_room(state):
+        if is_quiet or not self._has_read_all or not has_room(state):
             await asyncio.sleep(seconds)
             return
         known = self._read_to
@@ -238,7 +238,7 @@ class Sender:
         return self._poster
 
 
-def _has_room(state: HookState) -> bool:
+def has_room(state: HookState) -> bool:
     """Whether more may become late."""
     return state.pending + MESSAGES_MAX <= PENDING_MAX and state.dead < DEAD_MAX
 

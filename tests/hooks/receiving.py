@@ -122,4 +122,6 @@ async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
 def table(url: str, id: str = "oms", **more: Any) -> str:
     """The table of a hook."""
     lines = {"id": id, "url": url, "secret_env": "OMS_SECRET", **more}
-    return "\n[[hook]]\n" + "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items())
+    return "\n[[hook]]\n" + "".join(
+        f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in lines.items()
+    )

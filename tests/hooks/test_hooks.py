@@ -3,19 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.hooks.receiving import LOOPBACK, SECRET, Receiver, receiving, status, table
+from tests.conftest import until_holds
+from tests.hooks.receiving import LOOPBACK, SECRET, Receiver, receiving, table
 from tests.intake.door import Door, line, open_door, settings_in
-from tests.intake.feeding import end_of, read
+from tests.intake.feeding import read
 
 
 @asynccontextmanager
-async def hub(
-    folder: Path, redis_url: str, dsn: str, *tables: str, secrets: str = SECRET
-) -> AsyncIterator[Door]:
+async def hub(folder: Path, redis_url: str, dsn: str, *tables: str, secrets: str = SECRET) -> AsyncIterator[Door]:
     settings = settings_in(
         folder, redis_url=redis_url, dsn=dsn, extra=LOOPBACK + "".join(tables), environ={"OMS_SECRET": secrets}
     )
@@ -48,7 +46,6 @@ async def test_a_receiver_gets_everything_that_happens_and_the_feed_tells(
 
 async def until_sent_to(door: Door, hook: str = "oms") -> None:
     """Wait until this hub sends to the hook."""
-    from tests.conftest import until_holds
 
     async def is_sent_to() -> bool:
         return f'hub_hook_pending{{hook="{hook}"}}' in (await door.get(door.admin + "/metrics")).body.decode()

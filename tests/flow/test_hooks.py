@@ -36,6 +36,7 @@ class Town:
         """One more hub, with these hooks; all share one data folder."""
         (folder := self.folder / f"{len(self.hubs)}").mkdir()
         made = HubProcess(folder)
+        made.environ = {"OMS_SECRET": SECRET}
         self.write(made, *tables)
         await made.start(env=self.env)
         self.hubs.append(made)

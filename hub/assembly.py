@@ -112,6 +112,7 @@ class Hub:
         )
         parts = self._parts(origins, live)
         self._hooks = self._sending(exits, dsn)
+        await self._hooks.prepare()
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("imports", self._stores.imports.run())

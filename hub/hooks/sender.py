@@ -64,6 +64,8 @@ class Sender:
         # None: another process sends, or the ledger is away.
         self._state: HookState | None = None
         self._looked_at = 0.0
+        # As it was written last.
+        self._saved: Progress | None = None
         # The newest entry of the ledger when the feed was read last, and whether that was all of it.
         self._read_to: Seq | None = None
         self._has_read_all = False
@@ -75,7 +77,12 @@ class Sender:
         """Send until cancelled; `resume`: also where the receiver wanted nothing more until now."""
         id = self.hook.id
         trouble = Trouble("a hook is not sent to for now", "a hook is sent to again")
-        self._poster = Poster(self.hook.url.reveal(), self._means.allowed, self._means.look_up)
+        try:
+            self._poster = Poster(self.hook.url.reveal(), self._means.allowed, self._means.look_up)
+        except ValueError:
+            # Its text would quote it.
+            log.error("a hook's address is none", hook=id)
+            return
         try:
             while True:
                 try:
@@ -105,7 +112,7 @@ class Sender:
     async def _send(self) -> None:
         """Send until a fault: the lock may be another's then."""
         self._state = await self._means.memory.opened(self.hook.id)
-        self._looked_at, self._has_read_all = monotonic(), False
+        self._looked_at, self._has_read_all, self._saved = monotonic(), False, None
         while True:
             if monotonic() >= self._looked_at + LOOK_SECONDS:
                 state = self._state
@@ -204,13 +211,14 @@ class Sender:
 
     async def _save(self, state: HookState, progress: Progress) -> None:
         """Write how far this is; now and then, and where more or less is late, see what the ledger says then."""
-        is_noted = await self._means.memory.note(self.hook.id, state.version, progress)
-        is_due = monotonic() >= self._looked_at + LOOK_SECONDS
-        if is_noted and not is_due and not progress.late and not progress.taken:
-            place, replay, is_gone, *_ = msgspec.structs.astuple(progress)
+        has_moved = progress != self._saved
+        is_noted = not has_moved or await self._means.memory.note(self.hook.id, state.version, progress)
+        place, replay, is_gone, *rows = msgspec.structs.astuple(progress)
+        self._saved = Progress(place, replay, is_gone) if is_noted else None
+        if is_noted and not any(rows) and monotonic() < self._looked_at + LOOK_SECONDS:
             self._state = msgspec.structs.replace(state, place=place, replay=replay, is_gone=is_gone)
             return
-        found = await self._means.memory.state(self.hook.id)
+        found = await self._means.memory.looked(self.hook.id)
         if found is None:
             raise Unavailable("the ledger knows nothing of this hook any more")
         self._state, self._looked_at = found, monotonic()

@@ -41,6 +41,11 @@ class Sending:
         self._changed.set()
         return True
 
+    async def prepare(self) -> None:
+        """Have the ledger know every hook, so that what happens from now on is sent. Raises Fault: it is away."""
+        for hook in self._hooks:
+            await self._means.memory.make(hook.id)
+
     async def run(self) -> None:
         """Send until cancelled."""
         is_first = True

@@ -92,6 +92,11 @@ class Hooks:
                 self._locked.discard(id)
                 await connection.execute(_UNLOCK, _name_of(id))
 
+    async def make(self, id: str) -> None:
+        """Know a hook from now on, whoever sends to it."""
+        async with self._use() as connection:
+            await connection.execute(_MAKE, self._partition, id, BEGINNING.offset, list(BEGINNING), HOOKS_MAX)
+
     async def opened(self, id: str) -> HookState:
         """How far a hook was told; one that nobody knew yet is told what happens from now on.
 
@@ -108,6 +113,12 @@ class Hooks:
     async def state(self, id: str) -> HookState | None:
         """How far a hook was told; None: it is not known."""
         async with self._use() as connection:
+            row = await self._row(connection, id)
+        return None if row is None else _state_of(row)
+
+    async def looked(self, id: str) -> HookState | None:
+        """The same for who sends to it. Raises Unavailable: another process may send to it now."""
+        async with self._held(id) as connection:
             row = await self._row(connection, id)
         return None if row is None else _state_of(row)
 

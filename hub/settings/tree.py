@@ -112,8 +112,9 @@ class LimitsSettings(Table, frozen=True):
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
-    # Messages a second that one process sends to all hooks; each costs about as much as answering a sale does.
-    hook_messages_per_second: Annotated[float, Meta(gt=0, le=10_000)] = 100.0
+    # Messages a second that one process sends to all hooks; what is beyond that waits in the ledger. Each takes about
+    # half a millisecond of one core.
+    hook_messages_per_second: Annotated[float, Meta(gt=0, le=10_000)] = 200.0
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
     stop_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
 

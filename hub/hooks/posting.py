@@ -10,7 +10,6 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from hub.domain.hook_addresses import Network
 from hub.domain.hooks import PROBLEM_CHARS_MAX, Attempt, Verdict, attempt_of
@@ -32,7 +31,7 @@ class Poster:
     """Posts to one hook; make it in the event loop that uses it, and close it."""
 
     def __init__(self, url: str, allowed: Sequence[Network], look_up: LookUp = look_up) -> None:
-        self._url = URL(url)
+        self._url = url
         self._resolving = resolving = Resolving(urlsplit(url).scheme, allowed, look_up)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(

@@ -38,6 +38,8 @@ LOOK_SECONDS = 2.0
 TICK_SECONDS = 0.05
 # The longest between two attempts at a receiver that takes nothing.
 PAUSE_SECONDS_MAX = 30.0
+# So many rounds in which it took nothing are told.
+STRIKES_TOLD = 2
 # What nobody wants is read in at most a part of the time.
 READING_SHARE = 0.2
 
@@ -77,12 +79,7 @@ class Sender:
         """Send until cancelled; `resume`: also where the receiver wanted nothing more until now."""
         id = self.hook.id
         trouble = Trouble("a hook is not sent to for now", "a hook is sent to again")
-        try:
-            self._poster = Poster(self.hook.url.reveal(), self._means.allowed, self._means.look_up)
-        except ValueError:
-            # Its text would quote it.
-            log.error("a hook's address is none", hook=id)
-            return
+        self._poster = Poster(self.hook.url.reveal(), self._means.allowed, self._means.look_up)
         try:
             while True:
                 try:
@@ -90,8 +87,7 @@ class Sender:
                         if resume:
                             await self._means.memory.resume(id)
                         resume = False
-                        trouble.note_over()
-                        await self._send()
+                        await self._send(trouble)
                 except Fault as fault:
                     trouble.note(fault, hook=id)
                 except Exception:
@@ -109,7 +105,7 @@ class Sender:
         lag_seconds = max(0.0, self._means.clock() - state.behind_since) if state.behind_since else 0.0
         return Reading(state.pending, state.dead, lag_seconds, is_stopped=state.is_gone or not has_room(state))
 
-    async def _send(self) -> None:
+    async def _send(self, trouble: Trouble) -> None:
         """Send until a fault: the lock may be another's then."""
         self._state = await self._means.memory.opened(self.hook.id)
         self._looked_at, self._has_read_all, self._saved = monotonic(), False, None
@@ -120,6 +116,7 @@ class Sender:
             is_quiet = self._state.is_gone or self._means.clock() < self._quiet_until
             if is_quiet or not await self._round(self._state):
                 await self._idle(self._state, is_quiet=is_quiet)
+            trouble.note_over()
 
     async def _round(self, state: HookState) -> bool:
         """Send what is due and what is new, as much as a round holds; whether there may be more at once."""
@@ -199,11 +196,13 @@ class Sender:
         if sent.is_gone:
             log.error("a hook's receiver wants nothing more: nothing is sent until it is resumed", hook=self.hook.id)
         if sent.taken:
+            if self._strikes >= STRIKES_TOLD:
+                log.info("a hook's receiver takes messages again", hook=self.hook.id, host=self.host)
             self._strikes = 0
         elif sent.failed_at_first:
             # One message that no attempt gets through says nothing of the others.
             self._strikes += 1
-            if self._strikes == 1:
+            if self._strikes == STRIKES_TOLD:
                 why = sent.late[0].problem
                 log.warning("a hook's receiver takes nothing", hook=self.hook.id, host=self.host, why=why)
         pause_seconds = min(2.0 ** (self._strikes - 1), PAUSE_SECONDS_MAX) if self._strikes else 0.0

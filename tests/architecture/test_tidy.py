@@ -58,7 +58,6 @@ THIRD_PARTY = {
         "hub.assembly",
         "hub.hooks",
     },
-    "yarl": {"hub.hooks"},
     "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"protocol.clients", "hub.live"},

@@ -269,12 +269,12 @@ async def test_what_was_sent_and_not_written_is_sent_again(station: Station, rec
     await station.is_caught_up(hook)
 
     async def ends(got: Got) -> web.StreamResponse:
-        # Its messages are on their way, and nothing of that is written.
+        # The first of many: they are on their way, and nothing of that is written.
+        receiver.answer = ok
         await station.ledger.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub hooks'"
             " AND datname = current_database()"
         )
-        receiver.answer = ok
         return web.Response()
 
     receiver.answer = ends

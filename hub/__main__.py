@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from time import time
@@ -12,19 +11,15 @@ from typing import Any
 
 import click
 
+from hub.commands.hook_words import hook_words
+from hub.commands.running import CONFIG as _CONFIG
+from hub.commands.running import run as _run
 from hub.crashpoints import crash
 from hub.faults import Fault
 from hub.settings import check, load, read
 
 # Signals this close together are one request to stop.
 SAME_SIGNAL_SECONDS = 1.0
-
-_CONFIG = click.option(
-    "--config",
-    "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The house's hub.toml; without one, a small sample house.",
-)
 
 
 class _Commands(click.Group):
@@ -243,6 +238,9 @@ def rebuild(config: Path | None, whole: bool) -> None:
     sys.exit(_run(run_rebuild(config, os.environ, whole=whole)))
 
 
+main.add_command(hook_words(os.environ))
+
+
 @main.command()
 @click.argument("name", type=click.Choice(["openapi", "asyncapi"]))
 def spec(name: str) -> None:
@@ -256,14 +254,6 @@ def _set_up_logs(level: str) -> None:
     from hub.telemetry import set_up_logs  # noqa: PLC0415
 
     set_up_logs(level)
-
-
-def _run(main_job: Coroutine[Any, Any, int | None]) -> int:
-    """Run to the end; the answer is the exit code."""
-    try:
-        return asyncio.run(main_job) or 0
-    except KeyboardInterrupt:
-        return 130
 
 
 def _reloads_asked() -> list[int]:

@@ -19,6 +19,8 @@ from hub.console.session import DemoSession, Doors
 from hub.credentials import with_a_key
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault
+from hub.hooks.means import means_of
+from hub.hooks.sending import Sending
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.sealing import Sealing
@@ -67,6 +69,7 @@ class Hub:
         self._access = Access(with_a_key(settings.access, settings.hub.data_dir))
         self._stores = Stores(settings, self._metrics)
         self._reloading = Reloading(settings, reread, self._stores, self._access)
+        self._hooks: Sending
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -108,6 +111,8 @@ class Hub:
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
         parts = self._parts(origins, live)
+        self._hooks = self._sending(exits, dsn)
+        await self._hooks.prepare()
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
         self._run("imports", self._stores.imports.run())
@@ -117,6 +122,7 @@ class Hub:
         replaying = Replaying()
         self._stores.current.listeners.append(replaying.note_house_changed)
         self._run("parked events", replaying.run(parts))
+        self._run("hooks", self._hooks.run())
         self._is_open = True
         exits.callback(self._close)
 
@@ -198,6 +204,13 @@ class Hub:
             origins=origins,
         )
 
+    def _sending(self, exits: AsyncExitStack, dsn: str) -> Sending:
+        stores, settings = self._stores, self._settings
+        means = means_of(settings, exits, dsn, stores.watermark, Sealing(stores.kernel.hub), self._metrics)
+        sending = Sending(settings.hooks, means)
+        self._reloading.take_hooks = sending.take
+        return sending
+
     async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
         stores = self._stores
         door = LiveDoor(
@@ -238,6 +251,7 @@ class Hub:
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
+            self._hooks.take_readings(self._metrics)
             self._metrics.feed_streams.set(self._streams.open)
             self._stores.memories.recent_accuracy.look()
             self._metrics.journal_bytes.set(self._stores.backlog.bytes)

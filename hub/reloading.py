@@ -5,7 +5,7 @@ answers: who is shut out shall be. The house is taken whole or not at all.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -15,7 +15,7 @@ from hub.access import Access
 from hub.credentials import AccessSettings, with_a_key
 from hub.domain.pools import Shown, Status
 from hub.faults import Fault, SettingsInvalid, Unavailable
-from hub.settings import Reading, Settings, needs_restart
+from hub.settings import Hook, Reading, Settings, needs_restart
 from hub.stock.preview import Preview
 from hub.stores import Stores
 from protocol.answers import rfc3339
@@ -76,6 +76,9 @@ class Reloading:
         self._access = access
         # Called when the keys have changed; for whoever goes on by claims of an earlier request.
         self.on_keys: list[Callable[[], None]] = []
+        # Has other hooks sent to; answers whether they are others than before.
+        self.take_hooks: Callable[[Sequence[Hook]], bool] = lambda hooks: False
+        self._hooks = started_with.hooks
         self._turn = asyncio.Lock()
         self._is_trying = False
 
@@ -108,7 +111,8 @@ class Reloading:
             if reading.problems:
                 return self._refused(reading)
             changed, found = await self._stores.adopting.try_out(reading.settings.house)
-            return self._answer(reading, changed or self._other_keys(reading) is not None, found)
+            is_other = self._other_keys(reading) is not None or reading.settings.hooks != self._hooks
+            return self._answer(reading, changed or is_other, found)
         finally:
             self._is_trying = False
 
@@ -133,7 +137,9 @@ class Reloading:
             changed = await self._stores.adopting.adopt(reading.settings.house)
         except Fault as fault:
             raise _keys_only(fault, "whether the house is is unknown") from fault
-        return self._answer(reading, changed or keys_changed)
+        hooks_changed = self.take_hooks(reading.settings.hooks)
+        self._hooks = reading.settings.hooks
+        return self._answer(reading, changed or keys_changed or hooks_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
         keys = self._other_keys(reading)

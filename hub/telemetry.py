@@ -80,6 +80,20 @@ class Metrics:
             registry=self.registry,
         )
         self.feed_streams = Gauge("hub_feed_streams", "Open streams of the feed.", registry=self.registry)
+        self.hook_messages = Counter(
+            "hub_hook_messages_total",
+            "Attempts to deliver a message to a hook: delivered, failed, dead (the last one failed) or gone.",
+            ["hook", "outcome"],
+            registry=self.registry,
+        )
+        self.hook_pending = self._of_hook("hub_hook_pending", "Messages of a hook that are tried again.")
+        self.hook_dead = self._of_hook("hub_hook_dead", "Messages of a hook that are tried no more.")
+        self.hook_lag_seconds = self._of_hook(
+            "hub_hook_lag_seconds", "For how long the oldest entry waits that a hook was not told of."
+        )
+        self.hook_stopped = self._of_hook(
+            "hub_hook_stopped", "1 while nothing new is sent: its receiver wants nothing more, or too much is late."
+        )
         self.reservations_live = Gauge(
             "hub_reservations_live", "Reservations and orders that units are kept for.", registry=self.registry
         )
@@ -116,6 +130,9 @@ class Metrics:
         )
         self.record_accuracy_percent.set(nan)
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
+
+    def _of_hook(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, ["hook"], registry=self.registry)
 
     def answered(self, statuses: Iterable[str]) -> None:
         """Count the answers of one request."""

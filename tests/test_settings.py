@@ -22,6 +22,7 @@ from hub.settings import (
 
 DEPLOYED = Path(__file__).parent.parent / "deploy" / "hub.toml"
 SECRET = "a secret of at least thirty-two bytes"
+HOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
 
     (tmp_path / "skus.csv").write_text("sku,category\nBAG-ROUGE,bags\n")
 
-    loaded = load(tmp_path / "hub.toml", {"HUB_JWT_SECRET": SECRET})
+    loaded = load(tmp_path / "hub.toml", {"HUB_JWT_SECRET": SECRET, "OMS_HOOK_SECRET": HOOK_SECRET})
 
     assert [sku.id for sku in loaded.house.skus] == ["BAG-NOIR", "BAG-ROUGE"]
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
@@ -285,3 +286,66 @@ def test_a_house_that_no_partition_holds_is_refused(tmp_path: Path) -> None:
 
 def _theirs(number: int, name: str) -> str:
     return ", ".join(f'"{number}-{place}-{name}" = "A"' for place in range(80))
+
+
+HOOK = '[[hook]]\nsecret_env = "OMS"\n'
+
+
+def test_a_hook_has_a_name_and_shows_neither_its_address_nor_its_secret(file: Path) -> None:
+    tables = [
+        f'{HOOK}url = "https://oms.example/hook?token=hidden"\n',
+        f'{HOOK}url = "https://b.example"\nid = "erp"\n',
+    ]
+    file.write_text("".join(tables))
+
+    hooks = load(file, {"OMS": HOOK_SECRET}).hooks
+
+    assert [hook.id for hook in hooks] == ["hook-78b51d06d7fa", "erp"]
+    assert hooks[0].url.reveal() == "https://oms.example/hook?token=hidden"
+    assert "hidden" not in repr(hooks)
+    assert HOOK_SECRET not in repr(hooks)
+
+
+@pytest.mark.parametrize(
+    ("lines", "environ", "said"),
+    [
+        ('url = "https://10.0.0.7/hook"', {}, "hub.toml:3: hook[0].url: must not be inside the hub's own network"),
+        ('url = "http://oms.example/hook"', {}, "hub.toml:3: hook[0].url: must begin with https://"),
+        ('url = "https://user:word@oms.example"', {}, "hub.toml:3: hook[0].url: must name nobody before its host"),
+        ('url = "https://oms.example"\ntypes = ["sale"]', {}, "hub.toml:4: hook[0].types: there is no type `sale`"),
+        (
+            'url = "https://oms.example"',
+            {"OMS": "short"},
+            "hub.toml:2: hook[0].secret_env: the environment variable OMS",
+        ),
+        ('url = "https://oms.example"', {"OMS": ""}, "hub.toml:2: hook[0].secret_env: the environment variable OMS is"),
+        ('url = "ftp://oms.example"', {}, "hub.toml:3: hook[0].url: must be an address with https://"),
+        (
+            f'url = "https://oms.example"\n{HOOK}url = "https://oms.example"',
+            {},
+            'hub.toml:4: hook[1].id: "hook-',
+        ),
+        (
+            'url = "https://oms.example"\n[hub]\nhooks_may_reach = ["10.0.0.1/8"]',
+            {},
+            "hub.toml:5: hub.hooks_may_reach[0]: must be a network",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_hook_is_said_with_its_line(
+    file: Path, lines: str, environ: dict[str, str], said: str
+) -> None:
+    [problem] = problems(file, f"{HOOK}{lines}\n", **({"OMS": HOOK_SECRET} | environ))
+
+    assert problem.startswith(said)
+    assert "word" not in problem
+    assert "short" not in problem
+
+
+def test_networks_that_hooks_may_reach_come_from_the_environment_too(file: Path) -> None:
+    file.write_text(f'{HOOK}url = "http://10.0.0.7/hook"\n')
+
+    settings = load(file, {"OMS": HOOK_SECRET, "HUB_HOOKS_MAY_REACH": "10.0.0.0/8, ::1"})
+
+    assert settings.hub.hooks_may_reach == ("10.0.0.0/8", "::1")
+    assert len(settings.hooks) == 1

@@ -16,7 +16,7 @@ from hub.assembly import Hub, running
 from hub.credentials import signing_key, with_a_key
 from hub.demo import Demo, Mint
 from hub.faults import SettingsInvalid
-from hub.settings import HubSettings, Settings, load
+from hub.settings import Settings, load
 from hub.tasks import end
 
 
@@ -53,7 +53,7 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> Settings:
         raise SettingsInvalid("the demo brings its own servers: unset HUB_REDIS_URL and HUB_LEDGER_DSN for it")
     hub = settings.hub
     doors = {name: _free(getattr(hub, name)) for name in ("http", "live", "admin")}
-    return msgspec.structs.replace(settings, hub=HubSettings(**doors, data_dir=folder.resolve(), origins=hub.origins))
+    return msgspec.structs.replace(settings, hub=msgspec.structs.replace(hub, data_dir=folder.resolve(), **doors))
 
 
 def _free(address: str) -> str:

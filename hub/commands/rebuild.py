@@ -43,7 +43,7 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
         client = reading_client(redis_url)
         exits.push_async_callback(client.aclose)
         await check_redis(client)
-        ledger = await _opened(dsn)
+        ledger = await opened_ledger(dsn)
         # Running hubs know what they were answered, and tell what of it is lost; only what Redis has is named here.
         # One that is about to heal works in the next epoch already.
         names_lost = not await anybody_works_in(dsn, ledger.epoch, ledger.epoch + 1)
@@ -97,7 +97,8 @@ def _lost(lost: Window | Doubt) -> str:
     )
 
 
-async def _opened(dsn: str) -> LedgerState:
+async def opened_ledger(dsn: str) -> LedgerState:
+    """What a ledger knows, brought up to date. Raises Fault: it does not answer, or is not fit."""
     link = Link(dsn, "opening")
     try:
         async with link.use("The ledger cannot be opened") as connection:

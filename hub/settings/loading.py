@@ -11,6 +11,7 @@ import msgspec
 from hub.faults import SettingsInvalid
 from hub.settings.document import HubFile, parse, read_text
 from hub.settings.environment import overrides
+from hub.settings.hooks import settled_hooks
 from hub.settings.house_checks import check_house, check_known, check_once, check_size
 from hub.settings.lines import Lines
 from hub.settings.problems import Problems
@@ -97,6 +98,7 @@ def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: 
     found = overrides(environ, frozenset(name for name in asked if name), problems)
     vault = Vault(environ, folder, problems)
     hub = msgspec.structs.replace(file.hub, **found["hub"])
+    hooks = settled_hooks(file.hook, hub.hooks_may_reach, vault, problems)
     return Settings(
         hub=msgspec.structs.replace(hub, data_dir=_absolute(hub.data_dir, folder)),
         redis=_with_address(file.redis, found["redis"], "url", vault, problems),
@@ -104,7 +106,7 @@ def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: 
         limits=msgspec.structs.replace(file.limits, **found["limits"]),
         access=access_settings(file, vault, problems),
         house=file.house,
-        hooks=file.hook,
+        hooks=hooks,
     )
 
 

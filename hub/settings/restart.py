@@ -1,4 +1,4 @@
-"""Which changed settings a running hub cannot take; the house is not among them."""
+"""Which changed settings a running hub cannot take; neither the house nor its keys and hooks are among them."""
 
 import msgspec
 
@@ -8,14 +8,10 @@ _TABLES = ("hub", "redis", "ledger", "limits")
 
 
 def needs_restart(running: Settings, wanted: Settings) -> list[str]:
-    """The keys and tables that differ and stay as they are until the hub is started anew, in the file's order."""
-    changed = [
+    """The keys that differ and stay as they are until the hub is started anew, in the file's order."""
+    return [
         f"{table}.{field.encode_name}"
         for table in _TABLES
         for field in msgspec.structs.fields(getattr(running, table))
         if getattr(getattr(running, table), field.name) != getattr(getattr(wanted, table), field.name)
     ]
-    others = {
-        "hook": running.hooks != wanted.hooks,
-    }
-    return changed + [name for name, differs in others.items() if differs]

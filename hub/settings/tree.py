@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from hub.access import AccessSettings
+from hub.access import AccessSettings, Secret
 from hub.domain.catalogue import HouseSettings, Table
+from protocol.identifiers import Name
 from protocol.limits import BODY_BYTES_MAX
 
 Address = Annotated[
@@ -38,7 +39,12 @@ VariableName = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(?!\n)$", description="the name of an environment variable, no secret"),
 ]
-HookUrl = Annotated[str, Meta(pattern=r"^https?://\S+(?!\n)$", description="an address with https://")]
+HookUrl = Annotated[
+    str, Meta(pattern=r"^https?://\S+(?!\n)$", max_length=2_000, description="an address with https://")
+]
+NetworkText = Annotated[
+    str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?(?!\n)$", description='a network like "10.1.0.0/16"')
+]
 
 
 class HubSettings(Table, frozen=True):
@@ -54,6 +60,8 @@ class HubSettings(Table, frozen=True):
     data_dir: Path = Path("hub-data")
     # Browser origins that may read and connect; the admin door's own is always one.
     origins: tuple[Origin, ...] = ()
+    # Networks that hooks may reach besides the open one, with http:// too; otherwise nothing inside can be reached.
+    hooks_may_reach: tuple[NetworkText, ...] = ()
 
 
 class RedisSettings(Table, frozen=True):
@@ -104,6 +112,9 @@ class LimitsSettings(Table, frozen=True):
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
+    # Messages a second that one process sends to all hooks; what is beyond that waits in the ledger. Each takes about
+    # half a millisecond of one core.
+    hook_messages_per_second: Annotated[float, Meta(gt=0, le=10_000)] = 200.0
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
     stop_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0
 
@@ -112,8 +123,21 @@ class HookSettings(Table, frozen=True):
     """`[[hook]]`: an address that hears of the feed."""
 
     url: HookUrl
+    # Of a variable that holds one secret of Standard Webhooks, or several while they are exchanged.
     secret_env: VariableName
     # Types of the feed, `movement.*` being all of a kind; none named is all.
+    types: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    # How far it was told is kept under this name; left out: one made of the address.
+    id: Name | None = None
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """A hook as it is sent to; neither its address nor its secrets stand in a repr."""
+
+    id: str
+    url: Secret
+    # Several are separated by spaces.
+    secrets: Secret
     types: tuple[str, ...] = ()
 
 
@@ -126,7 +150,7 @@ class Settings(msgspec.Struct, frozen=True):
     limits: LimitsSettings = LimitsSettings()
     access: AccessSettings = AccessSettings()
     house: HouseSettings = HouseSettings()
-    hooks: tuple[HookSettings, ...] = ()
+    hooks: tuple[Hook, ...] = ()
 
 
 def has_password(url: str) -> bool:

@@ -37,6 +37,8 @@ IMPORTS = {
     | {"hub.memories", "hub.verify"},  # a running hub samples itself
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
+    "hub.hooks": LEAVES
+    | {"hub.journal", "hub.ledger", "hub.memories", "hub.intake"},  # a hook is told what a page of the feed tells
     "hub.verify": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
 }
 # The clients talk over sockets, so they are a part of their own; what decides in them is as pure as the rest.
@@ -54,6 +56,7 @@ THIRD_PARTY = {
         "hub.demo",
         "hub.commands",
         "hub.assembly",
+        "hub.hooks",
     },
     "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},

@@ -70,7 +70,8 @@ class Terminal:
         self._notes.mkdir()
         # What was started last and goes on, and how many of its lines the page has shown.
         self._watching, self._screens = self._notes, 0
-        self._doors = dict(zip(("HTTP", "LIVE", "ADMIN"), free_ports(3), strict=True))
+        *doors, self._receiver = free_ports(4)
+        self._doors = dict(zip(("HTTP", "LIVE", "ADMIN"), doors, strict=True))
         for name in IN_THE_FOLDER:
             (folder / name).symlink_to(ROOT / name)
         uv = self._notes / "uv"
@@ -103,6 +104,8 @@ class Terminal:
     def with_own_ports(self, text: str) -> str:
         """The text with this page's ports in place of the usual ones."""
         usual = {"8080": "HTTP", "8081": "LIVE", "8082": "ADMIN"}
+        # Of a page's own receiver, as an address and as what a program listens on.
+        text = re.sub(r'(?<=127\.0\.0\.1)(:|", )8090\b', rf"\g<1>{self._receiver}", text)
         return re.sub(r"127\.0\.0\.1:(808[012])", lambda port: f"127.0.0.1:{self._doors[usual[port[1]]]}", text)
 
     def _step(self, block: Fence) -> str:

@@ -62,6 +62,8 @@ class HubProcess:
         self.process: asyncio.subprocess.Process
         self._log = folder / "stderr.txt"
         self._token = ""
+        # With the secrets that its file names.
+        self.environ: dict[str, str] = {}
 
     async def spawn(self, **more: Any) -> None:
         """Start the process and wait for nothing."""
@@ -106,7 +108,7 @@ class HubProcess:
     def token(self) -> str:
         if not self._token:
             self._token = make_token(
-                load(self.config, {}),
+                load(self.config, self.environ),
                 sub="till-7",
                 source=None,
                 scope=ALL_SCOPES,

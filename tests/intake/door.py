@@ -1,6 +1,6 @@
 """A whole hub in this process, and what a till, a storefront and a back office do at its HTTP door."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
@@ -62,13 +62,14 @@ def settings_in(
     dsn: str | None = None,
     extra: str = "",
     house: str = HOUSE,
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """A house on free ports; without servers it starts private ones in the folder."""
     file = folder / "hub.toml"
     doors = 'http = "127.0.0.1:0"\nlive = "127.0.0.1:0"\nadmin = "127.0.0.1:0"'
     file.write_text(f'{house}\n[hub]\n{doors}\ndata_dir = "data"\norigins = ["{ORIGIN}"]\n{extra}')
     servers = {"HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": dsn}
-    return load(file, {name: value for name, value in servers.items() if value})
+    return load(file, {name: value for name, value in servers.items() if value} | dict(environ or {}))
 
 
 class Reply:

@@ -1,0 +1,1 @@
+"""The feed sent to others' addresses."""

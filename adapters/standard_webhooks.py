@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from adapters.contract import EVENTS_PER_DELIVERY_MAX, Account, Delivery, Maturity, Reading, Reply
+from adapters.contract import EVENTS_PER_DELIVERY_MAX, Account, Adapter, Delivery, Maturity, Reading, Reply
 from adapters.signatures import from_base64, hmac_sha256, in_base64, is_one_of, is_stale, seconds_of
 from protocol.codec import Malformed, decode_event, split_array
 from protocol.events import Event
@@ -95,3 +95,6 @@ class StandardWebhooks:
         if account.pool and bytes(fields.get("type", b"")) in _OF_A_POOL:
             fields = {"pool": account.pool, **fields}
         return decode_event(msgspec.json.encode(fields)).event
+
+
+ADAPTER: Adapter = StandardWebhooks()

@@ -117,6 +117,9 @@ class Hub:
         replaying = Replaying()
         self._stores.current.listeners.append(replaying.note_house_changed)
         self._run("parked events", replaying.run(parts))
+        self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
+        self._run("deliveries", self._stores.webhooks.run())
+        exits.push_async_callback(self._stores.webhooks.taking.aclose)
         self._is_open = True
         exits.callback(self._close)
 
@@ -181,6 +184,7 @@ class Hub:
             held=stores.held,
             requests=stores.requests,
             imports=stores.imports,
+            webhooks=stores.webhooks,
             watermark=stores.watermark,
             past=stores.memories.past,
             counts=stores.memories.counts,

@@ -136,6 +136,7 @@ class Reloading:
         return self._answer(reading, changed or keys_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
+        self._stores.webhooks.taking.accounts.take(reading.settings.secrets)
         keys = self._other_keys(reading)
         if keys is None:
             return False

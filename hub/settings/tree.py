@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from hub.access import AccessSettings
+from hub.access import AccessSettings, SourceSecrets
 from hub.domain.catalogue import HouseSettings, Table
 from protocol.limits import BODY_BYTES_MAX
 
@@ -102,6 +102,8 @@ class LimitsSettings(Table, frozen=True):
     # How much of one core each process may take to compare its own stock all the time, Redis's and the ledger's part
     # with it; 0: it does not. More finds a difference sooner.
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
+    # How long what third parties delivered is kept raw once it is booked; what waits for a person is kept.
+    inbox_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
@@ -127,6 +129,8 @@ class Settings(msgspec.Struct, frozen=True):
     access: AccessSettings = AccessSettings()
     house: HouseSettings = HouseSettings()
     hooks: tuple[HookSettings, ...] = ()
+    # What the hub shares with the third parties among the house's sources.
+    secrets: tuple[SourceSecrets, ...] = ()
 
 
 def has_password(url: str) -> bool:

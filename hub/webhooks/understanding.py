@@ -1,0 +1,83 @@
+"""Asking an adapter, which is perhaps a stranger's: whatever it does, the hub goes on, and what it says is bounded."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+import msgspec
+import structlog
+
+from adapters.contract import EVENTS_PER_DELIVERY_MAX, NEEDS_MAX, Delivery, Reading, Reply
+from hub.webhooks.accounts import Party
+from protocol.identifiers import OpaqueId
+
+log = structlog.get_logger()
+
+_BROKEN = "the adapter has a defect"
+
+
+def greeting(party: Party, delivery: Delivery) -> Reply | None:
+    """What the vendor is answered that only looks whether the address is there; None: it is a delivery."""
+    try:
+        return party.adapter.greet(delivery, party.account)
+    except Exception:
+        _note(party, "greet")
+        return None
+
+
+def objection(party: Party, delivery: Delivery) -> str | None:
+    """Why a delivery is not the vendor's; None: it is."""
+    try:
+        return party.adapter.verify(delivery, party.account)
+    except Exception:
+        _note(party, "verify")
+        return _BROKEN
+
+
+def delivery_id(party: Party, delivery: Delivery) -> str:
+    """The vendor's own id of it; of one without, its content."""
+    try:
+        return msgspec.convert(party.adapter.delivery_id(delivery), OpaqueId)
+    except Exception as error:
+        if not isinstance(error, msgspec.ValidationError):
+            _note(party, "delivery_id")
+        return f"sha256:{sha256(delivery.body).hexdigest()}"
+
+
+def topic(party: Party, delivery: Delivery) -> str:
+    """What it is about; empty where that cannot be told."""
+    try:
+        return str(party.adapter.topic(delivery))
+    except Exception:
+        _note(party, "topic")
+        return ""
+
+
+def reading(party: Party, delivery: Delivery, fetched: Mapping[str, bytes]) -> Reading:
+    """What it says; a defect is a reason to park it."""
+    try:
+        read = party.adapter.translate(delivery, party.account, fetched)
+    except Exception as error:
+        _note(party, "translate")
+        return Reading(unmapped=f"{_BROKEN}: {type(error).__name__}")
+    if len(read.events) > EVENTS_PER_DELIVERY_MAX or len(read.levels) > EVENTS_PER_DELIVERY_MAX:
+        return Reading(unmapped=f"it says more than {EVENTS_PER_DELIVERY_MAX} things")
+    if len(read.needs) > NEEDS_MAX:
+        return Reading(unmapped=f"it needs more than {NEEDS_MAX} things from the API")
+    return read
+
+
+def credentials(party: Party) -> Mapping[str, str]:
+    """The headers of a request to the vendor's API."""
+    if party.token is None:
+        return {}
+    try:
+        return party.adapter.credentials(party.token.reveal())
+    except Exception as error:
+        # Its own text may quote the token.
+        log.error("an adapter failed", source=party.settings.id, doing="credentials", error=type(error).__name__)
+        return {}
+
+
+def _note(party: Party, doing: str) -> None:
+    # Without the traceback's text: it may quote what was sent.
+    log.error("an adapter failed", source=party.settings.id, adapter=party.settings.adapter, doing=doing, exc_info=True)

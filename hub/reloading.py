@@ -136,10 +136,10 @@ class Reloading:
         return self._answer(reading, changed or keys_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
-        self._stores.webhooks.taking.accounts.take(reading.settings.secrets)
+        other_secrets = self._stores.webhooks.taking.accounts.take(reading.settings.secrets)
         keys = self._other_keys(reading)
         if keys is None:
-            return False
+            return other_secrets
         self._access.take(keys)
         for recheck in self.on_keys:
             recheck()

@@ -5,7 +5,7 @@ from time import time
 from aiohttp import web
 
 from adapters.contract import Delivery, Reply
-from hub.intake.exchange import Stopped, json_response, read_body
+from hub.intake.exchange import Stopped, json_response, problem_response, read_body
 from hub.intake.parts import Parts
 from protocol.problems import problem
 
@@ -36,7 +36,8 @@ async def any_webhook(request: web.Request) -> web.Response:
         return json_response(answer, 202 if answer.status in ("accepted", "parked") else 200)
     if request.method != "POST":
         raise Stopped(problem("method_not_allowed", "Deliveries are sent by POST."), {"Allow": "POST"})
-    raise Stopped(problem("unauthenticated", f"Not taken: {answer}."), {"WWW-Authenticate": "Bearer"})
+    # Not raised: it is no bad token.
+    return problem_response(problem("unauthenticated", f"Not taken: {answer}."), {"WWW-Authenticate": "Bearer"})
 
 
 def _first_of_each(request: web.Request) -> dict[str, str]:

@@ -37,20 +37,21 @@ _KEEP = f"""WITH made AS (
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'kept', {_LEASE})
         ON CONFLICT (source, delivery) DO NOTHING RETURNING {_ROW}),
     again AS (
-        UPDATE hub.inbox SET state = 'kept', next_at = {_LEASE}, attempts = 0, settled_at = NULL
-        WHERE source = $1 AND delivery = $2 AND state = 'parked' RETURNING {_ROW})
+        UPDATE hub.inbox SET next_at = {_LEASE}, attempts = 0
+        WHERE source = $1 AND delivery = $2 AND state = 'parked' AND next_at <= now() RETURNING {_ROW})
     SELECT * FROM made UNION ALL SELECT * FROM again"""
 _KNOWN = "SELECT state, why, digest FROM hub.inbox WHERE source = $1 AND delivery = $2"
 _DUE = f"""UPDATE hub.inbox SET next_at = {_LEASE} WHERE number IN (
         SELECT number FROM hub.inbox WHERE state = 'kept' AND next_at <= now() AND source <> ALL($2::text[])
         ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING {_ROW}"""
-_AGAIN = f"""UPDATE hub.inbox SET state = 'kept', next_at = {_LEASE}, attempts = 0, settled_at = NULL WHERE number IN (
-        SELECT number FROM hub.inbox WHERE state = 'parked' AND number > $1 {{which}}
+# It stays parked until something came of it, so that no list misses it meanwhile.
+_AGAIN = f"""UPDATE hub.inbox SET next_at = {_LEASE}, attempts = 0 WHERE number IN (
+        SELECT number FROM hub.inbox WHERE state = 'parked' AND number > $1 AND next_at <= now() {{which}}
         ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING {_ROW}"""
-_SETTLE = """UPDATE hub.inbox SET state = $2, why = $3, lacks = $4, settled_at = now()
-    WHERE number = $1 AND state = 'kept'"""
-_PUT_OFF = """UPDATE hub.inbox SET next_at = now() + $2::float8 * interval '1 second', why = $3,
-    attempts = attempts + $4::integer WHERE number = $1 AND state = 'kept'"""
+_SETTLE = """UPDATE hub.inbox SET state = $2, why = $3, lacks = $4, next_at = now(), settled_at = now()
+    WHERE number = $1 AND state IN ('kept', 'parked')"""
+_PUT_OFF = """UPDATE hub.inbox SET state = 'kept', next_at = now() + $2::float8 * interval '1 second', why = $3,
+    attempts = attempts + $4::integer, settled_at = NULL WHERE number = $1 AND state IN ('kept', 'parked')"""
 _LACKING = "SELECT DISTINCT unnest(lacks) AS name FROM hub.inbox WHERE state = 'parked' LIMIT $1"
 _WAITING = """SELECT source, state, count(*) AS deliveries, min(received_at) AS oldest FROM hub.inbox
     WHERE state IN ('kept', 'parked') GROUP BY source, state"""

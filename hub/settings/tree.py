@@ -102,6 +102,9 @@ class LimitsSettings(Table, frozen=True):
     # How much of one core each process may take to compare its own stock all the time, Redis's and the ledger's part
     # with it; 0: it does not. More finds a difference sooner.
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
+    # How long the answer to a third party's delivery waits for the books; after that it is 202 `accepted`. Those with
+    # the least patience wait for five seconds in all.
+    webhook_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
     # How long what third parties delivered is kept raw once it is booked; what waits for a person is kept.
     inbox_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.

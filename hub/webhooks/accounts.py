@@ -34,10 +34,11 @@ class Accounts:
         self._secrets: dict[str, SourceSecrets] = {}
         self.take(secrets)
 
-    def take(self, secrets: Iterable[SourceSecrets]) -> None:
-        """Verify by these from now on."""
-        self._secrets = {shared.source: shared for shared in secrets}
+    def take(self, secrets: Iterable[SourceSecrets]) -> bool:
+        """Verify by these from now on; whether they are others than before."""
+        before, self._secrets = self._secrets, {shared.source: shared for shared in secrets}
         self._settings = None
+        return self._secrets != before
 
     def of(self, source: str) -> Party | None:
         """The account of a source; None where the house has no such source, or it has no adapter."""

@@ -11,6 +11,7 @@ from adapters.contract import Delivery, Reading, Reply
 from hub.crashpoints import crash
 from hub.domain.inbox import WAITING_MAX, Arrived, Backlog, Kept, Known, State, without_secrets
 from hub.faults import Fault, Unavailable
+from hub.settings import LimitsSettings
 from hub.tasks import end
 from hub.telemetry import Metrics
 from hub.webhooks import understanding
@@ -22,12 +23,11 @@ from protocol.webhooks import DeliveryStatus, WebhookAnswer
 
 log = structlog.get_logger()
 
-# How long an answer waits for the books; the vendors with the least patience wait for five seconds in all.
-ANSWER_SECONDS = 1.0
 # One try, with all that it fetches; shorter than whoever is given a delivery has it.
 TRY_SECONDS = 90.0
-# Tries under way in this process, of all sources and of one.
-TRIES_MAX = 64
+# Tries under way in this process: by what was delivered just now, and behind it, of all sources and of one.
+TRIES_AT_ONCE_MAX = 500
+TRIES_BEHIND_MAX = 32
 TRIES_PER_SOURCE_MAX = 8
 # After a store failed.
 STORE_SECONDS = 5.0
@@ -65,16 +65,19 @@ class Deliveries:
     """Takes the deliveries of all sources, and tries to book them."""
 
     def __init__(
-        self, accounts: Accounts, inbox: Inbox, stock: Stock, metrics: Metrics, *, ledger_wait_seconds: float
+        self, accounts: Accounts, inbox: Inbox, stock: Stock, metrics: Metrics, limits: LimitsSettings
     ) -> None:
         self.accounts = accounts
         self._inbox = inbox
         self._stock = stock
         self._metrics = metrics
-        self._ledger_wait_seconds = ledger_wait_seconds
+        self._answer_seconds = limits.webhook_wait_ms / 1000
+        self._ledger_wait_seconds = limits.ledger_wait_ms / 1000
         self._fetcher = Fetcher()
         self._drift = Drift(metrics.source_drift)
-        self._under_way: dict[asyncio.Task[Result], str] = {}
+        self._at_once: set[asyncio.Task[Result]] = set()
+        # Task -> source.
+        self._behind: dict[asyncio.Task[Result], str] = {}
         # What waits of each source, as was looked at last.
         self.backlogs: Mapping[str, Backlog] = {}
         # Told when something is to be tried soon.
@@ -85,7 +88,7 @@ class Deliveries:
         return self.accounts.of(source) is not None
 
     async def take(self, source: str, delivery: Delivery) -> Reply | WebhookAnswer | str:
-        """Keep a delivery and answer what became of it within a second; a reply to whoever only looks; or why it is not
+        """Keep a delivery and answer soon what became of it; a reply to whoever only looks; or why it is not
         the vendor's.
 
         Raises:
@@ -117,10 +120,13 @@ class Deliveries:
             await crash.at("delivery kept")
         if isinstance(found, Known):
             return self._known(arrived, found)
-        task = self.begin(found, may_fetch=False)
-        if task is None:
+        if len(self._at_once) >= TRIES_AT_ONCE_MAX:
+            await self._inbox.put_off(found.number, 0, "", has_failed=False)
             return WebhookAnswer("accepted")
-        done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        task = asyncio.create_task(self._try(found, may_fetch=False), name="delivery")
+        self._at_once.add(task)
+        task.add_done_callback(self._at_once.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
         return answer_to(task.result()) if done else WebhookAnswer("accepted")
 
     def _known(self, arrived: Arrived, found: Known) -> WebhookAnswer:
@@ -131,46 +137,47 @@ class Deliveries:
         return WebhookAnswer(_STATUS[found.state], why=found.why or None if found.state == "parked" else None)
 
     def room(self) -> int:
-        """How many more tries may be under way."""
-        return TRIES_MAX - len(self._under_way)
+        """How many more tries may be begun behind the doors."""
+        return TRIES_BEHIND_MAX - len(self._behind)
 
     def busy(self) -> list[str]:
         """The sources of which no more may be."""
-        sources = list(self._under_way.values())
+        sources = list(self._behind.values())
         return [source for source in set(sources) if sources.count(source) >= TRIES_PER_SOURCE_MAX]
 
-    def begin(self, kept: Kept, *, may_fetch: bool = True) -> asyncio.Task[Result] | None:
-        """Try to book one, in the background; None where too much is under way, and it is tried later."""
-        if self.room() <= 0:
-            return None
-        task = asyncio.create_task(self._try(kept, may_fetch=may_fetch), name="delivery")
-        self._under_way[task] = kept.arrived.source
-        task.add_done_callback(self._under_way.pop)
+    def begin(self, kept: Kept) -> asyncio.Task[Result]:
+        """Try to book one in the background, and fetch what it needs."""
+        task = asyncio.create_task(self._try(kept, may_fetch=True), name="delivery")
+        self._behind[task] = kept.arrived.source
+        task.add_done_callback(self._behind.pop)
         return task
 
     async def aclose(self) -> None:
         """End what is under way; it is tried again by whoever comes next."""
-        await end(self._under_way)
+        await end([*self._at_once, *self._behind])
         await self._fetcher.aclose()
 
     async def _try(self, kept: Kept, *, may_fetch: bool) -> Result:
         """What became of a delivery; it is settled or put off then, if the ledger can be told."""
         try:
             result = await self._result(kept, may_fetch=may_fetch)
-            if result.state == "kept":
-                await self._inbox.put_off(kept.number, result.wait_seconds, result.why, has_failed=result.has_failed)
-                if not result.wait_seconds:
-                    self.on_due()
-            else:
-                await self._inbox.settle(kept.number, result.state, result.why, result.lacks)
-            return result
-        except Fault as fault:
-            # Whoever looks for what nobody has finds it when the lease is over.
-            log.warning("a delivery is tried again later", source=kept.arrived.source, reason=str(fault))
-            return Result("kept", str(fault))
         except Exception:
             log.exception("a delivery met a defect", source=kept.arrived.source, number=kept.number)
-            return Result("kept", "the hub has a defect")
+            result = _after(Failed("the hub has a defect", passes=False), kept.attempts + 1)
+        try:
+            await self._tell(kept, result)
+        except Fault as fault:
+            # What became of it is so nevertheless; when nobody has it any more, it is tried again.
+            log.warning("a delivery cannot be settled", source=kept.arrived.source, reason=str(fault))
+        return result
+
+    async def _tell(self, kept: Kept, result: Result) -> None:
+        if result.state != "kept":
+            await self._inbox.settle(kept.number, result.state, result.why, result.lacks)
+            return
+        await self._inbox.put_off(kept.number, result.wait_seconds, result.why, has_failed=result.has_failed)
+        if not result.wait_seconds:
+            self.on_due()
 
     async def _result(self, kept: Kept, *, may_fetch: bool) -> Result:
         party = self.accounts.of(kept.arrived.source)

@@ -11,5 +11,5 @@ from hub.webhooks.working import Inbox, Webhooks
 def open_webhooks(settings: Settings, stock: Stock, inbox: Inbox, metrics: Metrics) -> Webhooks:
     """What takes and books deliveries; run it, and close its `taking`."""
     accounts = Accounts(lambda: stock.current.house, settings.secrets)
-    taking = Deliveries(accounts, inbox, stock, metrics, ledger_wait_seconds=settings.limits.ledger_wait_ms / 1000)
+    taking = Deliveries(accounts, inbox, stock, metrics, settings.limits)
     return Webhooks(taking, inbox, stock, metrics, keep_days=settings.limits.inbox_days)

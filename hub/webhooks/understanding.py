@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from traceback import extract_tb
 
 import msgspec
 import structlog
@@ -19,8 +20,8 @@ def greeting(party: Party, delivery: Delivery) -> Reply | None:
     """What the vendor is answered that only looks whether the address is there; None: it is a delivery."""
     try:
         return party.adapter.greet(delivery, party.account)
-    except Exception:
-        _note(party, "greet")
+    except Exception as error:
+        _note(party, "greet", error)
         return None
 
 
@@ -28,8 +29,8 @@ def objection(party: Party, delivery: Delivery) -> str | None:
     """Why a delivery is not the vendor's; None: it is."""
     try:
         return party.adapter.verify(delivery, party.account)
-    except Exception:
-        _note(party, "verify")
+    except Exception as error:
+        _note(party, "verify", error)
         return _BROKEN
 
 
@@ -39,7 +40,7 @@ def delivery_id(party: Party, delivery: Delivery) -> str:
         return msgspec.convert(party.adapter.delivery_id(delivery), OpaqueId)
     except Exception as error:
         if not isinstance(error, msgspec.ValidationError):
-            _note(party, "delivery_id")
+            _note(party, "delivery_id", error)
         return f"sha256:{sha256(delivery.body).hexdigest()}"
 
 
@@ -47,8 +48,8 @@ def topic(party: Party, delivery: Delivery) -> str:
     """What it is about; empty where that cannot be told."""
     try:
         return str(party.adapter.topic(delivery))
-    except Exception:
-        _note(party, "topic")
+    except Exception as error:
+        _note(party, "topic", error)
         return ""
 
 
@@ -57,7 +58,7 @@ def reading(party: Party, delivery: Delivery, fetched: Mapping[str, bytes]) -> R
     try:
         read = party.adapter.translate(delivery, party.account, fetched)
     except Exception as error:
-        _note(party, "translate")
+        _note(party, "translate", error)
         return Reading(unmapped=f"{_BROKEN}: {type(error).__name__}")
     if len(read.events) > EVENTS_PER_DELIVERY_MAX or len(read.levels) > EVENTS_PER_DELIVERY_MAX:
         return Reading(unmapped=f"it says more than {EVENTS_PER_DELIVERY_MAX} things")
@@ -73,11 +74,12 @@ def credentials(party: Party) -> Mapping[str, str]:
     try:
         return party.adapter.credentials(party.token.reveal())
     except Exception as error:
-        # Its own text may quote the token.
-        log.error("an adapter failed", source=party.settings.id, doing="credentials", error=type(error).__name__)
+        _note(party, "credentials", error)
         return {}
 
 
-def _note(party: Party, doing: str) -> None:
-    # Without the traceback's text: it may quote what was sent.
-    log.error("an adapter failed", source=party.settings.id, adapter=party.settings.adapter, doing=doing, exc_info=True)
+def _note(party: Party, doing: str, error: Exception) -> None:
+    # Without the error's own text, which may quote what was sent, or the token.
+    [*_, at] = extract_tb(error.__traceback__)
+    what = f"{type(error).__name__} at {at.filename}:{at.lineno}"
+    log.error("an adapter failed", source=party.settings.id, adapter=party.settings.adapter, doing=doing, error=what)

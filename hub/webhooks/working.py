@@ -150,13 +150,8 @@ class Webhooks:
         return results
 
     async def _tried(self, stretch: Sequence[Kept]) -> list[Result]:
-        """Begin them, and wait for those that could be begun; the others are found when nobody has them any more."""
-        results = []
-        for kept in stretch:
-            task = self.taking.begin(kept)
-            # One after the other: a sale in between waits for one at most.
-            results.append(Result("kept") if task is None else await asyncio.shield(task))
-        return results
+        """What became of each; one after the other, so that a sale in between waits for one at most."""
+        return [await asyncio.shield(self.taking.begin(kept)) for kept in stretch]
 
     async def _try_parked(self) -> bool:
         """Try a stretch of what was parked before the house changed; whether there is more."""

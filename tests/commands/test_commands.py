@@ -19,7 +19,7 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "import", "parked", "verify")
+COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "import", "parked", "webhooks", "verify")
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 

@@ -1,22 +1,35 @@
 """Hubs that hear of third parties; one of their adapters comes from another package, as a stranger's would."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from adapters import discovery
 from hub.embedded.servers import EmbeddedServers
 from tests.databases import new_database
 from tests.intake.conftest import store
 from tests.webhooks.town import OFFERED, Town, open_town
 
-if str(OFFERED) not in sys.path:
-    sys.path.append(str(OFFERED))
-
 __all__ = ["store"]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def offered() -> Iterator[None]:
+    """The other package is installed meanwhile."""
+    sys.path.append(str(OFFERED))
+    _look_again()
+    yield
+    sys.path.remove(str(OFFERED))
+    _look_again()
+
+
+def _look_again() -> None:
+    for known in (discovery.names, discovery.adapter_named, discovery._offered):
+        known.cache_clear()
 
 
 @pytest.fixture(scope="module")

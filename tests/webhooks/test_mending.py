@@ -19,15 +19,13 @@ async def test_what_names_an_unmapped_place_waits_until_the_file_is_mended(own_t
     await own_town.reload()
 
     async def booked() -> bool:
-        return await own_town.free("BAG-NOIR") == -2
+        return await own_town.free("BAG-NOIR") == -2 and await own_town.waiting() == []
 
     await until(booked)
-    again = await own_town.waiting()
     assert (parked.status, parked.json()["status"]) == (202, "parked")
     assert parked.json()["why"] == item["why"] == "their place 2 is no location of ours"
     assert (item["source"], item["topic"], item["state"]) == ("town", "sale", "parked")
     assert '"BAG-NOIR"' in shown.json()["body"]
-    assert again == []
 
 
 async def test_an_event_of_an_unknown_location_waits_with_its_delivery(own_town: Town, until: Until) -> None:

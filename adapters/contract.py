@@ -1,11 +1,12 @@
 """What an adapter is: bytes and headers of a third party in, events of the hub out. All of it values, none of it I/O.
 
-The path of one delivery: `verify` says whether the vendor sent it → it is kept raw → `translate` says what it means; where it
-only names something (`needs`), the hub fetches that and asks again with what it `fetched` → the events are booked.
+The path of one delivery: `verify` says whether the vendor sent it → it is kept raw → `translate` says what it means;
+where it only names something (`needs`), the hub fetches that and asks again with what it `fetched` → the events are
+booked. Where a vendor sends nothing, or gives up sending, the hub asks for pages instead (`Polled`).
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -21,6 +22,9 @@ ROUNDS_MAX = 5
 # Things that may be fetched for one delivery.
 NEEDS_MAX = 20
 EVENTS_PER_DELIVERY_MAX = 1_000
+LEVELS_PER_DELIVERY_MAX = 1_000
+# Variants of one product at Shopify, the most that a vendor describes at once.
+DESCRIPTIONS_PER_DELIVERY_MAX = 2_048
 
 
 class Delivery(Struct, frozen=True):
@@ -141,3 +145,24 @@ class Adapter(Protocol):
 
     def credentials(self, token: str) -> Mapping[str, str]:
         """The headers that a request to the vendor's API carries."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Part of what happened at a vendor, as if it had been delivered."""
+
+    deliveries: tuple[Delivery, ...]
+    # Where to go on; opaque to the hub, which keeps it.
+    cursor: str
+    # Nothing more happened so far: ask again later.
+    is_last: bool
+
+
+@runtime_checkable
+class Polled(Protocol):
+    """What an adapter has besides, where the hub may ask what happened. A page that is told again changes nothing."""
+
+    def poll(self, cursor: str, now_ms: int, account: Account) -> Need:
+        """What to fetch next; the first cursor is empty and means from now on."""
+
+    def polled(self, body: bytes, cursor: str, now_ms: int) -> Page | None:
+        """What was fetched; None: it cannot be read."""

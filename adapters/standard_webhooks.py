@@ -1,10 +1,17 @@
 """Standard Webhooks: the neutral dialect, for any till or shop that can sign. The adapter to copy.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-Signature: `webhook-signature` holds `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`, one or several of them; the
-key is what follows `whsec_`, in base64. Retries carry the same `webhook-id`.
-Body: an event as `POST /v1/events` takes it, or an array of them, or one in an envelope `{"type", "timestamp", "data"}`,
-whose `data` are the event's other fields. An event without `id` has the delivery's.
+Signature: `webhook-signature` holds `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`, one or several of them;
+the key is what follows `whsec_`, in base64. Retries carry the same `webhook-id`.
+Body: an event as `POST /v1/events` takes it, or an array of them, or one in an envelope
+`{"type", "timestamp", "data"}`, whose `data` are the event's other fields. An event without `id` has the delivery's,
+in an array with its place behind it.
+
+| topic | says |
+|---|---|
+| any type of the hub's own events | itself |
+
+Known gaps: `v1a` signatures (Ed25519) are not taken.
 """
 
 import re
@@ -12,9 +19,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from adapters.contract import EVENTS_PER_DELIVERY_MAX, Account, Adapter, Delivery, Maturity, Reading, Reply
+from adapters.contract import Account, Adapter, Delivery, Maturity, Reading, Reply
 from adapters.signatures import from_base64, hmac_sha256, in_base64, is_one_of, is_stale, seconds_of
-from protocol.codec import Malformed, decode_event, split_array
+from adapters.telling import told, word
+from protocol.codec import Malformed, decode_event, refuse_duplicate_keys, split_array
 from protocol.events import Event
 
 _PREFIX = "whsec_"
@@ -33,7 +41,7 @@ class StandardWebhooks:
     name = "standard_webhooks"
     documentation = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
     maturity: Maturity = "recorded"
-    topics = ("*",)
+    topics: tuple[str, ...] = ("*",)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -65,35 +73,38 @@ class StandardWebhooks:
     def topic(self, delivery: Delivery) -> str:
         """The type of the event, of an array the first's."""
         try:
-            first = (split_array(delivery.body) or [delivery.body])[0]
-            return msgspec.json.decode(_decode(first).get("type", b'""'), type=str)
-        except (Malformed, msgspec.MsgspecError, RecursionError, IndexError):
+            first = (split_array(delivery.body) or [msgspec.Raw(delivery.body)])[0]
+            return word(msgspec.json.decode(_decode(first).get("type", b'""')))
+        except (Malformed, msgspec.MsgspecError, ValueError, RecursionError):
             return ""
 
     def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
         """As it is: these are the hub's own events."""
-        try:
-            items = split_array(delivery.body)
-            told = [delivery.body] if items is None else items[:EVENTS_PER_DELIVERY_MAX]
-            return Reading(events=tuple(self._event(raw, delivery, account) for raw in told))
-        except Malformed as error:
-            return Reading(unmapped=error.detail)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            return Reading(unmapped=f"It cannot be read: {error}")
+        return told(lambda: self._reading(delivery, account))
 
     def credentials(self, token: str) -> Mapping[str, str]:
         """Nothing is fetched."""
         return {}
 
-    def _event(self, raw: bytes | msgspec.Raw, delivery: Delivery, account: Account) -> Event:
+    def _reading(self, delivery: Delivery, account: Account) -> Reading:
+        items = split_array(delivery.body)
+        if items is None:
+            return Reading(events=(self._event(msgspec.Raw(delivery.body), self.delivery_id(delivery), account),))
+        # In an array the delivery's id would be that of several events.
+        ids = [f"{self.delivery_id(delivery)}:{number}" for number in range(1, len(items) + 1)]
+        return Reading(events=tuple(self._event(raw, id, account) for raw, id in zip(items, ids, strict=True)))
+
+    def _event(self, raw: msgspec.Raw, id: str, account: Account) -> Event:
         """One event, with what the envelope, the delivery and the account say where it says nothing."""
+        refuse_duplicate_keys(bytes(raw), b"")
         fields = _decode(raw)
         if "data" in fields:
             envelope, fields = fields, _decode(fields["data"])
-            fields = {"time": envelope.get("timestamp"), **fields, "type": envelope.get("type")}
-        fields = {"id": self.delivery_id(delivery), **fields}
+            time = {"time": envelope["timestamp"]} if "timestamp" in envelope else {}
+            fields = {**time, **fields, "type": envelope.get("type", msgspec.Raw(b'""'))}
+        fields = {"id": msgspec.Raw(msgspec.json.encode(id)), **fields}
         if account.pool and bytes(fields.get("type", b"")) in _OF_A_POOL:
-            fields = {"pool": account.pool, **fields}
+            fields = {"pool": msgspec.Raw(msgspec.json.encode(account.pool)), **fields}
         return decode_event(msgspec.json.encode(fields)).event
 
 

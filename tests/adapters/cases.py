@@ -1,0 +1,18 @@
+"""Every adapter with its recordings; a new one needs a folder of them and how its vendor signs."""
+
+from pathlib import Path
+
+from adapters.discovery import adapter_named
+from adapters.kit.recordings import Case, recording_from
+from tests.adapters.signing import SIGN_A_TIME, SIGNS
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def case_of(name: str) -> Case:
+    adapter = adapter_named(name)
+    assert adapter is not None
+    files = sorted((RECORDINGS / name).glob("*.json"))
+    recordings = tuple(recording_from(path.read_bytes(), path.stem) for path in files)
+    assert recordings, f"nothing of {name} was recorded"
+    return Case(adapter, recordings, SIGNS[name], name in SIGN_A_TIME)

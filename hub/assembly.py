@@ -103,6 +103,8 @@ class Hub:
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
         await self._stores.adopting.describe(self._settings.house.skus)
+        # After the doors: what they took last is tried to the end.
+        exits.push_async_callback(self._stores.webhooks.taking.aclose)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
@@ -119,7 +121,6 @@ class Hub:
         self._run("parked events", replaying.run(parts))
         self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
         self._run("deliveries", self._stores.webhooks.run())
-        exits.push_async_callback(self._stores.webhooks.taking.aclose)
         self._is_open = True
         exits.callback(self._close)
 

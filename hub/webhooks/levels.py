@@ -15,7 +15,7 @@ from protocol.events import AbsoluteLine, Count
 from protocol.limits import QUANTITY_MAX
 
 # Differences that are remembered of one source; the oldest are forgotten.
-DIFFERENCES_MAX = 10_000
+DIFFERENCES_MAX = 2_000
 
 # (SKU by the house's name, location) -> the position, where there is one.
 Positions = Mapping[tuple[str, str], PositionItem]

@@ -7,7 +7,15 @@ from traceback import extract_tb
 import msgspec
 import structlog
 
-from adapters.contract import EVENTS_PER_DELIVERY_MAX, NEEDS_MAX, Delivery, Reading, Reply
+from adapters.contract import (
+    DESCRIPTIONS_PER_DELIVERY_MAX,
+    EVENTS_PER_DELIVERY_MAX,
+    LEVELS_PER_DELIVERY_MAX,
+    NEEDS_MAX,
+    Delivery,
+    Reading,
+    Reply,
+)
 from hub.webhooks.accounts import Party
 from protocol.identifiers import OpaqueId
 
@@ -60,10 +68,14 @@ def reading(party: Party, delivery: Delivery, fetched: Mapping[str, bytes]) -> R
     except Exception as error:
         _note(party, "translate", error)
         return Reading(unmapped=f"{_BROKEN}: {type(error).__name__}")
-    if len(read.events) > EVENTS_PER_DELIVERY_MAX or len(read.levels) > EVENTS_PER_DELIVERY_MAX:
-        return Reading(unmapped=f"it says more than {EVENTS_PER_DELIVERY_MAX} things")
-    if len(read.needs) > NEEDS_MAX:
-        return Reading(unmapped=f"it needs more than {NEEDS_MAX} things from the API")
+    bounds = (
+        (read.events, EVENTS_PER_DELIVERY_MAX),
+        (read.levels, LEVELS_PER_DELIVERY_MAX),
+        (read.descriptions, DESCRIPTIONS_PER_DELIVERY_MAX),
+        (read.needs, NEEDS_MAX),
+    )
+    if any(len(said) > most for said, most in bounds):
+        return Reading(unmapped="it says more than one delivery may")
     return read
 
 

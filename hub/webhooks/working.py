@@ -31,6 +31,7 @@ LACKING_SECONDS = 15.0
 CLEAR_SECONDS = 600.0
 # Deliveries that one replay tries while somebody waits for it.
 REPLAYED_MAX = 1_000
+REPLAY_SECONDS = 60.0
 
 
 class Inbox(deliveries.Inbox, Protocol):
@@ -134,39 +135,37 @@ class Webhooks:
         return bool(has_more or found)
 
     async def replay(self, number: int | None = None) -> list[Result]:
-        """Try parked ones again now, one or the first thousand; what became of each.
+        """Try parked ones again now, one or the first thousand, for a minute at most; what became of each.
 
         Raises:
             Fault: the ledger did not answer; what was begun is done.
         """
         if number is not None:
             kept = await self.inbox.parked_one(number)
-            return [] if kept is None else await self._tried([kept])
+            return [] if kept is None else [await asyncio.shield(self.taking.begin(kept))]
         results: list[Result] = []
-        behind = 0
-        while len(results) < REPLAYED_MAX and (stretch := await self.inbox.parked(behind)):
-            results += await self._tried(stretch)
+        behind, ends = 0, monotonic() + REPLAY_SECONDS
+        while len(results) < REPLAYED_MAX and monotonic() < ends and (stretch := await self.inbox.parked(behind)):
+            # One after the other, so that a sale in between waits for one at most.
+            results += [await asyncio.shield(self.taking.begin(kept)) for kept in stretch]
             behind = stretch[-1].number
         return results
 
-    async def _tried(self, stretch: Sequence[Kept]) -> list[Result]:
-        """What became of each; one after the other, so that a sale in between waits for one at most."""
-        return [await asyncio.shield(self.taking.begin(kept)) for kept in stretch]
-
     async def _try_parked(self) -> bool:
-        """Try a stretch of what was parked before the house changed; whether there is more."""
+        """Begin a stretch of what was parked before the house changed; whether there is more, and room for it."""
         behind = self._again_behind
-        if behind is None:
+        if behind is None or self.taking.room() <= 0:
             return False
         stretch = await self.inbox.parked(behind)
-        await self._tried(stretch)
+        for kept in stretch:
+            self.taking.begin(kept)
         # The house may have changed again meanwhile.
         if self._again_behind == behind:
             self._again_behind = stretch[-1].number if stretch else None
-        return self._again_behind is not None
+        return self._again_behind is not None and self.taking.room() > 0
 
     async def _try_lacking(self) -> None:
-        """Try what lacked an alias that a SKU has by now."""
+        """Begin what lacked an alias that a SKU has by now; what there is no room for waits for the next look."""
         if not self._is_time("lacking", LACKING_SECONDS):
             return
         names = await self.inbox.lacking()
@@ -175,8 +174,9 @@ class Webhooks:
         await self._stock.described.catch_up(names)
         known = [name for name in names if _is_known(name, self._stock.current.house)]
         behind = 0
-        while known and (stretch := await self.inbox.parked(behind, known)):
-            await self._tried(stretch)
+        while known and self.taking.room() > 0 and (stretch := await self.inbox.parked(behind, known)):
+            for kept in stretch:
+                self.taking.begin(kept)
             behind = stretch[-1].number
 
     def _is_time(self, what: str, seconds: float) -> bool:

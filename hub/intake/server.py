@@ -70,13 +70,6 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/parked/replay", guarded(post_replay))
     # An id may have slashes.
     app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
-    app.router.add_post("/v1/webhooks/{source}", guarded(any_webhook))
-    app.router.add_get("/v1/webhooks/{source}", guarded(any_webhook))
-    app.router.add_get("/v1/inbox", guarded(get_inbox))
-    app.router.add_post("/v1/inbox/replay", guarded(post_inbox_replay))
-    app.router.add_get("/v1/inbox/{id}", guarded(get_delivery))
-    app.router.add_delete("/v1/inbox/{id}", guarded(delete_delivery))
-    app.router.add_post("/v1/inbox/{id}/replay", guarded(post_inbox_replay))
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))
@@ -95,6 +88,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
+    _add_webhooks(app)
     add_browser_client(app)
     for prefix in ("", "/v1"):
         app.router.add_get(f"{prefix}/openapi.json", guarded(get_openapi))
@@ -106,6 +100,17 @@ def http_app(parts: Parts) -> web.Application:
     app.on_response_prepare.append(_allow_origin)
     app.on_shutdown.append(_end_streams)
     return app
+
+
+def _add_webhooks(app: web.Application) -> None:
+    """What third parties deliver, and what waits of it."""
+    app.router.add_post("/v1/webhooks/{source}", guarded(any_webhook))
+    app.router.add_get("/v1/webhooks/{source}", guarded(any_webhook))
+    app.router.add_get("/v1/inbox", guarded(get_inbox))
+    app.router.add_post("/v1/inbox/replay", guarded(post_inbox_replay))
+    app.router.add_get("/v1/inbox/{id}", guarded(get_delivery))
+    app.router.add_delete("/v1/inbox/{id}", guarded(delete_delivery))
+    app.router.add_post("/v1/inbox/{id}/replay", guarded(post_inbox_replay))
 
 
 def guarded(handler: Handler) -> Handler:

@@ -37,8 +37,8 @@ _WEBHOOKS: Final = (
         summary="Deliver what happened at a third party, in its own words",
         description=(
             "Signed as the third party signs; no token is looked at. It is kept before it is answered, and booked once,"
-            " however often it is sent. After 503, or without any answer, the third party sends it again. A check of the"
-            " address is answered as the third party wants it."
+            " however often it is sent. After 503, or without any answer, the third party sends it again. A check of"
+            " the address is answered as the third party wants it."
         ),
         scopes=None,
         parameters=(_SOURCE,),

@@ -15,7 +15,7 @@ from protocol.identifiers import Name, OpaqueId, Sku, Time
 
 # How far it was tried: against recorded deliveries, a vendor's test account, a shop that sells.
 Maturity = Literal["recorded", "sandboxed", "production"]
-# The key of `Account.locations` for a vendor that names no place.
+# The key of `Account.locations` for what names no place; a place that is named must be mapped by its own id.
 ANYWHERE = "*"
 # Deliveries that need more rounds of fetching than this are set aside.
 ROUNDS_MAX = 5
@@ -59,8 +59,7 @@ class Account(Struct, frozen=True):
 
     def place(self, theirs: str | None) -> Name | None:
         """Our location for theirs; None where it is not mapped."""
-        found = self.locations.get(theirs) if theirs else None
-        return found or self.locations.get(ANYWHERE)
+        return self.locations.get(theirs or ANYWHERE)
 
 
 class Reply(Struct, frozen=True):
@@ -113,6 +112,9 @@ class Reading(Struct, frozen=True, kw_only=True):
     needs: tuple[Need, ...] = ()
     # Names used as SKUs above that stand for one only if the house knows them as an alias.
     aliases: tuple[Sku, ...] = ()
+    # The events are the sender's own words: another content under a known id is a conflict. Else their ids are of a
+    # vendor's transitions, and one that is told again with other details is the same.
+    is_verbatim: bool = False
     # Why it cannot be mapped, a sentence for whoever mends the mapping; then nothing of it is booked.
     unmapped: str | None = None
 

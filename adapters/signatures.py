@@ -1,13 +1,19 @@
-"""Signatures of deliveries: HMACs compared in constant time, several secrets at once, and how old a delivery may be."""
+"""Signatures of deliveries: HMACs compared in constant time, several secrets at once, and how old one may be."""
 
 import hmac
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable
 from hashlib import sha256
 
+from adapters.contract import Delivery
+
 # How far the stated time of a delivery may be from ours, either way, in seconds (Standard Webhooks: five minutes).
 TOLERANCE_SECONDS = 300
+# A dot in an id would make another id and time of the same signature.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SIGNATURES_MAX = 20
 
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
@@ -48,3 +54,21 @@ def seconds_of(text: str) -> int | None:
 def is_stale(seconds: int, received_at_ms: int) -> bool:
     """Whether a delivery was signed too long before it came, or after that."""
     return abs(received_at_ms / 1000 - seconds) > TOLERANCE_SECONDS
+
+
+def refusal(delivery: Delivery, keys: Iterable[bytes]) -> str | None:
+    """Why a delivery is not signed with one of the keys as Standard Webhooks has it; None: it is."""
+    id, timestamp = delivery.headers.get("webhook-id", ""), delivery.headers.get("webhook-timestamp", "")
+    seconds = seconds_of(timestamp)
+    if not _ID.fullmatch(id):
+        return "`webhook-id` is missing or not of 1 to 64 letters, digits, `_` or `-`"
+    if seconds is None:
+        return "`webhook-timestamp` is missing or not in whole seconds"
+    if is_stale(seconds, delivery.received_at_ms):
+        return "it was signed more than five minutes ago, or the clocks differ"
+    signed = f"{id}.{timestamp}.".encode()
+    expected = [f"v1,{in_base64(hmac_sha256(key, signed, delivery.body))}" for key in keys if key]
+    given = delivery.headers.get("webhook-signature", "").split(" ")[:_SIGNATURES_MAX]
+    # All of them, whichever is right.
+    is_signed = [is_one_of(one, expected) for one in given]
+    return None if any(is_signed) else "no signature is right"

@@ -88,7 +88,7 @@ def recording_from(raw: bytes, name: str) -> Recording:
 def as_told(reading: Reading) -> dict[str, Any]:
     """A reading as `expected` has it: everything that is not empty, in JSON's own types."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(reading))
-    return {field: value for field, value in plain.items() if value not in ([], None)}
+    return {field: value for field, value in plain.items() if value not in ([], None, False)}
 
 
 def _text(raw: msgspec.Raw) -> bytes:

@@ -1,6 +1,6 @@
 """What Shopify's orders, fulfilments and refunds say, in the hub's words."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -119,18 +119,17 @@ def fulfilment_events(telling: Telling, fulfilment: Fulfilment, order: Id) -> li
 
 
 def refund_events(
-    telling: Telling, refund: Refund, order: Id, kinds: Iterable[str] = (_CAME_BACK,), place: Id | None = None
+    telling: Telling, refund: Refund, order: Id, kinds: Container[str] = (_CAME_BACK,), place: Id | None = None
 ) -> list[Event]:
     """Units that were put back after they had left, where Shopify says or else at `place`."""
     account, events = telling.account, list[Event]()
-    for kind in kinds:
-        lines = [line for line in refund.refund_line_items if line.restock_type == kind]
-        for where in dict.fromkeys(line.location_id or place for line in lines):
-            here = [line for line in lines if (line.location_id or place) == where]
-            units = summed(_refunded(telling, here))
-            id, time = f"refund:{refund.exact}:{kind}:{where or '*'}", telling.time(refund.created_at)
-            if units:
-                events += returns(account, id, time, place_of(account, where), units, order=order)
+    grouped: dict[tuple[str, Id | None], list[RefundLine]] = {}
+    for line in [each for each in refund.refund_line_items if each.restock_type in kinds]:
+        grouped.setdefault((line.restock_type, line.location_id or place), []).append(line)
+    for (kind, where), lines in grouped.items():
+        id, time = f"refund:{refund.exact}:{kind}:{where or '*'}", telling.time(refund.created_at)
+        if units := summed(_refunded(telling, lines)):
+            events += returns(account, id, time, place_of(account, where), units, order=order)
     return events
 
 

@@ -31,7 +31,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
-from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.signatures import TOLERANCE_SECONDS, hmac_sha256, in_base64, is_one_of
 from adapters.telling import Id, Number, alias_of, cancelled, described, digest, said_by, told, whole, word
 from adapters.woocommerce.orders import Telling, order_reading
 
@@ -55,14 +55,9 @@ class _Deleted(Struct):
     id: Id
 
 
-class _Modified(Struct):
-    date_modified_gmt: str
-
-
 _product = msgspec.json.Decoder(_Product).decode
 _deleted = msgspec.json.Decoder(_Deleted).decode
-_pages = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_modified = msgspec.json.Decoder(_Modified).decode
+_orders = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def _changed_order(telling: Telling, delivery: Delivery, fetched: Mapping[str, bytes]) -> Reading:
@@ -141,38 +136,34 @@ class WooCommerce:
         return {"authorization": f"Basic {in_base64(token.encode())}"}
 
     def poll(self, cursor: str, now_ms: int, account: Account) -> Need:
-        """Orders by when they were modified last; a cursor is that second and a page, for seconds of many orders."""
-        since, page = _since(cursor, now_ms)
-        query = {
-            "modified_after": since,
-            "dates_are_gmt": "true",
-            "orderby": "modified",
-            "order": "asc",
-            "page": str(page),
-        }
+        """Orders that were modified since, by their ids, so that none is passed over when another is modified."""
+        since, _, page = _cursor(cursor, now_ms)
+        query = {"modified_after": since, "dates_are_gmt": "true", "orderby": "id", "order": "asc", "page": str(page)}
         return Need(name="orders", path="/orders", query={**query, "per_page": str(_ORDERS_PER_PAGE)})
 
     def polled(self, body: bytes, cursor: str, now_ms: int) -> Page | None:
         """Each order as if it had just been updated."""
-        since, page = _since(cursor, now_ms)
         try:
-            orders = _pages(body)[:_ORDERS_PER_PAGE]
-            last = _modified(orders[-1]).date_modified_gmt if orders else since
-            # That second again: it may not have been over.
-            before_last = (datetime.fromisoformat(last) - timedelta(seconds=1)).isoformat() if orders else since
-        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+            orders = _orders(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
+        since, begun, page = _cursor(cursor, now_ms)
         topic = {"x-wc-webhook-topic": "order.updated"}
-        deliveries = tuple(Delivery(body=bytes(raw), headers=topic, received_at_ms=now_ms) for raw in orders)
-        is_full = len(orders) == _ORDERS_PER_PAGE
-        after = f"{before_last} 1" if before_last > since else f"{since} {page + 1 if is_full else page}"
-        return Page(deliveries=deliveries, cursor=after, is_last=not is_full)
+        deliveries = tuple(
+            Delivery(body=bytes(raw), headers=topic, received_at_ms=now_ms) for raw in orders[:_ORDERS_PER_PAGE]
+        )
+        is_last = len(orders) < _ORDERS_PER_PAGE
+        return Page(deliveries=deliveries, cursor=begun if is_last else f"{since} {begun} {page + 1}", is_last=is_last)
 
 
-def _since(cursor: str, now_ms: int) -> tuple[str, int]:
-    since, _, page = cursor.partition(" ")
-    now = datetime.fromtimestamp(now_ms / 1000, UTC).replace(tzinfo=None, microsecond=0)
-    return since or now.isoformat(), int(page) if page.isdigit() else 1
+def _cursor(cursor: str, now_ms: int) -> tuple[str, str, int]:
+    """Since when orders are asked for, since when they will be after the last page, and the page."""
+    since, _, rest = cursor.partition(" ")
+    begun, _, page = rest.partition(" ")
+    # Both clocks, and what it takes to fetch a page.
+    now = datetime.fromtimestamp(now_ms // 1000, UTC) - timedelta(seconds=TOLERANCE_SECONDS)
+    asked = now.replace(tzinfo=None).isoformat()
+    return since or asked, begun or asked, int(page) if page.isdigit() else 1
 
 
 ADAPTER: Adapter = WooCommerce()

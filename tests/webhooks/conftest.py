@@ -17,7 +17,7 @@ from tests.webhooks.town import OFFERED, Town, open_town
 __all__ = ["store"]
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def offered() -> Iterator[None]:
     """The other package is installed meanwhile."""
     sys.path.append(str(OFFERED))

@@ -81,7 +81,8 @@ def _account(name: str) -> str:
     accounts = [recording.of_account for recording in case_of(name).recordings]
     account: Account = max(accounts, key=lambda each: (len(each.locations), bool(each.pool)))
     places = ", ".join(f'"{theirs}" = "{ours}"' for theirs, ours in account.locations.items())
-    return f'pool = "{account.pool or "online"}"\nlocations = {{ {places} }}\n'
+    url = f'url = "{account.url}"\n' if account.url else ""
+    return f'pool = "{account.pool or "online"}"\n{url}locations = {{ {places} }}\n'
 
 
 def _escaped(text: str) -> str:

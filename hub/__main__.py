@@ -14,6 +14,7 @@ import click
 from hub.commands.hook_words import hook_words
 from hub.commands.running import CONFIG as _CONFIG
 from hub.commands.running import run as _run
+from hub.commands.waiting import parked, webhooks
 from hub.crashpoints import crash
 from hub.faults import Fault
 from hub.settings import check, load, read
@@ -27,6 +28,8 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        # For groups that stand in a module of their own.
+        extra.setdefault("obj", os.environ)
         try:
             sys.exit(super().main(*args, **extra) or 0)
         except click.Abort:
@@ -181,30 +184,8 @@ def import_books(file: str, config: Path | None, complete: bool, **options: Any)
     sys.exit(_run(run_import(file, config, os.environ, **options)))
 
 
-@main.group(invoke_without_command=True)
-@_CONFIG
-@click.option("--url", help="The hub's HTTP door; default: as configured.")
-@click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
-@click.pass_context
-def parked(context: click.Context, config: Path | None, url: str | None, is_replay: bool) -> None:
-    """List the events that wait because nobody knows what they name."""
-    if context.invoked_subcommand is not None:
-        return
-    from hub.commands.parked import run_parked  # noqa: PLC0415
-
-    sys.exit(_run(run_parked(config, os.environ, url=url, replay=is_replay)))
-
-
-@parked.command("drop")
-@click.argument("source")
-@click.argument("event_id", metavar="ID")
-@_CONFIG
-@click.option("--url", help="The hub's HTTP door; default: as configured.")
-def drop_parked(source: str, event_id: str, config: Path | None, url: str | None) -> None:
-    """Wait no more for one of them, for example because it was a typing error."""
-    from hub.commands.parked import run_drop  # noqa: PLC0415
-
-    sys.exit(_run(run_drop(config, os.environ, source, event_id, url=url)))
+main.add_command(parked)
+main.add_command(webhooks)
 
 
 @main.command()

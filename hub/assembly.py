@@ -106,6 +106,8 @@ class Hub:
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
         await self._stores.adopting.describe(self._settings.house.skus)
+        # After the doors: what they took last is tried to the end.
+        exits.push_async_callback(self._stores.webhooks.taking.aclose)
         live = await self._open_live(exits, origins := self._origins(admin))
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
@@ -123,6 +125,8 @@ class Hub:
         self._stores.current.listeners.append(replaying.note_house_changed)
         self._run("parked events", replaying.run(parts))
         self._run("hooks", self._hooks.run())
+        self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
+        self._run("deliveries", self._stores.webhooks.run())
         self._is_open = True
         exits.callback(self._close)
 
@@ -187,6 +191,7 @@ class Hub:
             held=stores.held,
             requests=stores.requests,
             imports=stores.imports,
+            webhooks=stores.webhooks,
             watermark=stores.watermark,
             past=stores.memories.past,
             counts=stores.memories.counts,

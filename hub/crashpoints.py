@@ -31,6 +31,7 @@ POINTS: dict[str, bool] = {
     "event read": False,
     "facts booked": True,
     "ledger waited for": False,
+    "delivery kept": False,
     "request read": False,
     "request answered": False,
     # Booking and requests, around the batcher.

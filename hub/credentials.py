@@ -75,6 +75,16 @@ class OpaqueKey(msgspec.Struct, frozen=True):
     locations: tuple[str, ...] = ()
 
 
+class SourceSecrets(msgspec.Struct, frozen=True):
+    """What the hub shares with one third party."""
+
+    source: str
+    # Its deliveries are signed with one of them; the newest first.
+    secrets: tuple[Secret, ...] = ()
+    # For its API.
+    token: Secret | None = None
+
+
 class AccessSettings(msgspec.Struct, frozen=True):
     """Every key the hub accepts."""
 

@@ -2,20 +2,21 @@
 
 from contextlib import AsyncExitStack
 
-from hub.ledger import accuracy, feed, history
+from hub.ledger import accuracy, feed, history, inbox
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
 from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
+from hub.ledger.inbox import Inbox
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
 from hub.telemetry import Metrics
 
 
 class Memories:
-    """What was shown, what counts found and how they ended, what is parked, what happened; `exits` closes it."""
+    """What was shown, what counts found, what is parked, what happened, what was delivered; `exits` closes it."""
 
     def __init__(self, dsn: str, exits: AsyncExitStack, metrics: Metrics) -> None:
         # A long sum over counts must not hold up a look at what was shown.
@@ -25,6 +26,8 @@ class Memories:
         self.counts, self.waiting = Accuracy(reports), Parked(reports)
         feeds = (asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
         self.happened, self.followed = map(FeedEntries, feeds)
+        keeping = [asking(exits, dsn, "inbox", inbox.DEADLINE_SECONDS) for _ in range(inbox.CONNECTIONS)]
+        self.inbox = Inbox(keeping, asking(exits, dsn, "deliveries", inbox.WORK_SECONDS))
         self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

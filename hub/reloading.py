@@ -142,9 +142,10 @@ class Reloading:
         return self._answer(reading, changed or keys_changed or hooks_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
+        other_secrets = self._stores.webhooks.taking.accounts.take(reading.settings.secrets)
         keys = self._other_keys(reading)
         if keys is None:
-            return False
+            return other_secrets
         self._access.take(keys)
         for recheck in self.on_keys:
             recheck()

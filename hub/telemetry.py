@@ -129,6 +129,39 @@ class Metrics:
             registry=self.registry,
         )
         self.record_accuracy_percent.set(nan)
+        self._webhook_answers = Counter(
+            "hub_webhook_answers_total",
+            "Deliveries of third parties that were kept, by what they were answered.",
+            ["source", "status"],
+            registry=self.registry,
+        )
+        self._webhooks_refused = Counter(
+            "hub_webhook_refused_total",
+            "Deliveries whose signature was not right, or too old.",
+            ["source"],
+            registry=self.registry,
+        )
+        self._webhook_conflicts = Counter(
+            "hub_webhook_conflicts_total",
+            "Deliveries whose id was here before with another content; the first stands.",
+            ["source"],
+            registry=self.registry,
+        )
+        self._inbox_waiting = Gauge(
+            "hub_inbox_waiting",
+            "Deliveries that are not booked: kept, which passes by itself, and parked, which waits for a person.",
+            ["state"],
+            registry=self.registry,
+        )
+        self._inbox_oldest_seconds = Gauge(
+            "hub_inbox_oldest_seconds", "The age of the oldest delivery that is kept.", registry=self.registry
+        )
+        self._source_drift = Gauge(
+            "hub_source_drift_units",
+            "By how many units a source's own levels differ from ours, as far as this process was told.",
+            ["source"],
+            registry=self.registry,
+        )
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:
@@ -138,6 +171,28 @@ class Metrics:
         """Count the answers of one request."""
         for status, count in Counted(statuses).items():
             self._events[status].inc(count)
+
+    def webhook_answered(self, source: str, status: str) -> None:
+        """A delivery of a source of the house was kept."""
+        self._webhook_answers.labels(source, status).inc()
+
+    def webhook_refused(self, source: str) -> None:
+        """A delivery to a source of the house was not its vendor's."""
+        self._webhooks_refused.labels(source).inc()
+
+    def webhook_conflict(self, source: str) -> None:
+        """A delivery came again with another content."""
+        self._webhook_conflicts.labels(source).inc()
+
+    def inbox(self, kept: int, parked: int, oldest_seconds: float) -> None:
+        """What waits in the inbox."""
+        self._inbox_waiting.labels("kept").set(kept)
+        self._inbox_waiting.labels("parked").set(parked)
+        self._inbox_oldest_seconds.set(oldest_seconds)
+
+    def source_drift(self, source: str, units: int) -> None:
+        """By how many units a source and the hub differ."""
+        self._source_drift.labels(source).set(units)
 
     def kernel_called(self, commands: int, seconds: float) -> None:
         """Note one call of the kernel."""

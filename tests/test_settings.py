@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.access import JwtKey, OpaqueKey, Secret
+from hub.access import JwtKey, OpaqueKey, Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings
 from hub.faults import SettingsInvalid
 from hub.settings import (
@@ -63,11 +63,14 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
 
     (tmp_path / "skus.csv").write_text("sku,category\nBAG-ROUGE,bags\n")
 
-    loaded = load(tmp_path / "hub.toml", {"HUB_JWT_SECRET": SECRET, "OMS_HOOK_SECRET": HOOK_SECRET})
+    secrets = {"HUB_JWT_SECRET": SECRET, "OMS_HOOK_SECRET": HOOK_SECRET}
+    secrets |= {"SHOPIFY_EU_SECRET": "one two", "SHOPIFY_EU_TOKEN": "three"}
+    loaded = load(tmp_path / "hub.toml", secrets)
 
     assert [sku.id for sku in loaded.house.skus] == ["BAG-NOIR", "BAG-ROUGE"]
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
     assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 3, 1]
+    assert loaded.secrets == (SourceSecrets("shopify-eu", (Secret("one"), Secret("two")), Secret("three")),)
 
 
 def test_without_a_file_there_is_a_sample_house_and_its_data_in_the_working_folder(
@@ -230,7 +233,7 @@ id = "BAG-NOIR"
 category = "bags"
 aliases = ["3607340000001"]
 """
-    assert problems(file, text) == []
+    assert problems(file, text, SHOPIFY_EU_SECRET="secret") == []
 
 
 def test_skus_come_from_a_csv_beside_the_file_and_tables_win(tmp_path: Path) -> None:

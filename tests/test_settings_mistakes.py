@@ -70,8 +70,23 @@ MISTAKES = [
     ("[[kind]]\nid = 'cart'\nlongest_seconds = 599\ndefault_seconds = 60", "16: kind[0].longest_seconds:"),
     ("[[kind]]\nid = 'k'\ndefault_seconds = 9\nlongest_seconds = 8", "16: kind[0].default_seconds:"),
     (
-        "[[source]]\nid = 's'\nadapter = 'a'\n[source.locations]\n1 = 'X'",
-        '18: source[0].locations.1: "X" is no location of the house',
+        "[[source]]\nid = 's'\n[source.locations]\n1 = 'X'",
+        '17: source[0].locations.1: "X" is no location of the house',
+    ),
+    ("[[source]]\nid = 's'\nreturns_to = 'shelf'", '16: source[0].returns_to: "shelf" is no status of the house'),
+    ("[[source]]\nid = 's'\nurl = 'https://hub.example'", "16: source[0].url: is without effect: the source has no"),
+    ("[[source]]\nid = 's'\nadapter = 'standard_webhooks'", "14: source[0]: its adapter checks signatures: give it"),
+    (
+        "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_env = 'A_B'\nsecret_file = 'c'",
+        "18: source[0].secret_file: give secret_env or secret_file, not both",
+    ),
+    (
+        "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_env = 'A_B'",
+        "17: source[0].secret_env: the environment variable A_B is not set",
+    ),
+    (
+        "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_file = 'none'",
+        "17: source[0].secret_file: ",
     ),
     (
         f"[[key]]\nid = 'k'\nsub = 's'\nhash = 'sha256:{'0' * 64}'\npools = ['vip']",

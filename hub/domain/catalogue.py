@@ -43,6 +43,14 @@ Instant = Annotated[
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)]
 # What an attribute says; it may have several lines.
 Value = Annotated[str, msgspec.Meta(max_length=500)]
+WebAddress = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=500,
+        pattern=r"^https?://[^/\s@?#]+(/[^\s#]*)?(?!\n)$",
+        description='an address without credentials, like "https://shop.example/api"',
+    ),
+]
 LocationKind = Literal["store", "warehouse", "concession", "supplier"]
 
 
@@ -147,13 +155,24 @@ class SourceSettings(Table, frozen=True):
     adapter: Name | None = None
     # How long it may be silent before it is stale; None: what is usual for it.
     silent_seconds: Seconds | None = None
-    # The environment variable that holds the secret its signatures are checked with.
+    # The environment variable that holds the secret its signatures are checked with, or several, separated by spaces,
+    # the newest first; or the file that does.
     secret_env: Label | None = None
+    secret_file: Label | None = None
+    # The address that the vendor was given for its deliveries; some sign it.
+    url: WebAddress | None = None
     # The pool its sales and orders belong to.
     pool: Name | None = None
-    # Their id of a place -> ours.
+    # Their id of a place -> ours; `*` stands for a vendor that names none.
     locations: dict[str, Name] = {}
+    # Where goods go that customers give back: `free`, or a status.
+    returns_to: Name = "inspection"
+    # What its stock levels do: they are compared, they master the location, or nothing.
     levels: Literal["drift", "count", "ignore"] = "drift"
+    # The vendor's API, where deliveries only name what is to be fetched, and the variable or file of its token.
+    api_url: WebAddress | None = None
+    token_env: Label | None = None
+    token_file: Label | None = None
 
 
 class SkuSettings(Table, frozen=True):

@@ -10,6 +10,7 @@ from aiohttp import web
 from hub.access import Access, Claims
 from hub.domain.rules import House
 from hub.imports.running import Imports
+from hub.intake.delivering import Webhooks
 from hub.intake.memories import Closings, Counts, Happened, Past, Waiting
 from hub.intake.sealing import Sealing
 from hub.intake.streams import Streams
@@ -56,6 +57,7 @@ class Parts(msgspec.Struct, frozen=True):
     held: Held
     requests: Requests
     imports: Imports
+    webhooks: Webhooks
     watermark: Watermark
     # What the ledger tells when it is asked: what was shown, what counts found and how they ended, what is parked.
     past: Past

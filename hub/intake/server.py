@@ -13,6 +13,7 @@ from hub.intake.feed import get_feed
 from hub.intake.feed_stream import get_feed_stream
 from hub.intake.history import get_history
 from hub.intake.imports import get_import, get_imports, post_imports
+from hub.intake.inbox import delete_delivery, get_delivery, get_inbox, post_inbox_replay
 from hub.intake.live_stream import get_live_stream, post_live_stream
 from hub.intake.orders import get_order
 from hub.intake.parked import delete_parked, get_parked, post_replay
@@ -31,6 +32,7 @@ from hub.intake.specs import get_asyncapi, get_openapi
 from hub.intake.supply import get_expected, get_promise, get_serial
 from hub.intake.tokens import post_tokens
 from hub.intake.transfers import get_transfers
+from hub.intake.webhooks import any_webhook
 from protocol.health import Alive, Ready
 from protocol.limits import ADDRESS_BYTES_MAX, HEADER_BYTES_MAX
 from protocol.problems import problem
@@ -86,6 +88,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/live/sse", guarded(get_live_stream), allow_head=False)
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
+    _add_webhooks(app)
     add_browser_client(app)
     for prefix in ("", "/v1"):
         app.router.add_get(f"{prefix}/openapi.json", guarded(get_openapi))
@@ -97,6 +100,17 @@ def http_app(parts: Parts) -> web.Application:
     app.on_response_prepare.append(_allow_origin)
     app.on_shutdown.append(_end_streams)
     return app
+
+
+def _add_webhooks(app: web.Application) -> None:
+    """What third parties deliver, and what waits of it."""
+    app.router.add_post("/v1/webhooks/{source}", guarded(any_webhook))
+    app.router.add_get("/v1/webhooks/{source}", guarded(any_webhook))
+    app.router.add_get("/v1/inbox", guarded(get_inbox))
+    app.router.add_post("/v1/inbox/replay", guarded(post_inbox_replay))
+    app.router.add_get("/v1/inbox/{id}", guarded(get_delivery))
+    app.router.add_delete("/v1/inbox/{id}", guarded(delete_delivery))
+    app.router.add_post("/v1/inbox/{id}/replay", guarded(post_inbox_replay))
 
 
 def guarded(handler: Handler) -> Handler:

@@ -21,7 +21,7 @@ _BUILT_IN_KINDS = frozenset(kind.id for kind in BUILT_IN_KINDS)
 
 
 def check_house(house: HouseSettings, problems: Problems) -> None:
-    """Note everything in which the tables contradict each other; rules are `rule_checks`'."""
+    """Note everything in which the tables contradict each other; rules and sources have checks of their own."""
     check_once("location", "id", [location.id for location in house.locations], problems)
     check_once("pool", "id", [pool.id for pool in house.pools], problems)
     check_once("status", "id", [status.id for status in house.statuses], problems)
@@ -31,7 +31,6 @@ def check_house(house: HouseSettings, problems: Problems) -> None:
     for place, pool in enumerate(house.pools):
         _check_pool(pool, f"pool[{place}]", house.locations, problems)
     _check_aliases(house, problems)
-    _check_sources(house, problems)
     _check_words(house, problems)
 
 
@@ -107,15 +106,6 @@ def _check_aliases(house: HouseSettings, problems: Problems) -> None:
                     f"sku[{place}].aliases[{number}]",
                     f'"{alias}" is a name of "{other}" already; a name stands for one SKU',
                 )
-
-
-def _check_sources(house: HouseSettings, problems: Problems) -> None:
-    pools = [pool.id for pool in house.pools]
-    locations = [location.id for location in house.locations]
-    for place, source in enumerate(house.sources):
-        check_known("pool of the house", source.pool, pools, f"source[{place}].pool", problems)
-        for theirs, ours in source.locations.items():
-            check_known("location of the house", ours, locations, f"source[{place}].locations.{theirs}", problems)
 
 
 def _check_words(house: HouseSettings, problems: Problems) -> None:

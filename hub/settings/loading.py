@@ -18,8 +18,9 @@ from hub.settings.problems import Problems
 from hub.settings.rule_checks import check_effects, check_rules
 from hub.settings.shapes import decode_table
 from hub.settings.sku_file import with_sku_file
+from hub.settings.source_checks import check_sources
 from hub.settings.tree import HubSettings, LedgerSettings, RedisSettings, Settings, has_password
-from hub.settings.vault import Vault, access_settings
+from hub.settings.vault import Vault, access_settings, source_secrets
 from hub.settings.wanted import wanted
 
 # The house of a first run without a file.
@@ -80,6 +81,7 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     _check_doors(settings.hub, problems)
     _check_reach(file, problems)
     check_house(file.house, problems)
+    check_sources(file.house, problems)
     check_rules(file.house, problems)
     check_size(file.house, problems)
     if file.catalogue.csv is not None:
@@ -94,7 +96,7 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
 
 def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: Problems) -> Settings:
     asked = [*(table.secret_env for table in file.jwt), *(source.secret_env for source in file.source)]
-    asked += [hook.secret_env for hook in file.hook]
+    asked += [*(source.token_env for source in file.source), *(hook.secret_env for hook in file.hook)]
     found = overrides(environ, frozenset(name for name in asked if name), problems)
     vault = Vault(environ, folder, problems)
     hub = msgspec.structs.replace(file.hub, **found["hub"])
@@ -107,6 +109,7 @@ def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: 
         access=access_settings(file, vault, problems),
         house=file.house,
         hooks=hooks,
+        secrets=source_secrets(file.source, vault, problems),
     )
 
 

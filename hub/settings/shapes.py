@@ -18,7 +18,7 @@ _BAD: Any = object()
 # A value is quoted back at most this far.
 _QUOTED_CHARS_MAX = 60
 # Tables whose values may be secrets by mistake: what was written there is never quoted back.
-_DISCREET = re.compile(r"^(redis|ledger|jwt|key|hook)\b")
+_DISCREET = re.compile(r"^((redis|ledger|jwt|key|hook)\b|source\[\d+\]\.(url|api_url|secret|token))")
 _SECRET_WORDS = re.compile(r"secret|password|token|private|^key$", re.IGNORECASE)
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)

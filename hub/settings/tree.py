@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from hub.access import AccessSettings, Secret
+from hub.access import AccessSettings, Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings, Table
 from protocol.identifiers import Name
 from protocol.limits import BODY_BYTES_MAX
@@ -110,6 +110,11 @@ class LimitsSettings(Table, frozen=True):
     # How much of one core each process may take to compare its own stock all the time, Redis's and the ledger's part
     # with it; 0: it does not. More finds a difference sooner.
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
+    # How long the answer to a third party's delivery waits for the books; after that it is 202 `accepted`. Those with
+    # the least patience wait for five seconds in all.
+    webhook_wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
+    # How long what third parties delivered is kept raw once it is booked; what waits for a person is kept.
+    inbox_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
     # Messages a second that one process sends to all hooks; what is beyond that waits in the ledger. Each takes about
@@ -151,6 +156,8 @@ class Settings(msgspec.Struct, frozen=True):
     access: AccessSettings = AccessSettings()
     house: HouseSettings = HouseSettings()
     hooks: tuple[Hook, ...] = ()
+    # What the hub shares with the third parties among the house's sources.
+    secrets: tuple[SourceSecrets, ...] = ()
 
 
 def has_password(url: str) -> bool:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from hub.access import Access, AccessSettings, JwtKey, OpaqueKey, Secret
+from hub.access import Access, AccessSettings, JwtKey, OpaqueKey, Secret, SourceSecrets
+from hub.domain.catalogue import SourceSettings
 from hub.faults import SettingsInvalid
 from hub.settings.document import HubFile, JwtTable, KeyTable
 from hub.settings.problems import Problems
@@ -61,6 +62,28 @@ def access_settings(file: HubFile, vault: Vault, problems: Problems) -> AccessSe
     if not len(problems):
         _try(together, "key" if file.key else "jwt", problems)
     return together
+
+
+def source_secrets(sources: tuple[SourceSettings, ...], vault: Vault, problems: Problems) -> tuple[SourceSecrets, ...]:
+    """What the hub shares with the third parties among the sources."""
+    found = []
+    for place, source in enumerate(sources):
+        shared = _shared(source.secret_env, source.secret_file, f"source[{place}].secret", vault, problems)
+        token = _shared(source.token_env, source.token_file, f"source[{place}].token", vault, problems)
+        if shared is not None or token is not None:
+            secrets = tuple(map(Secret, shared.reveal().split())) if shared is not None else ()
+            found.append(SourceSecrets(source.id, secrets, token))
+    return tuple(found)
+
+
+def _shared(env: str | None, file: str | None, path: str, vault: Vault, problems: Problems) -> Secret | None:
+    if env is not None and file is not None:
+        word = path.rpartition(".")[2]
+        problems.add(f"{path}_file", f"give {word}_env or {word}_file, not both")
+        return None
+    if env is not None:
+        return vault.variable(env, f"{path}_env")
+    return None if file is None else vault.file(Path(file), f"{path}_file")
 
 
 def _try(settings: AccessSettings, path: str, problems: Problems) -> None:

@@ -19,6 +19,7 @@ LEAVES = {"protocol", "hub.faults", "hub.claims", "hub.credentials", "hub.access
 LEAVES |= {"hub.domain", "hub.patience", "hub.tasks", "hub.crashpoints"}
 IMPORTS = {
     **dict.fromkeys(LEAVES, LEAVES),
+    "hub.settings": LEAVES | {"adapters"},  # which adapters there are
     "protocol": set(),
     "protocol.clients": {"protocol"},  # what others' programs use: it knows the wire and nothing of the hub
     "adapters": {"protocol"},
@@ -26,7 +27,8 @@ IMPORTS = {
     **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching", "hub.addresses"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
     "hub.imports": LEAVES | {"hub.journal", "hub.stock"},
-    "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports"},
+    "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports", "adapters"},  # a delivery is an adapter's value
+    "hub.webhooks": LEAVES | {"hub.journal", "hub.stock", "hub.intake", "adapters"},  # events by the door's own road
     "hub.embedded": LEAVES | {"hub.stock", "hub.ledger"},  # which versions of both servers are too old
     "hub.demo": LEAVES | {"hub.console"},
     "hub.recovery": LEAVES | {"hub.journal", "hub.stock", "hub.ledger"},
@@ -34,7 +36,7 @@ IMPORTS = {
     "hub.adopting": LEAVES | {"hub.stock"},
     "hub.stores": LEAVES
     | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching", "hub.recovery", "hub.adopting"}
-    | {"hub.memories", "hub.verify"},  # a running hub samples itself
+    | {"hub.webhooks", "hub.memories", "hub.verify"},  # a running hub samples itself
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.hooks": LEAVES
@@ -57,7 +59,9 @@ THIRD_PARTY = {
         "hub.commands",
         "hub.assembly",
         "hub.hooks",
+        "hub.webhooks",
     },
+    "yarl": {"hub.webhooks"},  # how aiohttp reads an address
     "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},
     "websockets": {"protocol.clients", "hub.live"},

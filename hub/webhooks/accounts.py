@@ -1,0 +1,91 @@
+"""The accounts at third parties: what the house's file says of each, its adapter, and its secrets."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from adapters.contract import Account, Adapter
+from adapters.discovery import UnusableAdapter, adapter_named
+from hub.access import Secret, SourceSecrets
+from hub.domain.catalogue import HouseSettings, SourceSettings
+from hub.domain.rules import House
+from hub.faults import Unavailable
+
+log = structlog.get_logger()
+
+
+class Party(msgspec.Struct, frozen=True):
+    """One account at a third party, and who understands it."""
+
+    settings: SourceSettings
+    adapter: Adapter
+    account: Account
+    token: Secret | None
+
+
+class Accounts:
+    """The accounts of the house of now."""
+
+    def __init__(self, house: Callable[[], House], secrets: Iterable[SourceSecrets]) -> None:
+        self._house = house
+        self._settings: HouseSettings | None = None
+        self._parties: dict[str, Party] = {}
+        self._secrets: dict[str, SourceSecrets] = {}
+        self.take(secrets)
+
+    def take(self, secrets: Iterable[SourceSecrets]) -> bool:
+        """Verify by these from now on; whether they are others than before."""
+        before, self._secrets = self._secrets, {shared.source: shared for shared in secrets}
+        self._settings = None
+        return self._secrets != before
+
+    def of(self, source: str) -> Party | None:
+        """The account of a source; None where the house has no such source, or it has no adapter."""
+        return self._present().get(source)
+
+    def verifying(self, source: str) -> Party | None:
+        """The same, to take deliveries.
+
+        Raises:
+            Unavailable: this process was not told its secrets, which another's house names.
+        """
+        party = self.of(source)
+        if party is not None and not party.account.secrets:
+            raise Unavailable(f"this hub knows no secret of the source {source}; reload it, or start it anew", 60)
+        return party
+
+    def any(self) -> bool:
+        """Whether the house hears of any third party."""
+        return bool(self._present())
+
+    def _present(self) -> dict[str, Party]:
+        settings = self._house().document.settings
+        if settings is not self._settings:
+            made = [self._party(source) for source in settings.sources]
+            self._parties = {party.settings.id: party for party in made if party is not None}
+            self._settings = settings
+        return self._parties
+
+    def _party(self, source: SourceSettings) -> Party | None:
+        if source.adapter is None:
+            return None
+        try:
+            adapter = adapter_named(source.adapter)
+        except UnusableAdapter as error:
+            log.error("an adapter cannot be used", source=source.id, reason=str(error))
+            return None
+        if adapter is None:
+            # The file of another process, that has more adapters.
+            log.error("there is no such adapter", source=source.id, adapter=source.adapter)
+            return None
+        shared = self._secrets.get(source.id, SourceSecrets(source.id))
+        account = Account(
+            source=source.id,
+            secrets=tuple(secret.reveal() for secret in shared.secrets),
+            url=source.url or "",
+            pool=source.pool or "",
+            locations=source.locations,
+            returns_to=source.returns_to,
+        )
+        return Party(source, adapter, account, shared.token)

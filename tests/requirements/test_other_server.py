@@ -19,7 +19,7 @@ def test_the_kernel_keeps_its_promises_on_the_systems_own_redis(request: pytest.
     if request.config.getoption("--redis-server"):
         pytest.skip("the whole run is on that server already")
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--redis-server", server, *PARTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "--redis-server", server, *PARTS]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
     assert done.returncode == 0, done.stdout[-3000:]

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from time import monotonic
 
@@ -26,9 +26,12 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
 # What the tests write lies in memory where there is room, and programs may lie there: an empty database then costs a
 # tenth. What a disk keeps is the matter of one that forgets on purpose (tests/faults/power.py), wherever that lies.
 MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 4_000_000_000
-if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
-    if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+if (
+    os.access(MEMORY, os.W_OK)
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=1, help="rounds of faults drawn at random (tests/faults)")
     parser.addoption("--examples", type=int, help="drawn of each operation of the HTTP door (tests/specs)")
     parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: whoever tests servers and processes waits for them often."""
+    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

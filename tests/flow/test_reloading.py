@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.flow.process import ROOT, HubProcess
+from tests.flow.process import ROOT, ForkedHub, HubProcess
 from tests.flow.screen import Screen, screen
 from tests.intake.door import line
 
@@ -21,7 +21,7 @@ TIME = "2026-11-22T10:00:00Z"
 @pytest.fixture
 async def hub(redis_url: str, postgres_dsn: str, tmp_path: Path) -> AsyncIterator[HubProcess]:
     """A hub in a process of its own, with eight bags, on the run's servers."""
-    made = HubProcess(tmp_path)
+    made = ForkedHub(tmp_path)
     await made.start(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
     event = {"id": "eight", "type": "receipt", "time": TIME, "location": "LON-KNB", "lines": [line("BAG-NOIR", 8)]}
     async with aiohttp.ClientSession() as session:
@@ -152,7 +152,7 @@ async def test_two_hubs_on_the_same_stores_follow_each_other(
 ) -> None:
     folder = tmp_path / "second"
     folder.mkdir()
-    second = HubProcess(folder)
+    second = ForkedHub(folder)
     await second.start(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
     try:
         async with screen(second.live) as shop:
@@ -180,7 +180,7 @@ def is_caught(pid: int, number: int) -> bool:
 async def test_a_signal_during_the_start_ends_nothing_and_is_remembered(
     redis_url: str, postgres_dsn: str, tmp_path: Path, until: Any
 ) -> None:
-    made = HubProcess(tmp_path)
+    made = ForkedHub(tmp_path)
     await made.spawn(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
 
     async def has_read_its_file() -> bool:

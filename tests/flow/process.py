@@ -28,13 +28,17 @@ _READY = re.compile(r"hub: ready · events (\S+) · live (\S+) · admin (\S+)")
 
 async def said_by(config: Path, word: str, *options: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """The exit code of `hub <word>`, and what it said on standard output and standard error."""
+    return await said(word, "--config", str(config), *options, env=env)
+
+
+async def said(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """The same of `hub` with any arguments."""
     with NamedTemporaryFile(prefix="hub-said-") as errors:
-        arguments = (word, "--config", str(config), *options)
         process = await forked(arguments, os.environ if env is None else env, Path(errors.name))
         async with asyncio.timeout(PATIENCE_SECONDS):
-            said, _ = await process.communicate()
+            out, _ = await process.communicate()
         assert process.returncode is not None
-        return process.returncode, said.decode(), errors.read().decode()
+        return process.returncode, out.decode(), errors.read().decode()
 
 
 @asynccontextmanager

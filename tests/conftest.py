@@ -16,7 +16,7 @@ from hub.embedded.servers import EmbeddedServers, start
 from tests.databases import new_database
 
 # How long anything may take that tells nobody when it is done.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 # Folders whose files take long: begun first, so that in the end no worker waits for another's last file.
 LONG_ONES = ("model", "recovery", "requirements", "flow", "faults", "verify", "docs", "browser", "architecture")
 # Where Python is told to keep no bytecode, each hub that a test starts would compile all that it imports.

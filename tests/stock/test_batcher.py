@@ -17,7 +17,7 @@ from hub.stock.outcome import Applied, Duplicate, Outcome
 from hub.stock.weighing import weight
 from tests.stock.partition import Fixed, Partition
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 20
 
 
 class Gate:

@@ -1,9 +1,11 @@
 """Fixtures: one embedded pair of real servers for the whole run, a clean Redis and a new database for each test."""
 
 import asyncio
+import gc
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from time import monotonic
 
@@ -14,7 +16,7 @@ from hub.embedded.servers import EmbeddedServers, start
 from tests.databases import new_database
 
 # How long anything may take that tells nobody when it is done.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 # Folders whose files take long: begun first, so that in the end no worker waits for another's last file.
 LONG_ONES = ("model", "recovery", "requirements", "flow", "faults", "verify", "docs", "browser", "architecture")
 # Where Python is told to keep no bytecode, each hub that a test starts would compile all that it imports.
@@ -22,6 +24,15 @@ BYTECODE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode"
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(BYTECODE))
     sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
+# What the tests write lies in memory where there is room, and programs may lie there: an empty database then costs a
+# tenth. What a disk keeps is the matter of one that forgets on purpose (tests/faults/power.py), wherever that lies.
+MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 4_000_000_000
+if (
+    os.access(MEMORY, os.W_OK)
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: whoever tests servers and processes waits for them often."""
+    return (yield) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folders = Path(__file__).parent
 
@@ -43,6 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONG_ONES.index(folder) if folder in LONG_ONES else len(LONG_ONES)
 
     items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    # What thousands of tests consist of stays to the end: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

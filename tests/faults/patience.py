@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 async def until(claim: Callable[[], Awaitable[bool]], seconds: float = SECONDS) -> None:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from time import time
-from typing import Any
 
 import aiohttp
 import msgspec
@@ -24,7 +23,7 @@ from tests.faults.log import Answer, Json, Log, Sent
 from tests.faults.patience import until, until_so
 from tests.faults.stores import OwnRedis
 from tests.faults.windows import Life
-from tests.flow.process import HubProcess
+from tests.flow.process import ForkedHub
 from tests.intake.door import ALL_SCOPES
 from tests.intake.reserving import CLERK_SCOPES
 
@@ -38,7 +37,7 @@ HUB_SECONDS = 90.0
 _ITEMS_PER_ARRAY = 200
 
 
-class TownHub(HubProcess):
+class TownHub(ForkedHub):
     """One `hub serve`; whoever watches it starts it again."""
 
     # What each of its processes in turn is to fail at; None: at nothing.
@@ -47,10 +46,6 @@ class TownHub(HubProcess):
     starts = 0
     # One of the town's.
     name = ""
-
-    async def spawn(self, **more: Any) -> None:
-        """Start the process and wait for nothing."""
-        self.process = await forked(("serve", "--config", str(self.config)), more["env"], self._log)  # type: ignore[assignment]
 
     @property
     def process_name(self) -> str:

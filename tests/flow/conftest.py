@@ -9,7 +9,7 @@ from hub.embedded.servers import EmbeddedServers, start
 from tests.flow.own_servers import OwnServers
 from tests.intake.door import Door, open_door, settings_in
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ async def door(own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFa
         tmp_path_factory.mktemp("hub"),
         redis_url=own_servers.redis_url,
         dsn=own_servers.postgres_dsn,
-        extra="[limits]\nredis_timeout_seconds = 0.5\nledger_wait_ms = 250\n",
+        extra="[limits]\nledger_wait_ms = 250\n",
     )
     async with open_door(settings) as opened:
         yield opened

@@ -13,7 +13,7 @@ import aiohttp
 
 from hub.commands.token import make_token
 from hub.settings import load
-from tests.flow.process import HubProcess
+from tests.flow.process import ForkedHub, HubProcess
 from tests.intake.door import ALL_SCOPES, line
 from tests.intake.reserving import CLERK_SCOPES
 
@@ -83,7 +83,7 @@ async def two_shops(folder: Path, redis_url: str, dsn: str) -> AsyncIterator[Seq
     try:
         for name in ("one", "two"):
             (folder / name).mkdir()
-            hubs.append(HubProcess(folder / name))
+            hubs.append(ForkedHub(folder / name))
             await hubs[-1].start(env=stores)
             token = make_token(
                 load(hubs[-1].config, {}),

@@ -1,12 +1,14 @@
-"""A hub as its users run it: `python -m hub serve` in a process of its own, with private servers."""
+"""A hub as its users run it: `hub serve` in a process of its own, with private servers."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from time import time
 from typing import Any
 
@@ -15,6 +17,8 @@ from redis.asyncio import Redis
 
 from hub.commands.token import make_token
 from hub.settings import load
+from tests.faults.forked import forked
+from tests.faults.patience import until
 from tests.intake.door import ALL_SCOPES, settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,23 +28,23 @@ _READY = re.compile(r"hub: ready · events (\S+) · live (\S+) · admin (\S+)")
 
 async def said_by(config: Path, word: str, *options: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     """The exit code of `hub <word>`, and what it said on standard output and standard error."""
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", word, "--config", str(config), *options),
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        said, erred = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, said.decode(), erred.decode()
+    return await said(word, "--config", str(config), *options, env=env)
+
+
+async def said(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    """The same of `hub` with any arguments."""
+    with NamedTemporaryFile(prefix="hub-said-") as errors:
+        process = await forked(arguments, os.environ if env is None else env, Path(errors.name))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            out, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), errors.read().decode()
 
 
 @asynccontextmanager
 async def running_process(folder: Path) -> AsyncIterator["HubProcess"]:
     """A hub with private servers, from here to the end of the block unless it ends before."""
-    made = HubProcess(folder)
+    made = ForkedHub(folder)
     await made.start()
     yield made
     if made.process.returncode is None:
@@ -49,7 +53,7 @@ async def running_process(folder: Path) -> AsyncIterator["HubProcess"]:
 
 
 class HubProcess:
-    """A hub in a folder; started and ended as often as a test likes."""
+    """A hub in a folder, by `python -m hub serve`; started and ended as often as a test likes."""
 
     def __init__(self, folder: Path) -> None:
         settings_in(folder)
@@ -147,3 +151,27 @@ class HubProcess:
             [found] = (await response.json())["items"]
             position: dict[str, Any] = found
             return position
+
+    async def metric(self, name: str) -> float:
+        """What Prometheus would read."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.admin}/metrics") as response:
+            found = re.search(rf"^{name} (\S+)$", await response.text(), re.MULTILINE)
+        assert found, name
+        return float(found[1])
+
+    async def ledger_has_all(self) -> None:
+        """Come back when nothing that was answered is in Redis alone."""
+
+        async def has_all() -> bool:
+            return await self.metric("hub_ledger_lag_entries") == 0
+
+        await until(has_all, PATIENCE_SECONDS)
+
+
+class ForkedHub(HubProcess):
+    """The same, started in a moment: for a test that is not about the start of an interpreter."""
+
+    async def spawn(self, **more: Any) -> None:
+        """Start the process and wait for nothing; of its surroundings only `env` may be another."""
+        [env] = {"env": os.environ, **more}.values()
+        self.process = await forked(("serve", "--config", str(self.config)), env, self._log)  # type: ignore[assignment]

@@ -19,7 +19,7 @@ from hub.settings import load
 from hub.stock import keys
 from tests.databases import new_database
 from tests.flow.pair import Shop
-from tests.flow.process import HubProcess, said_by
+from tests.flow.process import ForkedHub, HubProcess, said_by
 from tests.intake.door import ALL_SCOPES, line
 from tests.intake.reserving import CLERK_SCOPES
 from tests.ledger.test_append_only import run_tool
@@ -117,7 +117,7 @@ class Backed:
 async def backed(tmp_path: Path, redis_url: str, postgres_dsn: str, servers: EmbeddedServers) -> AsyncIterator[Backed]:
     """A hub that was backed up while it ran, went on selling, and lost its ledger."""
     async with new_database(servers.postgres_dsn or "") as new:
-        made = Backed(HubProcess(tmp_path), redis_url, postgres_dsn, tmp_path / "hub.dump", new)
+        made = Backed(ForkedHub(tmp_path), redis_url, postgres_dsn, tmp_path / "hub.dump", new)
         async with serving(made.hub, made.before) as shop:
             await live(shop)
             # What a dump has is what the ledger had when it began.
@@ -190,7 +190,7 @@ async def test_a_ledger_from_before_redis_was_healed_is_refused_until_redis_is_m
 
 
 async def test_the_private_servers_are_copied_while_they_run(tmp_path: Path) -> None:
-    old, copy = HubProcess(tmp_path), tmp_path / "copy"
+    old, copy = ForkedHub(tmp_path), tmp_path / "copy"
     async with serving(old, {}) as shop:
         await live(shop)
         await command(old, "verify", {})

@@ -22,7 +22,8 @@ from tests.model.supply import table_in
 
 LON, LYON = "LON-KNB", "DC-LYON"
 BUYERS, UNITS = 10_000, 100
-DONE_SECONDS = 40
+# How fast it is is not the matter here, and other tests may keep the machine busy.
+DONE_SECONDS = 120
 # How often each race is run; which of the two comes first is chance.
 RACES = 2
 SHOPPERS, SKUS, SEED = 8, 5, 7

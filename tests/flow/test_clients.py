@@ -30,7 +30,7 @@ from tests.flow.own_servers import OwnServers, stopped
 from tests.intake.door import Door, open_door, settings_in
 from tests.intake.reserving import CLERK_SCOPES
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 SOON = Patience(pause_seconds=0.05, pause_seconds_max=0.2)
 _numbers = count(1)
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import until_holds
-from tests.flow.process import HubProcess
+from tests.flow.process import ForkedHub, HubProcess
 from tests.intake.importing import csv_of
 
 LINES = 2_000
@@ -17,7 +17,7 @@ LINES = 2_000
 
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[HubProcess]:
-    made = HubProcess(tmp_path)
+    made = ForkedHub(tmp_path)
     yield made
     if made.process.returncode is None:
         made.signal(signal.SIGTERM)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.flow.process import ROOT, HubProcess
+from tests.flow.process import ForkedHub, HubProcess, said
 from tests.flow.screen import Screen, screen
 from tests.intake.door import line
 
@@ -21,7 +20,7 @@ TIME = "2026-11-22T10:00:00Z"
 @pytest.fixture
 async def hub(redis_url: str, postgres_dsn: str, tmp_path: Path) -> AsyncIterator[HubProcess]:
     """A hub in a process of its own, with eight bags, on the run's servers."""
-    made = HubProcess(tmp_path)
+    made = ForkedHub(tmp_path)
     await made.start(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
     event = {"id": "eight", "type": "receipt", "time": TIME, "location": "LON-KNB", "lines": [line("BAG-NOIR", 8)]}
     async with aiohttp.ClientSession() as session:
@@ -38,19 +37,6 @@ def change(hub: HubProcess, before: str, after: str) -> None:
     text = hub.config.read_text()
     assert before in text
     hub.config.write_text(text.replace(before, after))
-
-
-async def command(hub: HubProcess, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", *arguments),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(30):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def watch(shop: Screen) -> int:
@@ -107,28 +93,28 @@ async def test_a_signal_with_a_bad_file_changes_nothing_and_says_why(hub: HubPro
     assert "colour" in hub.log()
     # What is refused is refused whole, and the next good file is taken.
     change(hub, "colour = 7", "")
-    assert (await command(hub, "reload", "--config", str(hub.config)))[0] == 0
+    assert (await said("reload", "--config", str(hub.config)))[0] == 0
 
 
 async def test_the_commands_try_a_change_and_make_it(hub: HubProcess) -> None:
     change(hub, "cap = 10", "cap = 3")
     config = str(hub.config)
 
-    code, checked, _ = await command(hub, "check", config)
+    code, checked, _ = await said("check", config)
     assert code == 0
     assert "good" in checked.splitlines()[0]
     assert "its house would change, 1 SKU would be shown otherwise" in checked
     assert "BAG-NOIR in online: 8 (in_stock) → 3 (in_stock)" in checked
 
-    code, tried, _ = await command(hub, "reload", "--config", config, "--dry-run")
+    code, tried, _ = await said("reload", "--config", config, "--dry-run")
     assert (code, tried.splitlines()[0]) == (0, checked.splitlines()[1])
 
-    code, reloaded, _ = await command(hub, "reload", "--config", config)
+    code, reloaded, _ = await said("reload", "--config", config)
     # The admin door's address was written down after the start, so it differs.
     assert (code, reloaded) == (0, "reloaded · rules version 2\nneeds a restart: hub.admin\n")
-    code, reloaded, _ = await command(hub, "reload", "--config", config, "--url", hub.admin)
+    code, reloaded, _ = await said("reload", "--config", config, "--url", hub.admin)
     assert reloaded.startswith("nothing to change · rules version 2\n")
-    _, checked, _ = await command(hub, "check", config)
+    _, checked, _ = await said("check", config)
     assert "nothing would change" in checked
 
 
@@ -140,9 +126,9 @@ async def test_a_file_of_another_house_is_checked_without_a_word_about_this_hub(
     text = hub.config.read_text().replace('data_dir = "data"', 'data_dir = "elsewhere"')
     (other / "hub.toml").write_text(text)
     # A key of its own: the running hub does not know it.
-    assert (await command(hub, "token", "--config", str(other / "hub.toml"), "--sub", "x"))[0] == 0
+    assert (await said("token", "--config", str(other / "hub.toml"), "--sub", "x"))[0] == 0
 
-    code, out, err = await command(hub, "check", str(other / "hub.toml"))
+    code, out, err = await said("check", str(other / "hub.toml"))
 
     assert (code, len(out.splitlines()), err) == (0, 1, "")
 
@@ -152,7 +138,7 @@ async def test_two_hubs_on_the_same_stores_follow_each_other(
 ) -> None:
     folder = tmp_path / "second"
     folder.mkdir()
-    second = HubProcess(folder)
+    second = ForkedHub(folder)
     await second.start(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
     try:
         async with screen(second.live) as shop:
@@ -180,7 +166,7 @@ def is_caught(pid: int, number: int) -> bool:
 async def test_a_signal_during_the_start_ends_nothing_and_is_remembered(
     redis_url: str, postgres_dsn: str, tmp_path: Path, until: Any
 ) -> None:
-    made = HubProcess(tmp_path)
+    made = ForkedHub(tmp_path)
     await made.spawn(env={**os.environ, "HUB_REDIS_URL": redis_url, "HUB_LEDGER_DSN": postgres_dsn})
 
     async def has_read_its_file() -> bool:

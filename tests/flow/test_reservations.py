@@ -13,7 +13,7 @@ from hub.commands.token import make_token
 from hub.domain.entry import FIELD, decode_entry
 from hub.settings import Settings, load
 from hub.stock import keys
-from tests.flow.process import HubProcess
+from tests.flow.process import ForkedHub
 from tests.flow.screen import screen
 from tests.intake.door import line, open_door, settings_in
 from tests.intake.reserving import CLERK_SCOPES, SCOPES, available, basket, stocked
@@ -96,7 +96,7 @@ async def test_what_a_killed_hub_held_is_given_back_by_another(
     hubs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        hubs.append(HubProcess(tmp_path / name))
+        hubs.append(ForkedHub(tmp_path / name))
         await hubs[-1].start(env=stores)
     one, two = hubs
     receipt = {"id": "in", "type": "receipt", "time": TIME, "location": "LON-KNB", "lines": [line("BAG-NOIR", 2)]}

@@ -1,59 +1,48 @@
 """A hub as its users run it notices that somebody wrote past it, and says so where Prometheus and people look."""
 
 import os
-import re
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.position import Position
 from hub.stock import keys
-from tests.flow.process import HubProcess
+from tests.faults.patience import until
+from tests.flow.process import ForkedHub
 from tests.verify.test_command import sell_one_of_three
 
-Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+# A look that a busy machine made long is followed by a pause as long.
 PATIENCE_SECONDS = 60
 
 
-async def metric(hub: HubProcess, name: str) -> float:
-    async with aiohttp.ClientSession() as session, session.get(f"{hub.admin}/metrics") as response:
-        found = re.search(rf"^{name} (\S+)$", await response.text(), re.MULTILINE)
-    assert found, name
-    return float(found[1])
-
-
-async def test_a_planted_corruption_raises_the_metric_and_a_log_line_and_its_end_lowers_it(
-    tmp_path: Path, until: Until
-) -> None:
-    hub = HubProcess(tmp_path)
+async def test_a_planted_corruption_raises_the_metric_and_a_log_line_and_its_end_lowers_it(tmp_path: Path) -> None:
+    hub = ForkedHub(tmp_path)
     # By default a machine that is busy with other tests lets it look too seldom for a test's patience.
-    await hub.start(env={**os.environ, "HUB_LIMITS_VERIFY_PERCENT": "25"})
+    await hub.start(env={**os.environ, "HUB_LIMITS_VERIFY_PERCENT": "50"})
     try:
         await sell_one_of_three(hub)
 
         async def is_sampled() -> bool:
-            return await metric(hub, "hub_verify_sampled_total") > 0
+            return await hub.metric("hub_verify_sampled_total") > 0
 
         async def is_found() -> bool:
-            return await metric(hub, "hub_verify_findings") > 0
+            return await hub.metric("hub_verify_findings") > 0
 
         async def is_gone() -> bool:
             return not await is_found()
 
-        await until(is_sampled)
+        await until(is_sampled, PATIENCE_SECONDS)
         assert await is_gone()
         async with Redis.from_url(f"unix://{hub.data}/run/redis.sock") as client:
             key = keys.sku("BAG-NOIR")
             packed = await client.hget(key, "l:LON-KNB")  # type: ignore[misc]
             spoilt = msgspec.structs.replace(msgspec.msgpack.decode(packed, type=Position), deficit=7)
             await client.hset(key, "l:LON-KNB", msgspec.msgpack.encode(spoilt))  # type: ignore[misc]
-            await until(is_found)
+            await until(is_found, PATIENCE_SECONDS)
             await client.hset(key, "l:LON-KNB", packed)  # type: ignore[misc]
-        await until(is_gone)
+        await until(is_gone, PATIENCE_SECONDS)
 
         [line] = [line for line in hub.log().splitlines() if "position_differs" in line]
         assert "BAG-NOIR" in line

@@ -12,7 +12,7 @@ import msgspec
 from tests.intake.door import Door
 
 FEED, STREAM = "/v1/feed", "/v1/feed/stream"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 Items = list[dict[str, Any]]
 

@@ -20,7 +20,7 @@ from tests.conftest import until_holds
 KEY = "hub:{0}:journal"
 NOVEMBER_MS = 1_795_600_000_000
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 def sale(number: int, **changes: object) -> Entry:

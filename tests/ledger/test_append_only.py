@@ -18,11 +18,21 @@ from hub.ledger import rights
 from hub.ledger.connection import Link
 from hub.ledger.opening import open_ledger
 from tests.databases import new_database
+from tests.stock.opened import opened
 
 Ledger = asyncpg.Connection
 WriteSales = Callable[[int, int], Awaitable[None]]
 RunWriter = Callable[..., Any]
 
+# Whoever adds rows is asked, as who it is there, whether it might do more with what it has just written.
+ASKED = f"""CREATE TABLE public.asked (written text, may_change boolean);
+    GRANT INSERT ON public.asked TO PUBLIC;
+    CREATE FUNCTION public.ask() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.asked SELECT TG_TABLE_NAME, has_table_privilege(TG_RELID, '{rights.REFUSED}');
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER asked AFTER INSERT ON hub.event EXECUTE FUNCTION public.ask();
+    CREATE TRIGGER asked AFTER INSERT ON hub.movement EXECUTE FUNCTION public.ask()"""
 CHANGES = ("UPDATE hub.{} SET epoch = 9", "DELETE FROM hub.{}", "TRUNCATE hub.{}")
 
 
@@ -67,6 +77,19 @@ async def test_the_writers_connection_may_change_and_remove_nothing_that_is_writ
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(change)
     await link.aclose()
+
+
+async def test_the_writer_of_a_hub_works_without_the_rights_to_change_what_it_wrote(
+    ledger: Ledger, redis_url: str, postgres_dsn: str
+) -> None:
+    await ledger.execute(ASKED)
+    async with opened(redis_url, postgres_dsn) as hub:
+        await hub.book(hub.fact("r-1"))
+        await hub.ledger_has_all()
+    assert {tuple(row) for row in await ledger.fetch("SELECT * FROM public.asked")} == {
+        ("event", False),
+        ("movement", False),
+    }
 
 
 async def test_a_user_who_is_no_superuser_takes_the_rights_from_itself_and_books_nevertheless(

@@ -47,7 +47,7 @@ from tests.model.journeys import between, check_held, held_on_the_way, moved_bet
 from tests.model.owners import check_owners
 from tests.model.regrets import Sales, of_told_sale, with_told_sale
 from tests.model.shelf import Count, Shelves, Told, closing_of
-from tests.model.supply import check_suspects, expected_in, table_in
+from tests.model.supply import check_suspects, expected_in, hashes_at, table_of
 from tests.model.worlds import PLACES, SKUS, CloseCounts, Describing, Repeat, Telling, house_of, units_of
 
 HUB = UUID(int=7)
@@ -379,13 +379,13 @@ class Pair:
             "transfers": keys.TRANSFERS,
             "voids": keys.VOIDS,
         }
-        self.records = {table: await table_in(self.client, key) for table, key in tables.items()}
+        found = await hashes_at(self.client, list(tables.values()))
+        self.records = {table: table_of(fields) for table, fields in zip(tables, found, strict=True)}
         self.records |= await self._day_records()
         self.records["expected"], revisions = {}, self._revisions()
-        key: Any
-        async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000):
+        names = [key async for key in self.client.scan_iter(match=keys.ANY_SKU, count=1000)]
+        for key, fields in zip(names, await hashes_at(self.client, names), strict=True):
             sku = keys.sku_name(key)
-            fields: Any = await self.client.hgetall(key)
             rules = fields.pop(keys.RULES_FIELD, None)
             assert (rules and int(rules)) == self.model.computed_under.get(sku)
             revision = fields.pop(keys.REVISION_FIELD, None)
@@ -430,8 +430,7 @@ class Pair:
     async def _day_records(self) -> dict[str, dict[str, Any]]:
         """What lies among the dedupe records; no day has passed, so nothing of it is forgotten."""
         found: dict[str, dict[str, Any]] = {table: {} for table in DAY_TABLES}
-        for key in sorted(await self.client.keys(keys.PREFIX + "seen:*")):
-            fields: Any = await self.client.hgetall(key)
+        for fields in await hashes_at(self.client, sorted(await self.client.keys(keys.PREFIX + "seen:*"))):
             for name, packed in fields.items():
                 table, _, field = name.decode().partition("\0")
                 if table in DAY_TABLES:
@@ -464,9 +463,12 @@ class Pair:
         assert (dict(found), dict(due)) == indexed(holds)
 
     async def _check_places(self, positions: dict[str, dict[str, Position]]) -> None:
-        for location in PLACES:
-            found: Any = await self.client.smembers(keys.skus_at(location))
-            members = {sku.decode() for sku in found}
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for location in PLACES:
+                pipeline.smembers(keys.skus_at(location))
+            found = await pipeline.execute()
+        for location, stored in zip(PLACES, found, strict=True):
+            members = {sku.decode() for sku in stored}
             assert members == {sku for sku, places in positions.items() if location in places}
 
     def _check_sums(self, positions: dict[str, dict[str, Position]]) -> None:

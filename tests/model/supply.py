@@ -1,5 +1,6 @@
 """Purchase orders and serial numbers in the small worlds, and what is remembered of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -51,8 +52,21 @@ def expected_in(fields: dict[bytes, bytes]) -> Any:
 
 async def table_in(client: Redis, key: str) -> dict[str, Any]:
     """What is remembered in one table, by field."""
-    fields: Any = await client.hgetall(key)
+    [fields] = await hashes_at(client, [key])
+    return table_of(fields)
+
+
+def table_of(fields: dict[bytes, bytes]) -> dict[str, Any]:
+    """The same, read already."""
     return {field.decode(): msgspec.msgpack.decode(packed) for field, packed in fields.items()}
+
+
+async def hashes_at(client: Redis, names: Sequence[str | bytes]) -> list[Any]:
+    """Hashes as they are stored, in one question."""
+    async with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.hgetall(name)  # type: ignore[arg-type]
+        return await pipeline.execute()
 
 
 def check_suspects(entry: Entry) -> None:

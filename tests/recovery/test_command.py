@@ -40,6 +40,8 @@ async def test_a_stopped_hub_whose_redis_is_empty_is_rebuilt_and_starts(process:
 
 async def test_what_a_killed_hub_may_have_been_answered_is_named_with_who_sent_before(process: HubProcess) -> None:
     await sell_one_of_three(process)
+    # Of whom the ledger never heard nobody knows either.
+    await process.ledger_has_all()
     process.signal(signal.SIGKILL)
     await process.ended(PATIENCE_SECONDS)
     await lose_redis(process)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import Partition, house_of
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hub.telemetry import Metrics
 from tests.databases import closed_database
 from tests.stock.partition import HOUSE
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 class OpenStores:

@@ -28,6 +28,7 @@ from hub.intake.server import http_app
 from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
+from hub.readings import take_readings_of
 from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
 from hub.settings import Settings
@@ -244,23 +245,12 @@ class Hub:
         add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
 
         def take_readings() -> None:
-            self._metrics.ledger_lag_entries.set(self._stores.ledger_lag())
-            self._metrics.checkpoint_lag_entries.set(self._stores.checkpointing.lag_entries)
-            self._metrics.ledger_following.set(self._stores.writer.state == "following")
-            self._metrics.reservations_live.set(self._stores.expiry.live)
-            self._metrics.stale_sources.set(len(self._stores.sources.stale))
-            self._metrics.ledger_set_aside.set(self._stores.writer.doubled + self._stores.writer.poisoned)
-            self._metrics.verify_findings.set(self._stores.sampling.findings)
-            self._metrics.verify_round_seconds.set(self._stores.sampling.rounds.seconds)
-            self._metrics.verify_pass_seconds.set(self._stores.sampling.passes.seconds)
+            take_readings_of(self._stores, self._metrics)
             self._metrics.live_connections.set(live.counters.connections)
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
             self._hooks.take_readings(self._metrics)
             self._metrics.feed_streams.set(self._streams.open)
-            self._stores.memories.recent_accuracy.look()
-            self._metrics.journal_bytes.set(self._stores.backlog.bytes)
-            self._metrics.journal_bytes_max.set(self._stores.backlog.bytes_max)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)

@@ -38,6 +38,7 @@ IMPORTS = {
     | {"hub.journal", "hub.stock", "hub.ledger", "hub.imports", "hub.watching", "hub.recovery", "hub.adopting"}
     | {"hub.webhooks", "hub.memories", "hub.verify"},  # a running hub samples itself
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
+    "hub.readings": LEAVES | {"hub.stores"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.hooks": LEAVES
     | {"hub.journal", "hub.ledger", "hub.memories", "hub.intake"},  # a hook is told what a page of the feed tells

@@ -47,7 +47,8 @@ class Restored:
             told = await door.send(door.sale(line("BAG", 1)), token=door.token(sub="till-8"))
             assert told.status in (200, 202)
         self.last = Seq(1, int(told.json()["seq"].rpartition("-")[2]))
-        assert known["status"] in ("applied", "accepted")
+        # A busy ledger may have been late for the first answer.
+        assert known["status"] in ("applied", "duplicate")
         await self.servers.running.stop()
         shutil.copytree(own / "postgres", self.folder / "copy")
         await self.servers.start()

@@ -83,7 +83,11 @@ async def test_recorded_traces_end_in_the_recorded_state(page: Page, shop: Shop)
 async def door(redis_url: str, postgres_dsn: str, tmp_path: Path, shop: Shop) -> AsyncIterator[Door]:
     """A hub that the shop's pages may ask."""
     settings = settings_in(tmp_path, redis_url=redis_url, dsn=postgres_dsn)
-    settings = msgspec.structs.replace(settings, hub=msgspec.structs.replace(settings.hub, origins=(shop.origin,)))
+    # One pool says only that little is left.
+    pools = [msgspec.structs.replace(pool, low=1) if pool.id == "gulf" else pool for pool in settings.house.pools]
+    house = msgspec.structs.replace(settings.house, pools=tuple(pools))
+    doors = msgspec.structs.replace(settings.hub, origins=(shop.origin,))
+    settings = msgspec.structs.replace(settings, hub=doors, house=house)
     async with running(settings) as hub, ClientSession() as session:
         opened = Door(hub, settings, session)
         await opened.send(opened.receipt(line("BAG-NOIR", 5)))
@@ -119,6 +123,65 @@ async def test_badges_need_one_script_tag_and_follow_the_stock(page: Page, shop:
         await expect(badge[name]).to_have_attribute("status", "low_stock")
         await expect(badge[name]).to_have_attribute("available", "1")
     await expect(badge["hidden"]).to_have_text("?")
+
+
+@pytest.mark.parametrize("by", ["socket", "events"])
+async def test_a_badge_of_another_article_shows_nothing_of_the_one_before(
+    page: Page, shop: Shop, door: Door, by: str
+) -> None:
+    await door.send(door.receipt(line("BAG-ROUGE", 2)))
+    await door.send(door.sale(line("BAG-NOIR", 1)))
+    live = f'live="{door.live}"' if by == "socket" else ""
+    shop.pages["/"] = f"""<!doctype html>{script(door)}
+        <stock-badge sku="BAG-NOIR" pool="online" {live}></stock-badge>"""
+    await page.goto(shop.origin)
+    badge = page.locator("stock-badge")
+    await expect(badge).to_have_attribute("available", "4", timeout=SEEN_WITHIN_MS)
+
+    await badge.evaluate("badge => badge.setAttribute('sku', 'BAG-ROUGE')")
+    await expect(badge).to_have_attribute("available", "2", timeout=SEEN_WITHIN_MS)
+
+    await badge.evaluate("badge => badge.setAttribute('pool', 'no-such-pool')")
+    await expect(badge).to_have_text("")
+    assert await badge.get_attribute("available") is None
+
+
+@pytest.mark.parametrize("by", ["socket", "events"])
+async def test_what_is_no_name_does_not_silence_the_badges_beside_it(
+    page: Page, shop: Shop, door: Door, by: str
+) -> None:
+    live = f'live="{door.live}"' if by == "socket" else ""
+    wrong = [("x" * 129, "online"), ("", "online"), ("BAG&#1;NOIR", "online"), ("BAG-NOIR", "on line")]
+    badges = "".join(f'<stock-badge sku="{sku}" pool="{pool}" {live}>?</stock-badge>' for sku, pool in wrong)
+    shop.pages["/"] = f"""<!doctype html>{script(door)}{badges}
+        <stock-badge id="good" sku="BAG-NOIR" pool="online" {live}></stock-badge>"""
+    await page.goto(shop.origin)
+    await expect(page.locator("#good")).to_have_text("In stock", timeout=SEEN_WITHIN_MS)
+    assert await page.locator("stock-badge:not(#good)").all_inner_texts() == ["?"] * len(wrong)
+
+
+async def test_a_name_that_cannot_be_asked_for_is_told_and_the_others_are_watched(
+    page: Page, shop: Shop, door: Door
+) -> None:
+    shop.pages["/"] = f"""<!doctype html><script type="module">
+        import {{ watch }} from "{door.url}/v1/stock.js";
+        window.seen = [];
+        window.errors = [];
+        const onerror = ({{ code }}) => window.errors.push(code);
+        const see = (item) => window.seen.push(item.sku);
+        watch("online", ["\\ud800", "e\\u0301".repeat(65), "e\\u0301".repeat(64), "BAG-NOIR"], see, {{ onerror }});
+        watch("a pool", ["BAG-NOIR"], see, {{ onerror }});
+    </script>"""
+    await page.goto(shop.origin)
+    await page.wait_for_function("window.seen?.includes('BAG-NOIR')", timeout=SEEN_WITHIN_MS)
+    assert await page.evaluate("window.errors") == ["malformed", "malformed", "malformed"]
+
+
+async def test_a_badge_without_a_number_says_few(page: Page, shop: Shop, door: Door) -> None:
+    await door.send(door.sale(line("BAG-NOIR", 4)))
+    shop.pages["/"] = f"""<!doctype html>{script(door)}<stock-badge sku="BAG-NOIR" pool="gulf"></stock-badge>"""
+    await page.goto(shop.origin)
+    await expect(page.locator("stock-badge")).to_have_text("Few left", timeout=SEEN_WITHIN_MS)
 
 
 async def test_the_page_of_the_documentation_works(page: Page, shop: Shop, door: Door) -> None:

@@ -26,7 +26,7 @@ export interface Options {
   start?: readonly Omit<Item, "pool">[];
   /** How the line is. `refused`: for good, the token is not valid and there is no function that gets another one. */
   onstate?: (state: "connecting" | "live" | "lost" | "refused") => void;
-  /** What the hub did not grant, for instance `unknown_pool`. */
+  /** What the hub did not grant, for instance `unknown_pool`; `malformed`: a name that no SKU or pool can have. */
   onerror?: (error: { readonly code: string; readonly detail: string }) => void;
 }
 

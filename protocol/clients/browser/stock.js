@@ -15,6 +15,12 @@ const MESSAGE_BYTES_AIM = 50_000;
 const CLOSE_NEW_TOKEN = 4401;
 // These, and the others of 44xx: do not come back unchanged.
 const CLOSE_FOR_GOOD = new Set([1008, 1009]);
+// One name that the hub cannot read would spoil the message that it shares with good ones.
+const SKU_CHARS_MAX = 128;
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/;
+const POOL = /^[A-Za-z0-9._-]{1,64}$/;
+// What a stream is answered that was asked for something that is not there, or is no name.
+const NOT_ASKABLE = new Map([[400, "malformed"], [404, "unknown_pool"], [422, "malformed"]]);
 
 // The hub that served this module; a page that has it from elsewhere says where the hub is.
 const HOME = new URL(import.meta.url).origin;
@@ -396,10 +402,11 @@ class Streams {
         signal: abort.signal,
         cache: "no-store",
       });
-      if (answer.status === 404) {
+      if (NOT_ASKABLE.has(answer.status)) {
         // As over a socket, where the other pools go on.
         this.#pools.delete(pool);
-        this.#heard.message({ op: "error", code: "unknown_pool", detail: (await answer.json()).detail });
+        const { detail } = await answer.json();
+        this.#heard.message({ op: "error", code: NOT_ASKABLE.get(answer.status), detail });
         return {};
       }
       if (!answer.ok) return this.#refused(answer);
@@ -489,6 +496,12 @@ function keyOf(pool, sku) {
   return `${pool} ${sku}`;
 }
 
+// Characters are code points, and neither as it is written nor in normal form may there be too many, as at the hub.
+function isSku(name) {
+  if (typeof name !== "string" || CONTROLS.test(name) || /\p{Surrogate}/u.test(name)) return false;
+  return name !== "" && [name, name.normalize("NFC")].every((one) => [...one].length <= SKU_CHARS_MAX);
+}
+
 const hubs = new Map();
 
 /**
@@ -508,7 +521,12 @@ export function watch(pool, skus, callback, { start = [], ...options } = {}) {
   const isShared = token === undefined && onstate === undefined && onerror === undefined;
   const make = () => new Hub({ hub, live, token, onstate, onerror });
   const at = isShared ? entry(hubs, keyOf(hub, live), make) : make();
-  return at.watch({ pool, skus: [...new Set(skus)], tell }, start);
+  const names = [...new Set(skus)];
+  const wrong = names.filter((name) => !isSku(name)).map((name) => `${JSON.stringify(name)} is not a SKU.`);
+  if (!POOL.test(pool)) wrong.push(`${JSON.stringify(pool)} is not the name of a pool.`);
+  for (const detail of wrong) queueMicrotask(() => onerror?.({ op: "error", code: "malformed", detail }));
+  const askable = POOL.test(pool) ? names.filter(isSku) : [];
+  return askable.length === 0 ? () => {} : at.watch({ pool, skus: askable, tell }, start);
 }
 
 // Texts of a badge; an attribute of the same name replaces one: low_stock="Plus que {available}".
@@ -519,6 +537,8 @@ const TEXTS = {
   preorder: "Pre-order",
   backorder: "On order",
 };
+// Where the pool shows no number.
+const FEW = "Few left";
 
 /**
  * `<stock-badge sku pool>`: says what the pool shows, and stays up to date. What the server rendered inside stays until
@@ -537,8 +557,16 @@ class StockBadge extends HTMLElement {
     this.#stop = null;
   }
 
-  attributeChangedCallback() {
-    if (this.isConnected && this.#stop !== null) this.#begin();
+  attributeChangedCallback(name, before, now) {
+    if (!this.isConnected || this.#stop === null || before === now) return;
+    if (name !== "live") this.#clear();
+    this.#begin();
+  }
+
+  // What was shown was of another article.
+  #clear() {
+    for (const name of ["status", "available", "rev"]) this.removeAttribute(name);
+    this.textContent = "";
   }
 
   #begin() {
@@ -557,7 +585,8 @@ class StockBadge extends HTMLElement {
       if (item[name] === undefined) this.removeAttribute(name);
       else this.setAttribute(name, item[name]);
     }
-    const text = this.getAttribute(item.status) ?? TEXTS[item.status] ?? item.status;
+    const usual = item.status === "low_stock" && item.available === undefined ? FEW : TEXTS[item.status];
+    const text = this.getAttribute(item.status) ?? usual ?? item.status;
     const available = item.available === undefined ? "" : `${item.available}${item.capped ? "+" : ""}`;
     const shown = text.replace("{available}", available);
     // The same text again would be read out again.

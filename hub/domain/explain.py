@@ -66,7 +66,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def explain(whole: Whole, pool: str, may_see: Callable[[str], bool]) -> Explanation:
-    """Explain what one of the house's pools shows; locations that may not be seen are one sum without a name, if any."""
+    """Explain what one of the house's pools shows; locations not to be seen are one sum without a name, if any."""
     number = whole.house.pool_index[pool]
     profile = whole.house.profile(whole.sku)
     terms, parts = profile.terms[number], pools.parts_of(whole.positions, profile, number)

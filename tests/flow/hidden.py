@@ -120,7 +120,7 @@ class Lane:
             "a SKU is made far away": lambda: [self._event("receipt", f"NEW-{next(self._ids)}", **far)],
             "parked": lambda: [self._event("sale", self.loud, pool="vip", location="NOWHERE")],
             "sent twice": lambda: [self._event("sale", self.loud, pool="vip")] * 2,
-            "an id used again": lambda: self._conflict(),
+            "an id used again": self._conflict,
         }
 
     async def hold(self) -> None:
@@ -154,5 +154,3 @@ class Lane:
     def _conflict(self) -> list[Json]:
         first = self._event("sale", self.loud, pool="vip")
         return [first, {**first, "lines": [line(self.loud, 2)]}]
-
-

@@ -1,7 +1,7 @@
 """What no public pool shows, nobody in public notices: no frame, byte, order, number, tag or header, sample by sample.
 
-Public traffic goes on at a steady rhythm while, drawn at random, something hidden happens before a public change, in one
-request with it, or nothing at all. Every frame is foretold byte by byte without a look at what was drawn, so each
+Public traffic goes on at a steady rhythm while, drawn at random, something hidden happens before a public change, in
+one request with it, or nothing at all. Every frame is foretold byte by byte without a look at what was drawn, so each
 sample would give away a change that shows; `--samples 10000` plays as many.
 """
 

@@ -5,6 +5,8 @@ import socket
 import pytest
 from websockets.frames import Frame, Opcode
 
+from hub.live.fanout import MESSAGE_BYTES_AIM
+
 # Names long enough that few values fill a buffer.
 SKUS = [f"{'LONG-NAME-' * 12}{number}" for number in range(5)]
 
@@ -122,14 +124,56 @@ async def test_pings_without_reading_the_pongs_are_cut_at_the_cap(open_narrow_do
     assert stage.door.counters.slow_closed == 1
 
 
-async def test_a_peer_that_answers_no_ping_is_cut(open_door, until):
-    async with open_door(heartbeat_seconds=0.1) as stage, stage.screen() as dead:
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_reader_whose_own_machine_takes_all_for_it_is_closed_for_it_answers_no_ping(
+    open_door, until, comes_back
+):
+    async with open_door(heartbeat_seconds=0.1, closing_seconds=0.5) as stage, stage.screen() as dead:
         await dead.subscribe("online", "A")
         dead.client.transport.pause_reading()
+        await stage.change(("online", "A", 1))
+        await until(lambda: stage.door.counters.silent_closed == 1)
+        if comes_back:
+            dead.client.transport.resume_reading()
+            assert await dead.ended() == 1013
         await until(lambda: stage.door.counters.connections == 0)
         dead.client.transport.abort()
 
-    assert stage.door.counters.silent_closed == 1
+    assert (stage.door.counters.silent_closed, stage.door.counters.slow_closed) == (1, 0)
+
+
+async def test_one_that_answers_pings_is_not_closed_however_little_it_is_told(open_door, until):
+    # Long enough for a busy machine to answer.
+    limits = {"heartbeat_seconds": 0.5, "closing_seconds": 0.1}
+    async with open_door(**limits) as stage, stage.screen() as alive, stage.screen() as dead:
+        for screen in (alive, dead):
+            await screen.subscribe("online", "A")
+        dead.client.transport.pause_reading()
+        await until(lambda: stage.door.counters.connections == 1)
+        dead.client.transport.abort()
+        await stage.change(("online", "A", 1))
+
+        assert (await alive.hear())["items"][0]["available"] == 1
+
+
+async def test_a_slow_reader_is_owed_one_value_for_each_sku_and_its_buffer_holds_one_message_more(open_narrow_door):
+    skus = [f"SKU-{number}" for number in range(299)] + SKUS[-1:]
+    owed, unsent_bytes = [], []
+    async with open_narrow_door() as stage:
+        _narrow(stage)
+        async with stage.screen(slow=True) as slow, stage.screen() as quick:
+            await slow.subscribe("online", *skus)
+            await quick.subscribe("online", *skus)
+            slow.client.transport.pause_reading()
+            for available in range(1, 31):
+                *_, rev = await stage.change(*[("online", sku, available) for sku in skus])
+                await _last_rev(quick, rev)
+                owed.append(len(_slowest(stage)._owed or ()))
+                unsent_bytes.append(_slowest(stage).unsent_bytes)
+            slow.client.transport.abort()
+
+    assert max(owed) == len(skus)
+    assert max(unsent_bytes) < 4096 + MESSAGE_BYTES_AIM
 
 
 async def test_answers_are_not_queued_for_who_does_not_read_them(open_narrow_door, until):

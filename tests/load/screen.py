@@ -82,9 +82,9 @@ def measure(options: Options) -> list[Row]:
     ):
         hub.fill(1)
         screens = connect(hub, [sku(0)] * WATCHING + [sku(i) for i in range(1, SCREENS - WATCHING + 1)])
-        first = _sell(hub, screens, 0, _WARM_UP_SECONDS).sold
+        first = sell(hub, screens, 0, _WARM_UP_SECONDS).sold
         for _ in range(options.runs):
-            showing = _sell(hub, screens, first, options.seconds)
+            showing = sell(hub, screens, first, options.seconds)
             first += showing.sold
             hops = _hops_ms(http.port, echo.port, stores, options.seconds)
             for percent in (50, 99):
@@ -122,13 +122,14 @@ def _echoes_ms(port: int, seconds: float) -> list[float]:
     return taken_ms
 
 
-def _sell(hub: RunningHub, sockets: list[RawWebSocket], first: int, seconds: float) -> "_Showing":
-    showing = _Showing(hub, sockets, first, int(seconds * RATE))
+def sell(hub: RunningHub, sockets: list[RawWebSocket], first: int, seconds: float) -> "Showing":
+    """Sell one SKU at `RATE`; the first of the sockets, `WATCHING`, watch it."""
+    showing = Showing(hub, sockets, first, int(seconds * RATE))
     showing.run()
     return showing
 
 
-class _Showing:
+class Showing:
     """Tills that sell one SKU at a fixed rate, and the screens that are told."""
 
     def __init__(self, hub: RunningHub, sockets: list[RawWebSocket], first: int, sales: int) -> None:

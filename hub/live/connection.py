@@ -9,6 +9,7 @@ Laws:
 """
 
 import asyncio
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -140,6 +141,8 @@ class LiveConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake, unless too many are at it already (called by the loop)."""
         super().connection_made(transport)
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._upkeep.limits.send_buffer_bytes)
         if len(self.server.handler_tasks) > self._upkeep.limits.connections_max + OPENING_MAX:
             self.drop()
 

@@ -24,8 +24,9 @@ from raw_websocket import RawWebSocket
 
 _SEED = 1
 _NAMES = 40
-# Every so often something public is sold; what is hidden happens half way between, or at the same time.
-RHYTHM_SECONDS = 0.02
+# Every so often something public is sold; what is hidden happens at the beat before, shortly before, or with it.
+RHYTHM_SECONDS = 0.04
+SHORTLY_SECONDS = 0.01
 _WARM_UP = 200
 LOUD = "LOUD"
 HOUSE = "\n".join(
@@ -136,12 +137,14 @@ class Rhythm:
         self._watcher.next_text()
         self._kind = f"{time.monotonic_ns()}"
 
-    def beat(self, *, hidden_before_seconds: float | None = None) -> float:
-        """Wait for the next beat, with something hidden so long before it, or nothing."""
+    def beat(self, *, hidden_before_seconds: float | None = None, is_over: bool = False) -> float:
+        """Wait for the next beat, with something hidden so long before it, or nothing; `is_over`: it was answered."""
         due = time.perf_counter() + RHYTHM_SECONDS
         if hidden_before_seconds is not None:
             time.sleep(max(0.0, due - hidden_before_seconds - time.perf_counter()))
             self._secret.sell("vip", LOCATIONS[1], f"{self._kind}-vip")
+            if is_over:
+                self._secret.answer()
         time.sleep(max(0.0, due - time.perf_counter()))
         began = time.perf_counter()
         self._public.sell("online", LOCATIONS[0], f"{self._kind}-all")
@@ -149,7 +152,7 @@ class Rhythm:
             pass
         taken = time.perf_counter() - began
         self._public.answer()
-        if hidden_before_seconds is not None:
+        if hidden_before_seconds is not None and not is_over:
             self._secret.answer()
         return taken
 
@@ -206,20 +209,17 @@ def _subscriptions(hub: RunningHub, chance: random.Random) -> Iterator[list[Comp
 @contextmanager
 def _frames(hub: RunningHub, chance: random.Random) -> Iterator[list[Compared]]:
     rhythm = Rhythm(hub)
-    half_ms = 500 * RHYTHM_SECONDS
+    sale = "beat → frame: a VIP's sale of the same SKU"
+
+    def after(seconds: float, *, is_over: bool = False) -> Draw:
+        return lambda: rhythm.beat(hidden_before_seconds=seconds, is_over=is_over)
+
+    over = f"{sale} {1000 * RHYTHM_SECONDS:.0f} ms before it and over, or none"
+    shortly = f"{sale} {1000 * SHORTLY_SECONDS:.0f} ms before it, or none"
     yield [
-        (
-            f"beat → frame: a VIP's sale of the same SKU {half_ms:.0f} ms before it, or none",
-            lambda: rhythm.beat(hidden_before_seconds=RHYTHM_SECONDS / 2),
-            rhythm.beat,
-            GOAL,
-        ),
-        (
-            "beat → frame: a VIP's sale of the same SKU at the same moment, or none",
-            lambda: rhythm.beat(hidden_before_seconds=0.0),
-            rhythm.beat,
-            "not hidden",
-        ),
+        (over, after(RHYTHM_SECONDS, is_over=True), rhythm.beat, GOAL),
+        (shortly, after(SHORTLY_SECONDS), rhythm.beat, "—"),
+        (f"{sale} at the same moment, or none", after(0.0), rhythm.beat, "not hidden"),
     ]
     rhythm.close()
 

@@ -21,8 +21,12 @@ _HIGH = 1_024
 class RawWebSocket:
     """One client; it answers pings when it reads, and does not close politely."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = _numbered_high(socket.create_connection(("127.0.0.1", port)))
+    def __init__(self, port: int, *, receive_buffer_bytes: int = 0) -> None:
+        opened = socket.socket()
+        if receive_buffer_bytes:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        opened.connect(("127.0.0.1", port))
+        self._socket = _numbered_high(opened)
         self._socket.settimeout(_TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
@@ -59,6 +63,10 @@ class RawWebSocket:
         """The text messages that one read brings; call it when there is something to read."""
         self._receive()
         yield from self._texts()
+
+    def detach(self) -> socket.socket:
+        """The socket, for whoever reads nothing more."""
+        return self._socket
 
     def close(self) -> None:
         """Close it."""

@@ -13,12 +13,12 @@ from hub_process import POOLS, RunningHub, now, running_hub, sku
 from processes import resident_bytes
 from raw_websocket import RawWebSocket, room_for
 from reloading import metric
-from screen import RATE, WATCHING, connect, sell
+from screen import RATE, WATCHING, Showing, connect, sell
 
 from protocol.limits import SKUS_PER_CONNECTION_MAX
 
-STOPPED = 200
-SCREENS = 200
+STOPPED = 100
+SCREENS = 50
 # Of each reader that stopped: its answer is more than all buffers take.
 SKUS = 2_000
 # Readers of as many SKUs as one may watch, and those before them that are not counted.
@@ -64,11 +64,8 @@ def measure(options: Options) -> Iterator[Row]:
         hub.fill(SKUS)
         first = 0
         for what, opened in (("sockets", stopped_socket), ("streams", stopped_stream)):
-            healthy = connect(hub, [sku(0)] * WATCHING + [sku(number) for number in range(1, SCREENS - WATCHING + 1)])
-            yield from _felt(hub, what, opened, healthy, options, first)
+            yield from _felt(hub, what, opened, options, first)
             first += 10_000_000
-            for screen in healthy:
-                screen.close()
         yield _held(hub)
         yield _flooded(hub)
     for what, large in (("socket", _large_socket), ("stream", _large_stream)):
@@ -76,21 +73,18 @@ def measure(options: Options) -> Iterator[Row]:
             yield _large(hub, what, large)
 
 
-def _felt(
-    hub: RunningHub, what: str, opened: Open, healthy: list[RawWebSocket], options: Options, first: int
-) -> Iterator[Row]:
+def _felt(hub: RunningHub, what: str, opened: Open, options: Options, first: int) -> Iterator[Row]:
     """Sales beside nobody and beside readers that stopped, in turn."""
     taken: dict[bool, dict[int, list[float]]] = {with_stopped: {50: [], 99: []} for with_stopped in (False, True)}
-    first += sell(hub, healthy, first, _WARM_UP_SECONDS).sold
+    first += _sold(hub, first, _WARM_UP_SECONDS).sold
     for number in range(options.runs):
         # Which comes first changes, for a machine that grows busier or idler.
         for with_stopped in (number % 2 == 1, number % 2 == 0):
             stopped = [opened(hub, SKUS) for _ in range(STOPPED if with_stopped else 0)]
-            time.sleep(_SETTLE_SECONDS)
             conflated = metric(hub.admin_port, "hub_live_values_conflated")
-            showing = sell(hub, healthy, first, options.seconds)
+            showing = _sold(hub, first, options.seconds)
             first += showing.sold
-            if with_stopped and metric(hub.admin_port, "hub_live_values_conflated") - conflated < STOPPED:
+            if with_stopped and metric(hub.admin_port, "hub_live_values_conflated") - conflated < showing.sold:
                 raise SystemExit("The readers that should have stopped took what they were sent.")
             for percent, times in taken[with_stopped].items():
                 times.append(percentile(showing.until_shown_ms(), percent))
@@ -102,6 +96,15 @@ def _felt(
         yields = spread(ratios(mine, alone), 2)
         name = f"sale → screen p{percent}, {RATE:.0f} sales/s, {WATCHING} watch, and {STOPPED} {what} that stopped"
         yield Row("—", name, spread(mine, 2, " ms"), f"without them {spread(alone, 2, ' ms')}", yields, goal)
+
+
+def _sold(hub: RunningHub, first: int, seconds: float) -> Showing:
+    """A load beside new screens: nobody reads theirs while readers are made that stop."""
+    healthy = connect(hub, [sku(0)] * WATCHING + [sku(number) for number in range(1, SCREENS - WATCHING + 1)])
+    showing = sell(hub, healthy, first, seconds)
+    for screen in healthy:
+        screen.close()
+    return showing
 
 
 def _held(hub: RunningHub) -> Row:

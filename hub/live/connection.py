@@ -11,6 +11,7 @@ Laws:
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -116,8 +117,10 @@ class LiveConnection(ServerConnection):
 
     async def taken(self) -> None:
         """Wait until the reader is not slow, or gone."""
-        while self.paused and self.is_open:
-            await self.drain()
+        # Who hangs up meanwhile is noticed by whoever hears it next.
+        with suppress(ConnectionError):
+            while self.paused and self.is_open:
+                await self.drain()
 
     def end(self, close: Close) -> None:
         """Close, without waiting: the peer has some seconds to answer, however slow it is."""

@@ -72,13 +72,13 @@ async def test_a_reader_that_takes_nothing_is_closed_with_1013(open_narrow_door,
 
 
 async def test_a_reader_that_never_comes_back_is_cut(open_narrow_door, until):
-    async with open_narrow_door(stalled_seconds=0.2, heartbeat_seconds=1, closing_seconds=0.2) as stage:
-        async with stage.screen(slow=True) as slow:
-            await slow.subscribe("online", *SKUS)
-            slow.client.transport.pause_reading()
-            await _fill(stage, 100)
-            await until(lambda: stage.door.counters.connections == 0)
-            slow.client.transport.abort()
+    limits = {"stalled_seconds": 0.2, "heartbeat_seconds": 1, "closing_seconds": 0.2}
+    async with open_narrow_door(**limits) as stage, stage.screen(slow=True) as slow:
+        await slow.subscribe("online", *SKUS)
+        slow.client.transport.pause_reading()
+        await _fill(stage, 100)
+        await until(lambda: stage.door.counters.connections == 0)
+        slow.client.transport.abort()
 
     assert stage.door.counters.slow_closed == 1
 
@@ -170,6 +170,19 @@ async def test_answers_are_not_queued_for_who_does_not_read_them(open_narrow_doo
 
     assert unsent_bytes < 4096 + 2048
     assert all(len(answer["items"]) == len(SKUS) for answer in answers)
+
+
+async def test_a_slow_reader_that_hangs_up_is_no_defect(open_narrow_door, until, caplog):
+    async with open_narrow_door() as stage:
+        async with stage.screen(slow=True) as slow:
+            slow.client.transport.pause_reading()
+            await slow.say(op="subscribe", ref=1, pool="online", skus=[f"{SKUS[0]}-{number}" for number in range(300)])
+            await until(lambda: any(each.paused for each in stage.door._upkeep.connections()))
+            # With answers unread, which resets the connection.
+            slow.client.transport.abort()
+        await until(lambda: stage.door.counters.connections == 0)
+
+    assert not caplog.records
 
 
 async def test_what_is_owed_to_a_slow_reader_is_dropped_when_its_token_is_narrowed(open_narrow_door, until):

@@ -13,11 +13,12 @@ from hub_process import POOLS, RunningHub, now, running_hub, sku
 from processes import resident_bytes
 from raw_websocket import RawWebSocket, room_for
 from reloading import metric
-from screen import RATE, WATCHING, Showing, connect, sell
+from screen import WATCHING, Showing, connect, sell
 
 from protocol.limits import SKUS_PER_CONNECTION_MAX
 
 STOPPED = 100
+RATE = 50.0
 SCREENS = 50
 # Of each reader that stopped: its answer is more than all buffers take.
 SKUS = 2_000
@@ -27,6 +28,7 @@ FLOODS = 20
 _PINGS = 40_000
 _SETTLE_SECONDS = 2.0
 _WARM_UP_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
 _KIB, _MIB = 1024, 1024**2
 
 # Opens one reader that asks for the first so many SKUs and reads nothing more.
@@ -60,14 +62,16 @@ def _stream(hub: RunningHub, skus: int, receive_buffer_bytes: int = 0) -> socket
 def measure(options: Options) -> Iterator[Row]:
     """What others feel of readers that stopped, and what all sorts of readers cost."""
     room_for(SCREENS + STOPPED)
+    # Memory that was used before would be used again.
+    with tempfile.TemporaryDirectory(prefix="load-") as folder, running_hub(Path(folder) / "hub") as hub:
+        yield _flooded(hub)
     with tempfile.TemporaryDirectory(prefix="load-") as folder, running_hub(Path(folder) / "hub") as hub:
         hub.fill(SKUS)
+        yield _held(hub)
         first = 0
         for what, opened in (("sockets", stopped_socket), ("streams", stopped_stream)):
             yield from _felt(hub, what, opened, options, first)
             first += 10_000_000
-        yield _held(hub)
-        yield _flooded(hub)
     for what, large in (("socket", _large_socket), ("stream", _large_stream)):
         with tempfile.TemporaryDirectory(prefix="load-") as folder, running_hub(Path(folder) / "hub") as hub:
             yield _large(hub, what, large)
@@ -76,14 +80,17 @@ def measure(options: Options) -> Iterator[Row]:
 def _felt(hub: RunningHub, what: str, opened: Open, options: Options, first: int) -> Iterator[Row]:
     """Sales beside nobody and beside readers that stopped, in turn."""
     taken: dict[bool, dict[int, list[float]]] = {with_stopped: {50: [], 99: []} for with_stopped in (False, True)}
+    cpu_us: dict[bool, list[float]] = {False: [], True: []}
     first += _sold(hub, first, _WARM_UP_SECONDS).sold
     for number in range(options.runs):
         # Which comes first changes, for a machine that grows busier or idler.
         for with_stopped in (number % 2 == 1, number % 2 == 0):
-            stopped = [opened(hub, SKUS) for _ in range(STOPPED if with_stopped else 0)]
+            stopped = _stopped(hub, opened) if with_stopped else []
             conflated = metric(hub.admin_port, "hub_live_values_conflated")
+            cpu = hub.cpu_seconds()["itself"]
             showing = _sold(hub, first, options.seconds)
             first += showing.sold
+            cpu_us[with_stopped].append((hub.cpu_seconds()["itself"] - cpu) / showing.sold * 1e6)
             if with_stopped and metric(hub.admin_port, "hub_live_values_conflated") - conflated < showing.sold:
                 raise SystemExit("The readers that should have stopped took what they were sent.")
             for percent, times in taken[with_stopped].items():
@@ -96,12 +103,27 @@ def _felt(hub: RunningHub, what: str, opened: Open, options: Options, first: int
         yields = spread(ratios(mine, alone), 2)
         name = f"sale → screen p{percent}, {RATE:.0f} sales/s, {WATCHING} watch, and {STOPPED} {what} that stopped"
         yield Row("—", name, spread(mine, 2, " ms"), f"without them {spread(alone, 2, ' ms')}", yields, goal)
+    mine, alone = cpu_us[True], cpu_us[False]
+    name, yields = (
+        f"the hub's CPU for each of those sales, {STOPPED} {what} that stopped",
+        spread(ratios(mine, alone), 2),
+    )
+    yield Row("—", name, spread(mine, 0, " µs"), f"without them {spread(alone, 0, ' µs')}", yields, "—")
+
+
+def _stopped(hub: RunningHub, opened: Open) -> list[socket.socket]:
+    """Readers that stopped, each after its first answer was written."""
+    before = metric(hub.admin_port, "hub_live_frames_sent")
+    stopped = [opened(hub, SKUS) for _ in range(STOPPED)]
+    while metric(hub.admin_port, "hub_live_frames_sent") < before + STOPPED:
+        time.sleep(_LOOK_SECONDS)
+    return stopped
 
 
 def _sold(hub: RunningHub, first: int, seconds: float) -> Showing:
     """A load beside new screens: nobody reads theirs while readers are made that stop."""
     healthy = connect(hub, [sku(0)] * WATCHING + [sku(number) for number in range(1, SCREENS - WATCHING + 1)])
-    showing = sell(hub, healthy, first, seconds)
+    showing = sell(hub, healthy, first, seconds, RATE)
     for screen in healthy:
         screen.close()
     return showing

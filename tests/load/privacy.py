@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -137,8 +138,13 @@ class Rhythm:
         self._watcher.next_text()
         self._kind = f"{time.monotonic_ns()}"
 
-    def beat(self, *, hidden_before_seconds: float | None = None, is_over: bool = False) -> float:
-        """Wait for the next beat, with something hidden so long before it, or nothing; `is_over`: it was answered."""
+    def beat(
+        self, *, hidden_before_seconds: float | None = None, is_over: bool = False, only_watches: bool = False
+    ) -> float:
+        """Wait for the next beat, with something hidden so long before it, or nothing; `is_over`: it was answered.
+
+        Who only watches does not know when the sale was sent: it takes the time from the `at` in the frame.
+        """
         due = time.perf_counter() + RHYTHM_SECONDS
         if hidden_before_seconds is not None:
             time.sleep(max(0.0, due - hidden_before_seconds - time.perf_counter()))
@@ -148,9 +154,11 @@ class Rhythm:
         time.sleep(max(0.0, due - time.perf_counter()))
         began = time.perf_counter()
         self._public.sell("online", LOCATIONS[0], f"{self._kind}-all")
-        while b'"update"' not in self._watcher.next_text():
+        while b'"update"' not in (told := self._watcher.next_text()):
             pass
         taken = time.perf_counter() - began
+        if only_watches:
+            taken = time.time() - datetime.fromisoformat(json.loads(told)["items"][0]["at"]).timestamp()
         self._public.answer()
         if hidden_before_seconds is not None and not is_over:
             self._secret.answer()
@@ -220,6 +228,12 @@ def _frames(hub: RunningHub, chance: random.Random) -> Iterator[list[Compared]]:
         (over, after(RHYTHM_SECONDS, is_over=True), rhythm.beat, GOAL),
         (shortly, after(SHORTLY_SECONDS), rhythm.beat, "—"),
         (f"{sale} at the same moment, or none", after(0.0), rhythm.beat, "not hidden"),
+        (
+            "`at` in a frame → the frame: a VIP's sale at the same moment, or none",
+            lambda: rhythm.beat(hidden_before_seconds=0.0, only_watches=True),
+            lambda: rhythm.beat(only_watches=True),
+            GOAL,
+        ),
     ]
     rhythm.close()
 

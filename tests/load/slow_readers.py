@@ -28,7 +28,7 @@ FLOODS = 20
 _PINGS = 40_000
 _SETTLE_SECONDS = 2.0
 _WARM_UP_SECONDS = 2.0
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.5
 _KIB, _MIB = 1024, 1024**2
 
 # Opens one reader that asks for the first so many SKUs and reads nothing more.
@@ -112,10 +112,11 @@ def _felt(hub: RunningHub, what: str, opened: Open, options: Options, first: int
 
 
 def _stopped(hub: RunningHub, opened: Open) -> list[socket.socket]:
-    """Readers that stopped, each after its first answer was written."""
+    """Readers that stopped, after what they asked for was written as far as they took it."""
     before = metric(hub.admin_port, "hub_live_frames_sent")
     stopped = [opened(hub, SKUS) for _ in range(STOPPED)]
-    while metric(hub.admin_port, "hub_live_frames_sent") < before + STOPPED:
+    while (written := metric(hub.admin_port, "hub_live_frames_sent")) > before:
+        before = written
         time.sleep(_LOOK_SECONDS)
     return stopped
 

@@ -250,6 +250,9 @@ class Hub:
             self._metrics.live_frames.set(live.counters.frames)
             self._metrics.live_conflated.set(live.counters.conflated)
             self._hooks.take_readings(self._metrics)
+            self._metrics.live_cut.labels("slow").set(live.counters.slow_closed)
+            self._metrics.live_cut.labels("silent").set(live.counters.silent_closed)
+            self._metrics.live_cut.labels("stream").set(self._streams.readers.stalled)
             self._metrics.feed_streams.set(self._streams.open)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
 

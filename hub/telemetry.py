@@ -79,6 +79,13 @@ class Metrics:
             "Values a slow reader never got, because a newer one replaced them.",
             registry=self.registry,
         )
+        self.live_cut = Gauge(
+            "hub_live_cut",
+            "Connections that the hub ended since its start, by reason: slow (a socket took nothing), silent (it "
+            "answered no ping), stream (a stream's reader took nothing; the feed's too).",
+            ["reason"],
+            registry=self.registry,
+        )
         self.feed_streams = Gauge("hub_feed_streams", "Open streams of the feed.", registry=self.registry)
         self.hook_messages = Counter(
             "hub_hook_messages_total",

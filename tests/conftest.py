@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--rounds", type=int, default=1, help="rounds of faults drawn at random (tests/faults)")
     parser.addoption("--examples", type=int, help="drawn of each operation of the HTTP door (tests/specs)")
+    parser.addoption(
+        "--samples", type=int, default=400, help="changes that nobody may notice (tests/flow/test_privacy.py)"
+    )
     parser.addoption("--seed", help="of the rounds of faults; with one round it replays that one")
 
 

@@ -66,7 +66,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def explain(whole: Whole, pool: str, may_see: Callable[[str], bool]) -> Explanation:
-    """Explain what one of the house's pools shows; locations that may not be seen are one sum without a name."""
+    """Explain what one of the house's pools shows; locations not to be seen are one sum without a name, if any."""
     number = whole.house.pool_index[pool]
     profile = whole.house.profile(whole.sku)
     terms, parts = profile.terms[number], pools.parts_of(whole.positions, profile, number)
@@ -133,8 +133,9 @@ def _group(
     id: str | None, places: Sequence[_Place], part: int, rule: tuple[int, int], may_see: Callable[[str], bool]
 ) -> ExplainedGroup:
     told: list[ExplainedLocation | OtherLocations] = [_location(place) for place in places if may_see(place.location)]
-    if len(told) < len(places):
-        told.append(OtherLocations(sum(place.contribution for place in places if not may_see(place.location))))
+    # Others that contribute nothing are as if they were not: that units are set aside there shows nowhere.
+    if elsewhere := sum(place.contribution for place in places if not may_see(place.location)):
+        told.append(OtherLocations(elsewhere))
     return ExplainedGroup(
         id=id,
         locations=tuple(told),

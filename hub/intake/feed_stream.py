@@ -55,8 +55,9 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
             if request.transport is not None and request.transport.get_write_buffer_size():
                 # The hub stops, or the token ended: who takes nothing would make everybody wait.
                 request.transport.abort()
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError) as error:
             # The reader went, or takes nothing.
+            parts.streams.readers.stalled += isinstance(error, TimeoutError)
             if request.transport is not None:
                 request.transport.abort()
         except Exception:

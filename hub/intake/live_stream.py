@@ -25,24 +25,31 @@ async def get_live_stream(request: web.Request) -> web.StreamResponse:
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
         raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; send more with POST.")
-    pool = required(request, "pool")
-    return await _stream(request, pool, Subscribe(ref=_REF, pool=pool, skus=tuple(map(sku_in, skus))))
+    wish = Subscribe(ref=_REF, pool=required(request, "pool"), skus=tuple(map(sku_in, skus)))
+    return await _stream(request, wish)
 
 
 async def post_live_stream(request: web.Request) -> web.StreamResponse:
     """`POST /v1/live/sse {"pool", "skus", "known"?}`, for `fetch`."""
+    return await _stream(request, await _wish(request))
+
+
+async def _wish(request: web.Request) -> Subscribe:
     parts: Parts = request.app[Parts.KEY]
     try:
         query = decode_body(_decode, await read_body(request, parts.limits.body_bytes_max))
     except Malformed as error:
         raise Stopped(error.as_problem()) from error
-    return await _stream(request, query.pool, Subscribe(ref=_REF, pool=query.pool, skus=query.skus, known=query.known))
+    return Subscribe(ref=_REF, pool=query.pool, skus=query.skus, known=query.known)
 
 
-async def _stream(request: web.Request, pool: str, wish: Subscribe) -> web.StreamResponse:
+async def _stream(request: web.Request, wish: Subscribe) -> web.StreamResponse:
     parts: Parts = request.app[Parts.KEY]
-    claims = caller(request, parts.access)
-    async with parts.live.follow(claims, wish) as events:
+    claims, pool = caller(request, parts.access), wish.pool or ""
+    following = parts.live.follow(claims, wish)
+    # A wish for 10,000 SKUs takes most of a megabyte, and the stream may be long.
+    del wish
+    async with following as events:
         if events is None:
             raise Stopped(no_pool(pool))
         response = web.StreamResponse(headers=HEADERS)

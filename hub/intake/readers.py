@@ -62,11 +62,16 @@ class Reader:
             self._written += len(piece)
             await self._response.write(piece)
 
-    def is_lost(self, now: float, turn: int) -> bool:
-        """Whether the reader went or, if this is its turn, has taken nothing for too long of what waits for it."""
-        if self._transport is None or self._transport.is_closing():
-            return True
-        return turn == self._turn and self._is_stalled(now, self._unsent_bytes(self._transport))
+    @property
+    def is_gone(self) -> bool:
+        """Whether the reader went."""
+        return self._transport is None or self._transport.is_closing()
+
+    def is_stalled(self, now: float, turn: int) -> bool:
+        """Whether, if this is its turn, it has taken nothing for too long of what waits for it."""
+        if self._transport is None or turn != self._turn:
+            return False
+        return self._is_stalled(now, self._unsent_bytes(self._transport))
 
     def _is_stalled(self, now: float, unsent_bytes: int) -> bool:
         # What HTTP puts around each piece is not counted as written, so this errs on the side of too little.
@@ -98,6 +103,8 @@ class Readers:
 
     def __init__(self) -> None:
         self._readers: set[Reader] = set()
+        # Cut since the start, because they took nothing.
+        self.stalled = 0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +130,10 @@ class Readers:
         self._turn = (self._turn + 1) % TURNS
         now = asyncio.get_running_loop().time()
         for reader in self._readers:
-            if reader.is_lost(now, self._turn):
+            if reader.is_gone:
+                reader.cut()
+            elif reader.is_stalled(now, self._turn):
+                self.stalled += 1
                 reader.cut()
         if self._readers:
             self._look_later()

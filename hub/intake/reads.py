@@ -7,6 +7,7 @@ from aiohttp import web
 
 from hub.access import Claims
 from hub.domain.explain import explain, locations_of
+from hub.domain.pools import Status
 from hub.domain.shown import seen_with
 from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
@@ -18,7 +19,7 @@ from protocol.codec import Malformed, decode_body
 from protocol.limits import SKUS_PER_GET_MAX
 from protocol.problems import problem
 from protocol.questions import AvailabilityQuery
-from protocol.reports import LocationsAnswer
+from protocol.reports import LocationItem, LocationsAnswer
 
 
 class _Page(msgspec.Struct, array_like=True, frozen=True):
@@ -31,6 +32,9 @@ class _Page(msgspec.Struct, array_like=True, frozen=True):
     # Where the feed stood before the first page.
     feed: str | None
 
+
+# Words of what a pool has units of.
+_IN_STOCK = frozenset({Status.low_stock.word, Status.in_stock.word})
 
 _decode_query = msgspec.json.Decoder(AvailabilityQuery)
 _decode_page = msgspec.json.Decoder(_Page).decode
@@ -73,11 +77,17 @@ async def get_locations(request: web.Request) -> web.Response:
     sku = sku_in(required(request, "sku"))
     if not parts.house.pools[parts.house.pool_index[pool]].per_location:
         raise Stopped(problem("not_found", f"The pool {pool} does not show in which locations it has units."))
-    whole = await parts.reads.whole(parts.house.sku(sku))
-    if pool not in whole.house.pool_index:
+    sku = parts.house.sku(sku)
+    # Where nothing is shown there is no look at where it lies: how long that took would tell that something lies there.
+    shown = await parts.reads.read(pool, [sku])
+    items: tuple[LocationItem, ...] = ()
+    if any(item.status in _IN_STOCK for item in shown):
+        whole = await parts.reads.whole(sku)
+        items = locations_of(whole, pool) if pool in whole.house.pool_index else ()
+    # The house may have changed meanwhile.
+    if pool not in parts.house.pool_index:
         raise Stopped(no_pool(pool))
-    items = locations_of(whole, pool)
-    return _kept_if_public(request, parts, LocationsAnswer(pool, whole.sku, items), items)
+    return _kept_if_public(request, parts, LocationsAnswer(pool, sku, items), items)
 
 
 async def get_explanation(request: web.Request) -> web.Response:

@@ -9,7 +9,9 @@ Laws:
 """
 
 import asyncio
+import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -115,8 +117,10 @@ class LiveConnection(ServerConnection):
 
     async def taken(self) -> None:
         """Wait until the reader is not slow, or gone."""
-        while self.paused and self.is_open:
-            await self.drain()
+        # Who hangs up meanwhile is noticed by whoever hears it next.
+        with suppress(ConnectionError):
+            while self.paused and self.is_open:
+                await self.drain()
 
     def end(self, close: Close) -> None:
         """Close, without waiting: the peer has some seconds to answer, however slow it is."""
@@ -140,6 +144,8 @@ class LiveConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake, unless too many are at it already (called by the loop)."""
         super().connection_made(transport)
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._upkeep.limits.send_buffer_bytes)
         if len(self.server.handler_tasks) > self._upkeep.limits.connections_max + OPENING_MAX:
             self.drop()
 

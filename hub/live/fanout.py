@@ -63,7 +63,7 @@ class Counters(msgspec.Struct):
     conflated: int = 0
     # Connections closed because nothing was taken, or too much was waiting.
     slow_closed: int = 0
-    # Peers that answered no ping.
+    # Connections closed because no ping was answered: nobody reads, or nobody is there.
     silent_closed: int = 0
     # States read again because the journal had a gap, a new epoch or did not answer.
     refreshed: int = 0

@@ -21,6 +21,9 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: int = 10_000
     # A connection with more unsent bytes is slow: its values are kept, newest only, until it has taken most.
     slow_bytes: int = 64 * 1024
+    # What the system keeps unsent for one connection (Linux: twice as much). By itself it would take megabytes, and a
+    # reader that stopped would look like one that reads.
+    send_buffer_bytes: int = 64 * 1024
     # Unsent bytes at which a connection is dropped: an answer for all SKUs it may watch fits, a flood of pongs
     # does not.
     unsent_bytes_max: int = 4 * 1024 * 1024

@@ -131,7 +131,10 @@ class LiveDoor:
             raise Unavailable("There are too many connections", 5)
         self.counters.connections += 1
         try:
-            async with self._conversations.follow(claims, message) as stream:
+            following = self._conversations.follow(claims, message)
+            # What was sent may be large, and the stream may be long.
+            del message
+            async with following as stream:
                 yield None if stream is None else stream.events()
         finally:
             self.counters.connections -= 1

@@ -1,4 +1,4 @@
-"""The regular care of all connections by one timer: heartbeats, dead peers, stalled readers.
+"""The regular care of all connections by one timer: heartbeats, silent peers, stalled readers.
 
 Connections stand on a wheel of slots, and each step of the timer serves one slot, so that ten thousand
 heartbeats are spread over the interval and no sale's frame waits behind them all.
@@ -15,7 +15,8 @@ from protocol.frames import CloseCode
 
 # Steps of the timer in one heartbeat interval.
 SLOTS = 20
-# A peer that answered none of so many heartbeats is gone.
+# A peer that answered none of so many heartbeats, half an interval after the last of them, reads nothing or is gone:
+# after `STALLED_SECONDS` at the usual interval, however much its own machine takes for it.
 BEATS_UNANSWERED_MAX = 2
 STALLED = Close(CloseCode.TRY_LATER, "nothing was taken for too long")
 
@@ -91,17 +92,21 @@ class Upkeep:
             self._step = (self._step + 1) % SLOTS
             for connection in self._slots[self._step]:
                 self._beat(connection)
+            for connection in self._slots[(self._step + SLOTS // 2) % SLOTS]:
+                self._close_silent(connection)
 
     def _beat(self, connection: Kept) -> None:
         if connection.unsent_bytes:
             # One more heartbeat would only queue; whether this reader lives shows in what it takes.
             self.watch_stalled(connection)
-        elif connection.beats_unanswered >= BEATS_UNANSWERED_MAX:
-            self.counters.silent_closed += 1
-            connection.drop()
         else:
             connection.beats_unanswered += 1
             connection.write(BEAT)
+
+    def _close_silent(self, connection: Kept) -> None:
+        if connection.beats_unanswered >= BEATS_UNANSWERED_MAX and connection.is_open:
+            self.counters.silent_closed += 1
+            connection.end(STALLED)
 
     def _close_stalled(self, now: float) -> None:
         for connection, (taken_before, since) in list(self._stalled.items()):

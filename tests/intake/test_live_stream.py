@@ -99,9 +99,9 @@ async def test_a_wish_that_cannot_be_granted_is_a_problem(
     assert refused.response.content_type == "application/problem+json"
 
 
-async def connections(door: Door) -> int:
+async def connections(door: Door, metric: str = "hub_live_connections") -> int:
     told = (await door.ask("GET", door.admin + "/metrics")).body.decode()
-    [count] = [line for line in told.splitlines() if line.startswith("hub_live_connections ")]
+    [count] = [line for line in told.splitlines() if line.startswith(metric + " ")]
     return int(float(count.split()[1]))
 
 
@@ -136,6 +136,7 @@ async def test_a_reader_that_takes_nothing_is_cut_and_a_quiet_one_is_not(
         _, writer = await sent(door, f"/v1/live/sse?pool=online&{skus}")
         assert await connections(door) == 2
         await until(is_cut)
+        assert await connections(door, 'hub_live_cut{reason="stream"}') == 1
         await door.send(door.receipt(line("BAG-NOIR", 1)))
         assert (await quiet.hear() or {})["op"] == "update"
     writer.close()

@@ -83,6 +83,21 @@ async def test_a_stream_says_that_it_is_still_there(open_door: Any) -> None:
         assert await heard(events) == {"op": "heartbeat"}
 
 
+async def test_what_it_does_not_watch_puts_no_heartbeat_off(open_door: Any) -> None:
+    async with (
+        open_door(heartbeat_seconds=0.2) as stage,
+        stage.door.follow(ANONYMOUS, wish("online", "A")) as events,
+    ):
+        await heard(events)
+        beat = asyncio.ensure_future(heard(events))
+        # Far more often than heartbeats come, for as long as none does.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not beat.done():
+                await stage.change(("vip", "A", 1))
+                await stage.change(("online", "A", 0), changed=0)
+        assert beat.result() == {"op": "heartbeat"}
+
+
 async def test_a_token_that_ends_or_is_revoked_ends_its_stream_and_says_so(stage: Stage) -> None:
     claims = stage.access.authenticate_token("vip", 0)
     async with stage.door.follow(claims, wish("vip", "A")) as events:

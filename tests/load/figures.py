@@ -26,6 +26,8 @@ class Options:
     positions: int = 100_000
     # That are over at one moment.
     holds: int = 100_000
+    # Of each of two groups that are compared.
+    samples: int = 5_000
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def options(description: str | None) -> Options:
     parser.add_argument("--full", action="store_true", help="worlds as large as they get (growth.py: a million SKUs)")
     parser.add_argument("--positions", type=int, default=100_000, help="of the house that rules change for")
     parser.add_argument("--holds", type=int, default=100_000, help="that are over at one moment")
+    parser.add_argument("--samples", type=int, default=5_000, help="of each of two groups (privacy.py)")
     given = parser.parse_args()
-    return Options(max(1, given.runs), given.seconds, given.full, given.positions, given.holds)
+    return Options(max(1, given.runs), given.seconds, given.full, given.positions, given.holds, given.samples)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from protocol.frames import PATH, SUBPROTOCOL
 
 _RECEIVED_MAX = 1 << 18
-_TEXT, _CLOSE = 1, 8
+_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _FIN = 0x80
 _TIMEOUT_SECONDS = 30.0
 # Files of this process besides its sockets.
@@ -19,10 +19,14 @@ _HIGH = 1_024
 
 
 class RawWebSocket:
-    """One client; it neither answers pings nor closes politely."""
+    """One client; it answers pings when it reads, and does not close politely."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = _numbered_high(socket.create_connection(("127.0.0.1", port)))
+    def __init__(self, port: int, *, receive_buffer_bytes: int = 0) -> None:
+        opened = socket.socket()
+        if receive_buffer_bytes:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        opened.connect(("127.0.0.1", port))
+        self._socket = _numbered_high(opened)
         self._socket.settimeout(_TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
@@ -60,6 +64,10 @@ class RawWebSocket:
         self._receive()
         yield from self._texts()
 
+    def detach(self) -> socket.socket:
+        """The socket, for whoever reads nothing more."""
+        return self._socket
+
     def close(self) -> None:
         """Close it."""
         self._socket.close()
@@ -75,6 +83,9 @@ class RawWebSocket:
             kind, payload = frame
             if kind == _CLOSE:
                 raise ConnectionError(f"The server closed a WebSocket: {payload!r}")
+            if kind == _PING:
+                # The hub's pings are empty.
+                self._socket.sendall(bytes([_FIN | _PONG, 0x80]) + bytes(4))
             if kind == _TEXT:
                 yield payload
 

@@ -226,7 +226,7 @@ def _call(what: str, mine: list[float], quiet: list[float], goal: str) -> Row:
 def wait_for_ledger(admin_port: int) -> None:
     """Wait until the ledger has everything that was booked."""
     started = time.perf_counter()
-    while (lag := _lag(admin_port)) > 0:
+    while (lag := metric(admin_port, "hub_ledger_lag_entries")) > 0:
         if time.perf_counter() - started > _ANSWER_SECONDS:
             raise SystemExit(f"The ledger does not catch up: it lacks {lag:.0f} entries.")
         time.sleep(_LOOK_SECONDS)
@@ -234,13 +234,13 @@ def wait_for_ledger(admin_port: int) -> None:
         print(f"the ledger had everything {waited:.1f} s later", file=sys.stderr)
 
 
-def _lag(admin_port: int) -> float:
-    """Entries that the ledger lacks."""
+def metric(admin_port: int, name: str) -> float:
+    """What a hub's metric says now."""
     door = HTTPConnection("127.0.0.1", admin_port, timeout=_ANSWER_SECONDS)
     door.request("GET", "/metrics")
     told = door.getresponse().read().decode()
     door.close()
-    return next(float(line.split()[1]) for line in told.splitlines() if line.startswith("hub_ledger_lag_entries "))
+    return next(float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} "))
 
 
 def _report(what: str, told: Told, phase: Phase, shares: dict[str, float]) -> None:

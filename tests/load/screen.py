@@ -82,9 +82,9 @@ def measure(options: Options) -> list[Row]:
     ):
         hub.fill(1)
         screens = connect(hub, [sku(0)] * WATCHING + [sku(i) for i in range(1, SCREENS - WATCHING + 1)])
-        first = _sell(hub, screens, 0, _WARM_UP_SECONDS).sold
+        first = sell(hub, screens, 0, _WARM_UP_SECONDS).sold
         for _ in range(options.runs):
-            showing = _sell(hub, screens, first, options.seconds)
+            showing = sell(hub, screens, first, options.seconds)
             first += showing.sold
             hops = _hops_ms(http.port, echo.port, stores, options.seconds)
             for percent in (50, 99):
@@ -122,17 +122,19 @@ def _echoes_ms(port: int, seconds: float) -> list[float]:
     return taken_ms
 
 
-def _sell(hub: RunningHub, sockets: list[RawWebSocket], first: int, seconds: float) -> "_Showing":
-    showing = _Showing(hub, sockets, first, int(seconds * RATE))
+def sell(hub: RunningHub, sockets: list[RawWebSocket], first: int, seconds: float, rate: float = RATE) -> "Showing":
+    """Sell one SKU at a rate; the first of the sockets, `WATCHING`, watch it."""
+    showing = Showing(hub, sockets, first, int(seconds * rate), rate)
     showing.run()
     return showing
 
 
-class _Showing:
+class Showing:
     """Tills that sell one SKU at a fixed rate, and the screens that are told."""
 
-    def __init__(self, hub: RunningHub, sockets: list[RawWebSocket], first: int, sales: int) -> None:
+    def __init__(self, hub: RunningHub, sockets: list[RawWebSocket], first: int, sales: int, rate: float) -> None:
         self.sold = sales
+        self._rate = rate
         self._tills = {till.fileno(): till for till in (Connection(hub.http_port) for _ in range(_TILLS))}
         self._free = list(self._tills.values())
         self._sockets = {socket.fileno(): socket for socket in sockets}
@@ -158,12 +160,12 @@ class _Showing:
         for number in [*self._tills, *self._sockets]:
             ready.add(number)
         started, sent = time.perf_counter(), 0
-        end = started + self.sold / RATE + _LAST_FRAMES_SECONDS
+        end = started + self.sold / self._rate + _LAST_FRAMES_SECONDS
         while not self._all_told() and (now := time.perf_counter()) < end:
-            while self._free and sent < self.sold and (due := started + sent / RATE) <= now:
+            while self._free and sent < self.sold and (due := started + sent / self._rate) <= now:
                 self._free.pop().send(next(self._requests), due)
                 sent += 1
-            for number in ready.wait(max(0.0, started + sent / RATE - now) if sent < self.sold else 0.1):
+            for number in ready.wait(max(0.0, started + sent / self._rate - now) if sent < self.sold else 0.1):
                 self._hear(number, time.perf_counter())
         ready.close()
         for till in self._tills.values():

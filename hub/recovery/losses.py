@@ -64,6 +64,18 @@ class Found(NamedTuple):
         # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.
         return self.continues is None and cursor.epoch != self.partition.epoch
 
+    def lost_epoch(self, epoch: int, left_behind: Window | None, answered: Seq | None) -> int:
+        """The last epoch that was begun with a Redis that lacked something, when this one begins; 0: none.
+
+        Only a Redis that goes on to its own end, all of it drained, has lost nothing that anybody may have been shown;
+        what the ledger has of it is beside the point, for screens hear of an entry before the ledger does.
+        """
+        last = self.partition.last
+        is_behind = answered is not None and (last is None or answered > last)
+        if self.reaches and left_behind is None and not is_behind:
+            return self.partition.lost_epoch
+        return epoch
+
 
 class Losses:
     """What is lost, said while the lock is held and before anything is emptied."""

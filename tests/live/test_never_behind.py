@@ -1,0 +1,90 @@
+"""Never behind, never back: at every quiet moment what a client held and what came since is what a fresh read says."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from tests.live.retelling import Client, Town, settle, town_of
+
+SKUS = ("A", "B")
+POOLS = ("online", "vip")
+# Two with a socket, one with a stream of events.
+CLIENTS = 3
+Step = tuple[Any, ...]
+
+clients = st.integers(0, CLIENTS - 1)
+doors = st.integers(0, 1)
+skus = st.sampled_from(SKUS)
+steps = st.one_of(
+    st.tuples(st.just("sell"), st.sampled_from(POOLS), skus, st.integers(0, 3)),
+    st.tuples(st.just("sell"), st.just("online"), skus, st.integers(0, 3)),
+    st.tuples(st.just("come"), clients, doors, st.booleans()),
+    st.tuples(st.just("ask"), clients, st.sampled_from(POOLS), st.lists(skus, min_size=1, unique=True), st.booleans()),
+    st.tuples(st.just("leave"), clients, st.sampled_from(POOLS), skus),
+    st.tuples(st.just("drop"), clients),
+    st.tuples(st.just("token"), clients, st.sampled_from(("vip", None))),
+    st.tuples(st.just("hold"), doors, st.sampled_from(("journal", "reads"))),
+    st.tuples(st.just("let go"), doors),
+    st.tuples(st.just("new epoch"), st.integers(0, 2)),
+    st.tuples(st.just("wait"), st.sampled_from((1, 5, 30))),
+    st.just(("quiet",)),
+)
+
+
+async def carry_out(town: Town, made: list[Client], step: Step) -> None:
+    match step:
+        case "sell", pool, sku, available:
+            await town.sell(pool, sku, available)
+        case "come", number, door, knows:
+            await made[number].come(town.doors[door], knows=knows)
+        case "ask", number, pool, names, knows:
+            client = made[number]
+            if not client.by_events and (pool != "vip" or client.token):
+                await client.ask(pool, names, knows=knows)
+        case "leave", number, pool, sku if not made[number].by_events:
+            await made[number].leave(pool, sku)
+        case "drop", number:
+            await made[number].drop()
+        case "token", number, token if not made[number].by_events:
+            await made[number].show(token)
+        case "hold", door, "journal":
+            town.doors[door].gate.clear()
+        case "hold", door, "reads":
+            town.doors[door].stock.gate.clear()
+        case "let go", door:
+            town.doors[door].gate.set()
+            town.doors[door].stock.gate.set()
+        case "new epoch", lost:
+            await town.begin_epoch(lost)
+        case "wait", turns:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        case ("quiet",):
+            await settle(town, made)
+
+
+LOST_WHILE_WATCHED = [("sell", "online", "A", 2), ("quiet",), ("new epoch", 1), ("quiet",), ("sell", "online", "A", 1)]
+BEHIND_ANOTHER_DOOR = [("hold", 1, "journal"), ("sell", "online", "A", 3), ("come", 0, 1, True), ("wait", 30)]
+RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "online", "A", 1), ("wait", 30)]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
+@given(story=st.lists(steps, max_size=25))
+@example(story=LOST_WHILE_WATCHED)
+@example(story=[("come", 1, 1, False), *BEHIND_ANOTHER_DOOR])
+@example(story=RACED)
+async def test_at_every_quiet_moment_a_client_holds_what_a_fresh_read_says(
+    redis_client: Redis, redis_url: str, until: Callable[[Callable[[], bool]], Any], story: list[Step]
+) -> None:
+    async with town_of(redis_client, redis_url, until) as town, AsyncExitStack() as exits:
+        made = [Client(town, by_events=number == CLIENTS - 1) for number in range(CLIENTS)]
+        for client in made:
+            exits.push_async_callback(client.drop)
+            await client.ask("online", SKUS, knows=False)
+        for step in [*story, ("quiet",)]:
+            await carry_out(town, made, step)

@@ -1,4 +1,4 @@
-"""A hub of two live doors whose Redis may be lost, and clients that drop, come back and keep what has the higher rev."""
+"""A hub of two live doors whose Redis may be lost, and clients that come back and keep what has the higher rev."""
 
 import asyncio
 import json
@@ -14,7 +14,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from hub.access import ANONYMOUS
-from hub.domain.entry import Seq
 from hub.domain.pools import Status, View
 from hub.domain.shown import item
 from hub.journal.reader import Tail, last_seq, reading_client
@@ -22,7 +21,7 @@ from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
 from protocol.answers import AvailabilityItem
 from protocol.frames import Subscribe
-from tests.live.conftest import BOOKED_AT_MS, JOURNAL, SHOWN, TOKENS, GatedTail, RedisStock, Stage
+from tests.live.conftest import BOOKED_AT_MS, JOURNAL, SHOWN, GatedTail, RedisStock, Stage
 from tests.specs.schemas import check_heard, check_said
 
 SETTLE_SECONDS = 5

@@ -37,35 +37,44 @@ steps = st.one_of(
 
 
 async def carry_out(town: Town, made: list[Client], step: Step) -> None:
+    """Do one thing; what a client cannot do as it is now is passed over."""
+    match step:
+        case "sell" | "new epoch" | "hold" | "let go" | "wait", *_:
+            await happen(town, step)
+        case "come", number, door, knows:
+            await made[number].come(town.doors[door], knows=knows)
+        case "drop", number:
+            await made[number].drop()
+        case ("quiet",):
+            await settle(town, made)
+        case verb, number, *details if not made[number].by_events:
+            await speak(made[number], verb, *details)
+
+
+async def happen(town: Town, step: Step) -> None:
     match step:
         case "sell", pool, sku, available:
             await town.sell(pool, sku, available)
-        case "come", number, door, knows:
-            await made[number].come(town.doors[door], knows=knows)
-        case "ask", number, pool, names, knows:
-            client = made[number]
-            if not client.by_events and (pool != "vip" or client.token):
-                await client.ask(pool, names, knows=knows)
-        case "leave", number, pool, sku if not made[number].by_events:
-            await made[number].leave(pool, sku)
-        case "drop", number:
-            await made[number].drop()
-        case "token", number, token if not made[number].by_events:
-            await made[number].show(token)
-        case "hold", door, "journal":
-            town.doors[door].gate.clear()
-        case "hold", door, "reads":
-            town.doors[door].stock.gate.clear()
+        case "new epoch", lost:
+            await town.begin_epoch(lost)
+        case "hold", door, what:
+            (town.doors[door].gate if what == "journal" else town.doors[door].stock.gate).clear()
         case "let go", door:
             town.doors[door].gate.set()
             town.doors[door].stock.gate.set()
-        case "new epoch", lost:
-            await town.begin_epoch(lost)
         case "wait", turns:
             for _ in range(turns):
                 await asyncio.sleep(0)
-        case ("quiet",):
-            await settle(town, made)
+
+
+async def speak(client: Client, verb: str, *details: Any) -> None:
+    match verb, *details:
+        case "ask", pool, names, knows if pool != "vip" or client.token:
+            await client.ask(pool, names, knows=knows)
+        case "leave", pool, sku:
+            await client.leave(pool, sku)
+        case "token", token:
+            await client.show(token)
 
 
 LOST_WHILE_WATCHED = [("sell", "online", "A", 2), ("quiet",), ("new epoch", 1), ("quiet",), ("sell", "online", "A", 1)]

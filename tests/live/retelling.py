@@ -129,6 +129,8 @@ class Client:
     _exits: AsyncExitStack = field(default_factory=AsyncExitStack)
     # Answers to `auth` that are still to come: what is heard before them is of the token before.
     _auths: int = 0
+    # What was told over this connection, or is known to it.
+    _revs: dict[Key, int] = field(default_factory=dict)
 
     @property
     def is_connected(self) -> bool:
@@ -137,6 +139,8 @@ class Client:
     async def come(self, door: OneDoor, *, knows: bool) -> None:
         """Connect to a door and ask for all that is wanted."""
         await self.drop()
+        # Whoever says what it knows is told nothing older, by no door.
+        self._revs = {key: self.view[key][2] for key in self.wanted if knows and key in self.view}
         if self.by_events:
             self._hearing = asyncio.create_task(self._hear_events(door, self._known("online", self.wanted, knows)))
             return
@@ -193,7 +197,7 @@ class Client:
 
     async def _hear(self) -> None:
         assert self._socket is not None
-        revs: dict[Key, int] = {}
+        revs = self._revs
         try:
             async for raw in self._socket:
                 self._take(json.loads(raw), revs)
@@ -201,7 +205,7 @@ class Client:
             self.wrong.append(f"the door closed: {error}")
 
     async def _hear_events(self, door: OneDoor, known: dict[str, int]) -> None:
-        revs: dict[Key, int] = {}
+        revs = self._revs
         skus = tuple(sorted(sku for _, sku in self.wanted))
         async with door.live.follow(ANONYMOUS, Subscribe(ref=0, pool="online", skus=skus, known=known)) as events:
             assert events is not None

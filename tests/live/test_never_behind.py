@@ -78,14 +78,17 @@ async def speak(client: Client, verb: str, *details: Any) -> None:
 
 
 LOST_WHILE_WATCHED = [("sell", "online", "A", 2), ("quiet",), ("new epoch", 1), ("quiet",), ("sell", "online", "A", 1)]
-BEHIND_ANOTHER_DOOR = [("hold", 1, "journal"), ("sell", "online", "A", 3), ("come", 0, 1, True), ("wait", 30)]
+AWAY = [("sell", "online", "A", 2), ("quiet",), ("drop", 0), ("drop", 1), ("sell", "online", "A", 1)]
+ONE_AT_EACH = [("come", 1, 1, False), ("quiet",), ("hold", 1, "journal"), ("sell", "online", "A", 1), ("wait", 30)]
+BEHIND_ANOTHER_DOOR = [*ONE_AT_EACH, ("sell", "online", "A", 3), ("wait", 300), ("come", 0, 1, True), ("wait", 300)]
 RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "online", "A", 1), ("wait", 30)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
 @given(story=st.lists(steps, max_size=25))
 @example(story=LOST_WHILE_WATCHED)
-@example(story=[("come", 1, 1, False), *BEHIND_ANOTHER_DOOR])
+@example(story=AWAY)
+@example(story=BEHIND_ANOTHER_DOOR)
 @example(story=RACED)
 async def test_at_every_quiet_moment_a_client_holds_what_a_fresh_read_says(
     redis_client: Redis, redis_url: str, until: Callable[[Callable[[], bool]], Any], story: list[Step]

@@ -148,7 +148,7 @@ class Client:
         self._socket = await self._exits.enter_async_context(connect(uri, subprotocols=["hub.v1.json"]))  # type: ignore[list-item]
         self._hearing = asyncio.create_task(self._hear())
         if self.token is not None:
-            await self._say(op="auth", token=self.token)
+            await self.show(self.token)
         for pool in {pool for pool, _ in self.wanted}:
             await self.ask(pool, [sku for name, sku in self.wanted if name == pool], knows=knows)
 

@@ -81,6 +81,8 @@ LOST_WHILE_WATCHED = [("sell", "online", "A", 2), ("quiet",), ("new epoch", 1), 
 AWAY = [("sell", "online", "A", 2), ("quiet",), ("drop", 0), ("drop", 1), ("sell", "online", "A", 1)]
 ONE_AT_EACH = [("come", 1, 1, False), ("quiet",), ("hold", 1, "journal"), ("sell", "online", "A", 1), ("wait", 30)]
 BEHIND_ANOTHER_DOOR = [*ONE_AT_EACH, ("sell", "online", "A", 3), ("wait", 300), ("come", 0, 1, True), ("wait", 300)]
+NARROWED = [("come", 0, 0, True), ("token", 0, "vip"), ("ask", 0, "vip", ["A"], True), ("quiet",), ("token", 0, None)]
+HEARD_NO_MORE = [*NARROWED, ("wait", 300), ("sell", "vip", "A", 2), ("wait", 300)]
 RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "online", "A", 1), ("wait", 30)]
 
 
@@ -90,6 +92,7 @@ RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "on
 @example(story=AWAY)
 @example(story=BEHIND_ANOTHER_DOOR)
 @example(story=RACED)
+@example(story=HEARD_NO_MORE)
 async def test_at_every_quiet_moment_a_client_holds_what_a_fresh_read_says(
     redis_client: Redis, redis_url: str, until: Callable[[Callable[[], bool]], Any], story: list[Step]
 ) -> None:

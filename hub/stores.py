@@ -296,4 +296,5 @@ class Stores:
 
     async def tail_from_now(self) -> Tail:
         """A tail for screens, from the journal's present end."""
-        return Tail(self._live_client, keys.JOURNAL, await last_seq(self._live_client, keys.JOURNAL))
+        end = await last_seq(self._live_client, keys.JOURNAL)
+        return self.looking.follow(Tail(self._live_client, keys.JOURNAL, end))

@@ -52,7 +52,8 @@ class AvailabilityItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     # When more is expected, RFC 3339.
     eta: str | None = None
-    # Rises when, and only when, what is shown changes; 0: never shown.
+    # Rises when, and only when, what is shown changes; never shown: 0, or the first of the last epoch that was begun
+    # because Redis had lost something.
     rev: int
     # When it last changed, RFC 3339; for a SKU the pool never showed, the time of the answer.
     at: str

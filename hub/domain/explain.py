@@ -39,6 +39,8 @@ class Whole(msgspec.Struct, frozen=True):
     # By pool; one that never showed the SKU is missing.
     views: Mapping[str, View]
     expected: Sequence[ExpectedLine] = ()
+    # The last epoch that was begun with a Redis that lacked something; 0: none.
+    lost_epoch: int = 0
 
     def may_be_promised(self, number: int) -> Promise:
         """What one of the house's pools may promise now: nothing without a limit, or while it has anything."""
@@ -182,7 +184,7 @@ def _shown(whole: Whole, terms: PoolTerms, parts: Sequence[int], coming: Promise
         capped=value.capped == 1,
         status=Status(value.status).word,
         eta=rfc3339(value.eta_ms) if value.eta_ms else None,
-        rev=view.rev(whole.epoch),
+        rev=view.rev(whole.epoch, whole.lost_epoch),
     )
 
 

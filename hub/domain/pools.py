@@ -67,9 +67,13 @@ class View(msgspec.Struct, array_like=True, frozen=True, gc=False):
     # part(g) per group: first the locations in no group, then the groups in configuration order.
     parts: tuple[int, ...] = ()
 
-    def rev(self, epoch: int) -> int:
-        """The revision on the wire: rises when, and only when, the shown value changes."""
-        return epoch * REVS_PER_EPOCH + self.changes if self.changes else 0
+    def rev(self, epoch: int, lost_epoch: int = 0) -> int:
+        """The revision on the wire: rises when, and only when, the shown value changes.
+
+        `lost_epoch` is the last epoch that was begun with a Redis that lacked something, 0 for none: what was never
+        shown since has that one's first rev, for an entry that was lost may have shown it.
+        """
+        return epoch * REVS_PER_EPOCH + self.changes if self.changes else lost_epoch * REVS_PER_EPOCH
 
 
 class Terms(Protocol):

@@ -12,7 +12,9 @@ PoolsSeen = frozenset[str] | None
 _WORDS = tuple(status.word for status in Status)
 
 
-def item(sku: str, view: View, epoch: int, *, now_ms: int, pool: str | None = None) -> AvailabilityItem:
+def item(
+    sku: str, view: View, epoch: int, *, now_ms: int, pool: str | None = None, lost_epoch: int = 0
+) -> AvailabilityItem:
     """The item on the wire; `now_ms` stands in for the time of a change where nothing was ever shown."""
     return AvailabilityItem(
         sku=sku,
@@ -21,7 +23,7 @@ def item(sku: str, view: View, epoch: int, *, now_ms: int, pool: str | None = No
         capped=view.capped == 1,
         status=_WORDS[view.status],
         eta=rfc3339(view.eta_ms) if view.eta_ms else None,
-        rev=view.rev(epoch),
+        rev=view.rev(epoch, lost_epoch),
         at=rfc3339(view.at_ms or now_ms),
     )
 

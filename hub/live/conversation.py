@@ -232,8 +232,8 @@ class Conversations:
         for key in show.keys:
             topic = self._subscriptions.topics.get(key)
             # What was forgotten while it was read, because the house changed, is not answered.
-            if topic is not None and key in session.topics and show.known.get(key[1]) != max(topic.rev, 0):
-                yield topic.item or never_shown_item(*key, now_ms, show_status=show_status)
+            if topic is not None and key in session.topics and show.known.get(key[1]) != (rev := max(topic.rev, 0)):
+                yield topic.item or never_shown_item(*key, rev, now_ms, show_status=show_status)
 
     async def _show_shelf(self, line: Line, session: Session, show: ShowShelf) -> None:
         self._subscriptions.watch_shelf(line, show.location, session.pools_seen())

@@ -5,7 +5,7 @@ An item is encoded once, however many connections it goes to, and so is a frame 
 
 from websockets.frames import Frame, Opcode
 
-from hub.domain.pools import View
+from hub.domain.pools import REVS_PER_EPOCH, View
 from hub.domain.shown import item
 from protocol.frames import HEARTBEAT, encode_item
 
@@ -27,7 +27,7 @@ def view_item(pool: str, sku: str, view: View, epoch: int) -> bytes:
     return encode_item(item(sku, view, epoch, now_ms=view.at_ms, pool=pool))
 
 
-def never_shown_item(pool: str, sku: str, now_ms: int, *, show_status: bool) -> bytes:
+def never_shown_item(pool: str, sku: str, rev: int, now_ms: int, *, show_status: bool) -> bytes:
     """What a pool shows of a SKU it never showed anything of, encoded; `at` is the time of the answer."""
     view = View(available=-1) if show_status else View()
-    return encode_item(item(sku, view, 0, now_ms=now_ms, pool=pool))
+    return encode_item(item(sku, view, 0, now_ms=now_ms, pool=pool, lost_epoch=rev // REVS_PER_EPOCH))

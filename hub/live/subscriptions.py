@@ -7,6 +7,7 @@ watcher is ever sent an older one, and a thousand screens that join one SKU cost
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
+from hub.domain.pools import REVS_PER_EPOCH
 from hub.domain.shown import PoolsSeen
 
 # A pool and a SKU in it.
@@ -15,7 +16,7 @@ TopicKey = tuple[str, str]
 # Whoever watches: compared by identity, so a set of them stays small and fast.
 WatcherT = TypeVar("WatcherT", bound=Hashable)
 
-# `Topic.rev` before the first read; an item that was never shown has rev 0.
+# `Topic.rev` before the first read.
 UNREAD = -1
 
 
@@ -36,8 +37,8 @@ class Topic(Generic[WatcherT]):
         if rev <= self.rev:
             return False
         self.rev = rev
-        self.item = item if rev else None
-        # That something was never shown is no news for anybody; it only need not be read again.
+        self.item = item if rev % REVS_PER_EPOCH else None
+        # That something was never shown is no news for anybody, unless an entry that was lost had shown it.
         return rev > 0
 
 

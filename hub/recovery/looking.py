@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
 from hub.domain.standing import Meta, is_behind
+from hub.journal.reader import Tail
 from hub.journal.watermark import Watermark
 from hub.stock.behind import close_behind
 from hub.stock.kernel import Kernel
@@ -22,6 +23,9 @@ class Looking:
         self._run = run
         self._kernel = kernel
         self._watermark = watermark
+        # What screens are told from, and how far they were told from those before.
+        self._tail: Tail | None = None
+        self._shown: Seq | None = None
         # Of the last look.
         self._run_id = ""
         # Whether Redis lacked something then that this process knows of.
@@ -32,12 +36,22 @@ class Looking:
         """Whether the last look found another run than the one this process works with."""
         return self._run.is_other(self._run_id)
 
+    def follow(self, tail: Tail) -> Tail:
+        """Screens are told from this tail of the journal from now on; another Redis may have less than they know."""
+        self._shown, self._tail = self._last_shown(), tail
+        return tail
+
     def known(self) -> Seq:
-        """The place behind all that this process was answered, and that it knows to be in the ledger."""
-        unanswered, at = Seq(self._kernel.epoch, self._kernel.floor), self._watermark.at
-        if at is None or at.epoch != unanswered.epoch or at.number < unanswered.number:
-            return unanswered
-        return Seq(unanswered.epoch, at.number + 1)
+        """The place behind all that this process was answered, told its screens, or knows to be in the ledger."""
+        epoch, number = self._kernel.epoch, self._kernel.floor
+        for at in (self._watermark.at, self._last_shown()):
+            if at is not None and at.epoch == epoch:
+                number = max(number, at.number + 1)
+        return Seq(epoch, number)
+
+    def _last_shown(self) -> Seq | None:
+        at = None if self._tail is None else self._tail.at
+        return max((each for each in (at, self._shown) if each is not None), default=None)
 
     async def look(self, known: Seq, *, works_alone: bool) -> Meta:
         """What Redis says; where it has less than is `known` it takes nothing from now on, also of a later start.

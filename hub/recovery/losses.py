@@ -20,7 +20,7 @@ from hub.domain.remembering import DAY_MS, REMEMBERED_DAYS
 from hub.journal.reader import asked
 from hub.ledger.healing import HealingLock, LedgerStanding
 from hub.stock import keys
-from hub.stock.restoring import BEING_HEALED, SEEN_BEHIND, Partition
+from hub.stock.restoring import Partition
 from protocol.answers import rfc3339
 
 log = structlog.get_logger()
@@ -59,13 +59,25 @@ class Found(NamedTuple):
     def has_all(self) -> bool:
         """Whether Redis lacks nothing that anybody knows of."""
         cursor = self.ledger.cursor
-        if self.partition.halted in (BEING_HEALED, SEEN_BEHIND):
+        if self.partition.was_closed_for_healing:
             # Somebody knew of something, and did not live to tell it.
             return False
         if not self.reaches or cursor is None or self.continues is True:
             return self.reaches
         # What the ledger has is never trimmed to its end, so a journal without that entry is not the ledger's.
         return self.continues is None and cursor.epoch != self.partition.epoch
+
+    def lost_epoch(self, epoch: int, left_behind: Window | None, answered: Seq | None) -> int:
+        """The last epoch that was begun with a Redis that lacked something, when this one begins; 0: none.
+
+        Only a Redis that goes on to its own end, all of it drained, has lost nothing that anybody may have been shown;
+        what the ledger has of it is beside the point, for screens hear of an entry before the ledger does.
+        """
+        last = self.partition.last
+        is_behind = answered is not None and (last is None or answered > last)
+        if self.reaches and left_behind is None and not is_behind and not self.partition.was_closed_for_healing:
+            return self.partition.lost_epoch
+        return epoch
 
 
 class Losses:

@@ -113,6 +113,8 @@ class _Attempt:
         self._checkpoints = Checkpoints(link)
         self.restoring = Restoring(client)
         self._remembered = 0
+        # As the partition is to say.
+        self._lost_epoch = 0
         # Of the house, by field.
         self._house: dict[bytes, bytes] = {}
 
@@ -135,6 +137,7 @@ class _Attempt:
         own_lost = () if self._own_lost is None else await self._own_lost(newer)
         # Above Redis's too, should the ledger be the older one: no `rev` is told twice.
         old_epoch, epoch = ledger.epoch, await self._lock.raise_epoch(ledger.epoch, before.epoch)
+        self._lost_epoch = found.lost_epoch(epoch, left_behind, answered)
         ledger = await self._lock.standing()  # From here on nobody posts, so the cursor stays.
         await self._fold()
         newest_ms = await self._lock.newest_booked_at_ms()
@@ -253,16 +256,9 @@ class _Attempt:
         await self.restoring.open(opening)
 
     def _opening(
-        self,
-        hub: UUID,
-        epoch: int,
-        how: How,
-        cursor: Seq | None,
-        booked_at_ms: int,
-        seen_from: int,
-        lost: Sequence[Lost],
+        self, hub: UUID, epoch: int, how: How, cursor: Seq | None, after_ms: int, seen_from: int, lost: Sequence[Lost]
     ) -> Opening:
-        now_ms = max(booked_at_ms, int(time() * 1000))
+        now_ms = max(after_ms, int(time() * 1000))
         return Opening(
             hub=hub,
             epoch=epoch,
@@ -271,6 +267,7 @@ class _Attempt:
             house=self._house[DIGEST].decode(),
             document=self._house[DOCUMENT],
             seen_from=seen_from,
+            lost_epoch=self._lost_epoch,
             told=msgspec.json.encode({"how": how, "up_to": str(cursor)}).decode(),
             alerts=tuple(alert_of(each, now_ms) for each in lost),
         )

@@ -2,8 +2,9 @@
 
     hub:{0}:meta              hash   hub (uuid), epoch, next (number of the next entry), booked_at (ms of the last one),
                                      rules (version), house (digest of what it resolves to), document (token of the
-                                     house's document), seen_from (first live day), halted (present when a write failed
-                                     half way)
+                                     house's document), seen_from (first live day), lost_epoch (the last one that was
+                                     begun with a Redis that lacked something), halted (present when
+                                     a write failed half way)
     hub:{0}:house             string the house's document, JSON of hub.domain.document.HouseDocument
     hub:{0}:journal           stream id <epoch>-<number>, gapless; one field `e`, a msgpack hub.domain.entry.Entry
     hub:{0}:seen:<day>        hash   source:id → msgpack [kind, hash, epoch, number]; UTC day of booking since 1970

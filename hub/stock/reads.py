@@ -6,7 +6,7 @@ Reads use a connection of their own, so a long list never waits behind a sale or
 import asyncio
 from collections.abc import Callable, Sequence
 from time import time
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -41,8 +41,16 @@ _decode_piece = msgspec.msgpack.Decoder(Piece).decode
 _decode_transfer = msgspec.msgpack.Decoder(Record).decode
 
 CHANGES_TOO_FAST = "the house's rules change faster than they could be read by"
-# Whose Redis it is, how far it is, and which house it holds.
-META_FIELDS = ("epoch", "next", "document")
+# Whose Redis it is, how far it is, which house it holds, and since when what was never shown has its rev.
+META_FIELDS = ("epoch", "next", "document", "lost_epoch")
+
+
+class About(NamedTuple):
+    """What the partition says of itself beside what is read of it."""
+
+    # Of the house's document: what is read is not older than the house.
+    token: str
+    lost_epoch: int
 
 
 class Reads:
@@ -69,26 +77,30 @@ class Reads:
         fields = (keys.RULES_FIELD, keys.VIEW_FIELD + pool.encode())
         wanted = [(keys.sku(sku), fields) for sku in skus]
         for _ in attempts():
-            token, rows = await self._hashes_and_token(wanted)
-            if token != self._current.token:
+            about, rows = await self._hashes_and_meta(wanted)
+            if about.token != self._current.token:
                 await self._current.catch_up()
                 continue
             stale = [sku for sku, row in zip(skus, rows, strict=True) if self._is_stale(row[0])]
             if not stale:
-                return self._items(pool, skus, [row[1] for row in rows])
+                return self._items(pool, skus, [row[1] for row in rows], about.lost_epoch)
             await self.refresh(list(dict.fromkeys(stale)))
         raise Unavailable(CHANGES_TOO_FAST)
 
-    def _items(self, pool: str, skus: Sequence[str], views: Sequence[bytes | None]) -> list[AvailabilityItem]:
+    def _items(
+        self, pool: str, skus: Sequence[str], views: Sequence[bytes | None], lost_epoch: int
+    ) -> list[AvailabilityItem]:
         house = self._current.house
         index = house.pool_index.get(pool)
         if index is None:
             return []
         never_shown = View(available=-1) if house.pools[index].show_status else View()
-        now_ms = int(time() * 1000)
+        read = [
+            unpacked.view_of(sku, pool, view) if view else never_shown for sku, view in zip(skus, views, strict=True)
+        ]
+        epoch, now_ms = self._kernel.epoch, int(time() * 1000)
         return [
-            item(sku, unpacked.view_of(sku, pool, packed) if packed else never_shown, self._kernel.epoch, now_ms=now_ms)
-            for sku, packed in zip(skus, views, strict=True)
+            item(sku, view, epoch, now_ms=now_ms, lost_epoch=lost_epoch) for sku, view in zip(skus, read, strict=True)
         ]
 
     def _is_stale(self, rules: bytes | None) -> bool:
@@ -96,12 +108,12 @@ class Reads:
 
     async def _hashes(self, wanted: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[bytes | None]]:
         """Several fields of several hashes in one round trip, and the proof that this is our Redis."""
-        return (await self._hashes_and_token(wanted))[1]
+        return (await self._hashes_and_meta(wanted))[1]
 
-    async def _hashes_and_token(
+    async def _hashes_and_meta(
         self, wanted: Sequence[tuple[str, Sequence[bytes]]]
-    ) -> tuple[str, list[list[bytes | None]]]:
-        """As `_hashes`, after the token of the house's document: what is read is not older than the house."""
+    ) -> tuple[About, list[list[bytes | None]]]:
+        """As `_hashes`, after what the partition says of itself."""
         floor = self._kernel.floor
         with reading():
             async with self._client.pipeline(transaction=False) as pipeline:
@@ -109,12 +121,15 @@ class Reads:
                 for key, fields in wanted:
                     pipeline.hmget(key, fields)
                 meta, *rows = await pipeline.execute()
+        return self._about(meta, floor), rows
+
+    def _about(self, meta: Sequence[bytes | None], floor: int) -> About:
         self._kernel.check_open(meta[:2], floor)
-        return (meta[2] or b"").decode(), rows
+        return About((meta[2] or b"").decode(), int(meta[3] or 0))
 
     async def positions_of(self, sku: str) -> list[PositionItem]:
         """Every position of a SKU, by location."""
-        _, fields = await self._fields_and_token(sku)
+        _, fields = await self._fields_and_meta(sku)
         found = [
             position_item(sku, location, position) for location, position in unpacked.positions_in(sku, fields).items()
         ]
@@ -127,8 +142,8 @@ class Reads:
             Unavailable: Redis did not answer, or the rules changed meanwhile.
         """
         for _ in attempts():
-            token, fields = await self._fields_and_token(sku)
-            if token != self._current.token:
+            about, fields = await self._fields_and_meta(sku)
+            if about.token != self._current.token:
                 await self._current.catch_up()
             elif self._is_stale(fields.get(keys.RULES_FIELD)):
                 await self.refresh([sku])
@@ -140,19 +155,19 @@ class Reads:
                     unpacked.positions_in(sku, fields),
                     unpacked.views_in(sku, fields),
                     unpacked.expected_of(sku, fields.get(keys.EXPECTED_FIELD)),
+                    about.lost_epoch,
                 )
         raise Unavailable(CHANGES_TOO_FAST)
 
-    async def _fields_and_token(self, sku: str) -> tuple[str, dict[bytes, bytes]]:
-        """The hash of a SKU, read in one step, after the token of the house's document."""
+    async def _fields_and_meta(self, sku: str) -> tuple[About, dict[bytes, bytes]]:
+        """The hash of a SKU, read in one step, after what the partition says of itself."""
         floor = self._kernel.floor
         with reading():
             async with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.hmget(keys.META, META_FIELDS)
                 pipeline.hgetall(keys.sku(sku))
                 meta, fields = await pipeline.execute()
-        self._kernel.check_open(meta[:2], floor)
-        return (meta[2] or b"").decode(), cast(dict[bytes, bytes], fields)
+        return self._about(meta, floor), cast(dict[bytes, bytes], fields)
 
     async def expected_of(self, sku: str) -> list[ExpectedLine]:
         """Every line of a purchase order that is remembered of a SKU, by location and purchase order.

@@ -29,7 +29,7 @@ SEEN_BEHIND = BEHIND.decode()
 # Keys in one step of emptying.
 _SCAN_COUNT = 1_000
 _KEPT = {keys.META.encode(), keys.HEALING.encode()}
-_ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "halted")
+_ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "lost_epoch", "halted")
 _DIFFERS = "Redis does not have what was just written to {}: look at its log and its memory"
 
 
@@ -42,11 +42,18 @@ class Partition(msgspec.Struct, frozen=True):
     next: int = 0
     booked_at_ms: int = 0
     seen_from: int = 0
+    # The last epoch that was begun with a Redis that lacked something; 0: none.
+    lost_epoch: int = 0
     # `healing` where an attempt broke off, `behind` where it was seen to lack what was answered, else why the kernel
     # halted it; empty: it takes events.
     halted: str = ""
     # The journal's last entry.
     last: Seq | None = None
+
+    @property
+    def was_closed_for_healing(self) -> bool:
+        """Whether somebody knew that it lacks something, or may lack something."""
+        return self.halted in (BEING_HEALED, SEEN_BEHIND)
 
     @property
     def is_whole_to_its_end(self) -> bool:
@@ -71,6 +78,7 @@ class Opening(msgspec.Struct, frozen=True):
     house: str
     document: bytes
     seen_from: int
+    lost_epoch: int
     # Payload of the entry that begins the epoch.
     told: str
     # What the next entries tell.
@@ -105,7 +113,7 @@ class Restoring:
                 transaction.xrevrange(keys.JOURNAL, count=1)
                 told, newest = await transaction.execute()
         last = Seq.from_stream_id(newest[0][0]) if newest else None
-        hub, epoch, following, booked_at, seen_from, halted = told
+        hub, epoch, following, booked_at, seen_from, lost_epoch, halted = told
         if hub is None:
             return Partition(last=last)
         try:
@@ -115,6 +123,7 @@ class Restoring:
                 next=int(following or b"0"),
                 booked_at_ms=int(booked_at or b"0"),
                 seen_from=int(seen_from or b"0"),
+                lost_epoch=int(lost_epoch or b"0"),
                 halted=(halted or b"").decode(),
                 last=last,
             )
@@ -209,6 +218,7 @@ class Restoring:
             "house": opening.house,
             "document": token_of(opening.document),
             "seen_from": opening.seen_from,
+            **({"lost_epoch": opening.lost_epoch} if opening.lost_epoch else {}),
         }
         with asking():
             async with self._client.pipeline(transaction=True) as transaction:

@@ -43,6 +43,8 @@ async def test_an_empty_redis_is_made_anew(
     after: Any = await redis_client.hgetall(keys.META)
     assert (after.pop(b"epoch"), after.pop(b"next")) == (b"2", b"1")
     assert int(after.pop(b"booked_at")) >= int(meta.pop(b"booked_at"))
+    # Nobody knows what it had beside, so what was never shown is newer than that.
+    assert after.pop(b"lost_epoch") == b"2"
     assert after == {name: value for name, value in meta.items() if name not in (b"epoch", b"next")}
     assert await findings() == []
 
@@ -81,7 +83,29 @@ async def test_one_that_is_well_is_made_anew_when_asked_for(
 
     assert (done.how, done.new_epoch) == ("rebuilt", 2)
     assert await contents(redis_client) == before
+    assert await lost_epoch(redis_client) == 0
     assert await findings() == []
+
+
+async def lost_epoch(client: Redis) -> int:
+    """The last epoch that was begun with a Redis that lacked something; 0: none."""
+    return int(await client.hget(keys.META, "lost_epoch") or 0)  # type: ignore[misc]
+
+
+async def test_what_was_never_shown_stays_newer_than_all_that_was_lost(
+    redis_client: Redis, postgres_dsn: str, hub: OpenStores
+) -> None:
+    async def healed(**options: Any) -> int:
+        await Rebuild(redis_client, postgres_dsn).run(uuid_of(hub), **options)
+        return await lost_epoch(redis_client)
+
+    epochs = [await healed(whole=True)]
+    await redis_client.flushall()
+    # The next two lack nothing, and of the one after that it is known only what somebody was answered.
+    epochs += [await healed(), await healed(whole=True), await healed(whole=True)]
+    epochs.append(await healed(answered=Seq(5, 99)))
+
+    assert epochs == [0, 3, 3, 3, 6]
 
 
 async def sell_and_hold(hub: OpenStores) -> None:
@@ -122,6 +146,7 @@ async def test_what_only_the_journal_has_is_posted_first(
     done = await Rebuild(redis_client, postgres_dsn).run(uuid_of(hub), whole=True)
 
     assert (done.how, done.drained) == ("rebuilt", 2)
+    assert await lost_epoch(redis_client) == 0
     assert await contents(redis_client) == wanted
     assert await findings() == []
 

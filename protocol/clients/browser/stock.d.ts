@@ -9,7 +9,7 @@ export interface Item {
   readonly status: "in_stock" | "low_stock" | "out_of_stock" | "preorder" | "backorder";
   /** When more is expected, RFC 3339. */
   readonly eta?: string;
-  /** The higher one is the newer, across restarts and rebuilds of the hub; 0: never shown. */
+  /** The higher one is the newer, across restarts and rebuilds of the hub, also where nothing was ever shown. */
   readonly rev: number;
   /** Since when, RFC 3339. */
   readonly at: string;

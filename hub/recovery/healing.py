@@ -146,10 +146,17 @@ class Healing:
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._keep_lost()
-        # Who comes now finds what this process has; it is asked for the next time that Redis is restarted.
-        self._works_alone = not await self._epochs.others_work_in(kernel.epoch)
+        await self.note_company()
         if found in (Standing.GOOD, Standing.HEALED):
             await self._tell_lost()
+
+    async def note_company(self) -> None:
+        """Find out whether others work, too, for the next time that Redis is restarted while the ledger is away.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        self._works_alone = not await self._epochs.others_work_in(self._process.kernel.epoch)
 
     async def _is_abandoned(self, epoch: int) -> bool:
         """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""

@@ -219,10 +219,10 @@ async def test_a_feed_outlives_its_hub(stores: OwnServers, tmp_path: Path) -> No
 
 
 async def test_where_no_stream_is_to_be_had_pages_bring_it(door: Door, hub: HubClient) -> None:
+    after = await newest(hub)
     async with AsyncExitStack() as others:
         for _ in range(64):
-            await others.enter_async_context(following(door))
-        after = await newest(hub)
+            await others.enter_async_context(following(door, after=after))
         impatient = Patience(pause_seconds=0.01, pause_seconds_max=0.02)
         async with network_to(door.url) as http, client(http, door.till, impatient) as reader:
             feed = reader.feed(types=["movement.*"], after=after)

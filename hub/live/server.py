@@ -30,10 +30,11 @@ from hub.tasks import end
 from protocol.frames import PATH, SUBPROTOCOL, Subscribe
 
 # Connections taken in one turn of the loop: when ten thousand screens come back at once, everybody else has a turn
-# between a few of them and the next.
-TAKEN_AT_ONCE = 8
-# Connections that wait to be taken; the kernel lets fewer wait where it is told so (`somaxconn`).
-WAITING_MAX = 4_096
+# between some of them and the next.
+TAKEN_AT_ONCE = 32
+# Connections that wait to be taken, so few that they are taken before they give up, however long a turn is; the kernel
+# has others knock again.
+WAITING_MAX = 1_024
 # Frames of one connection that wait to be read; more stay in the kernel.
 INBOUND_FRAMES_MAX = 4
 

@@ -204,7 +204,7 @@ async def test_screens_that_come_while_others_are_read_for_share_a_read(stage):
             asyncio.create_task(screen.subscribe("online", name)) for screen, name in zip(opened, names, strict=True)
         ]
         await asked.wait()
-        while len(stage.door.watched_skus()) < len(names):
+        while len(stage.door.watched_skus()) < len(names):  # noqa: ASYNC110 - nobody tells that a screen waits
             await asyncio.sleep(0)
         may_answer.set()
         told = await asyncio.gather(*asking)

@@ -13,9 +13,11 @@ import msgspec
 
 from hub.domain.answer import AnsweredAlert, answer_of
 from hub.domain.entry import Entry, Movement, Seq, SetView, decode_entry
+from hub.domain.findings import EntriesWanted
 from hub.domain.holding.hold import ENDED, LIVE, RESERVATION, Hold, hold_from, reservation_name
 from hub.domain.holding.orders import ENDED_ORDERS, ORDERS, Order, id_of, order_from, order_name
 from hub.domain.position import Position
+from protocol.feed import ALERT, MOVEMENT, ORDER, ORDER_CHANGED, RULE_CHANGED
 
 # More items of one kind than an entry has; 2**7 kinds of so many fit into four bytes.
 ITEMS_PER_KIND = 2**24
@@ -201,6 +203,24 @@ def happening_of(seq: Seq, raw: bytes) -> Happening | None:
         return happening
     except (msgspec.MsgspecError, RecursionError, LookupError, ValueError):
         return None
+
+
+def entries_wanted(exact: frozenset[str], prefixes: tuple[str, ...]) -> EntriesWanted | None:
+    """Which entries may tell items of these types; None where a row of the ledger does not say."""
+    types: set[str] = set()
+    alerting = ruling = False
+    for name in (*exact, *prefixes):
+        if name.startswith(ALERT):
+            alerting = True
+        elif RULE_CHANGED.startswith(name):
+            ruling = True
+        elif name.startswith(MOVEMENT) and name in exact:
+            types.add(name.removeprefix(MOVEMENT))
+        elif name.startswith(ORDER) and name in exact and name != ORDER_CHANGED:
+            types.add(name)
+        else:
+            return None
+    return EntriesWanted(frozenset(types), alerting, ruling) if exact or prefixes else None
 
 
 def reservation_of(about: str) -> str | None:

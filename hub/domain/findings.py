@@ -140,9 +140,22 @@ class SetAside(msgspec.Struct, frozen=True):
     is_doubled: bool
 
 
+class EntriesWanted(msgspec.Struct, frozen=True):
+    """Entries of which at least one of these is so; the others tell nothing that is asked for."""
+
+    # Of what was sent.
+    types: frozenset[str] = frozenset()
+    # They raised an alert.
+    alerting: bool = False
+    # They changed the rules.
+    ruling: bool = False
+
+
 class EntryStretch(msgspec.Struct, frozen=True):
     """A stretch of the ledger's entries, each byte for byte, in the order of the journal."""
 
     entries: tuple[tuple[Seq, bytes], ...]
     # There was nothing behind it when it was read.
     is_last: bool
+    # The last entry that was looked at, wanted or not; None where there was none.
+    end: Seq | None

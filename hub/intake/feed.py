@@ -61,5 +61,5 @@ def place_in(text: str | None, parts: Parts) -> Place:
     at = parts.watermark.at
     # Where Redis was healed a moment ago the ledger may not have anything of the new epoch.
     if place is None or (at is not None and place.epoch > at.epoch + 1):
-        raise malformed("`after` is no cursor of this hub's feed.")
+        raise malformed("`after` is no cursor of this hub's feed.", path="after")
     return place

@@ -10,7 +10,7 @@ from hub.domain.answer import AnsweredAlert
 from hub.domain.buckets import fence_of_bucket
 from hub.domain.command import OWN_SOURCE
 from hub.domain.entry import Entry, Movement, SetView
-from hub.domain.feed import Happening, Item, Kind, ToldOrder, reservation_of
+from hub.domain.feed import Happening, Item, Kind, ToldOrder, entries_wanted, reservation_of
 from hub.domain.holding.hold import KEPT, ORDER, RESERVATION, Hold, Part
 from hub.domain.holding.orders import Order
 from hub.domain.rules import House
@@ -74,7 +74,8 @@ class Teller:
         self._exact = exact
         self._prefixes = prefixes
         self._wants_all = not exact and not prefixes
-        # What nobody wants need not be worked out.
+        # What nobody wants need not be worked out, and some of it not even be read.
+        self.entries_wanted = entries_wanted(exact, prefixes)
         named = (*exact, *prefixes)
         self._kinds = {kind for kind, prefix in _PREFIXES.items() if any(name.startswith(prefix) for name in named)}
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
-from hub.domain.findings import EntryStretch, Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
+from hub.domain.findings import EntriesWanted, EntryStretch, Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
 
 
 class Past(Protocol):
@@ -62,6 +62,8 @@ class Waiting(Protocol):
 class Happened(Protocol):
     """Everything that happened; `hub.ledger.feed.FeedEntries` is one."""
 
-    async def stretch(self, first: tuple[int, int], entries_max: int) -> EntryStretch:
-        """The next entries, from an epoch and number on."""
+    async def stretch(
+        self, first: tuple[int, int], entries_max: int, wanted: EntriesWanted | None = None
+    ) -> EntryStretch:
+        """What is wanted of the next entries, from an epoch and number on."""
         ...

@@ -19,9 +19,9 @@ _to_sku = msgspec.json.Decoder(Sku).decode
 _to_time: Callable[[bytes], datetime] = msgspec.json.Decoder(Time).decode
 
 
-def malformed(detail: str) -> Stopped:
-    """The question cannot be read."""
-    return Stopped(problem("malformed", detail))
+def malformed(detail: str, *, path: str | None = None) -> Stopped:
+    """The question cannot be read; `path` names the parameter where a program should know which."""
+    return Stopped(problem("malformed", detail, path=path))
 
 
 def check_names(request: web.Request, names: Sequence[str]) -> None:

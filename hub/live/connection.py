@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -26,6 +27,16 @@ from protocol.frames import update_frame
 
 # TCP connections allowed beside the open ones while they shake hands.
 OPENING_MAX = 1_000
+
+
+# How the kernel calls a connection of which neither end was closed.
+_ESTABLISHED = 1
+
+
+def has_left(wire: Any) -> bool:
+    """Whether the peer closed the connection before anything was read; where the system does not say, it has not."""
+    info = getattr(socket, "TCP_INFO", None)
+    return info is not None and wire.getsockopt(socket.IPPROTO_TCP, info, 1)[0] != _ESTABLISHED
 
 
 class LiveConnection(ServerConnection):
@@ -142,7 +153,12 @@ class LiveConnection(ServerConnection):
             self.response.headers.clear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the handshake, unless too many are at it already (called by the loop)."""
+        """Begin the handshake, unless the peer has left or too many are at it already (called by the loop)."""
+        if has_left(transport.get_extra_info("socket")):
+            # It waited for too long to be taken; in a rush most may have, and nothing is begun for them.
+            Connection.connection_made(self, transport)
+            self.drop()
+            return
         super().connection_made(transport)
         wire = transport.get_extra_info("socket")
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._upkeep.limits.send_buffer_bytes)

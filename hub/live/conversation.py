@@ -18,6 +18,7 @@ from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
 from hub.live.follower import Follower
 from hub.live.framing import never_shown_item
+from hub.live.joining import Joining, Wish
 from hub.live.line import Line
 from hub.live.needs import HearEntry, HouseFacts, OpenTail, StockReader, WallClock
 from hub.live.session import (
@@ -61,8 +62,7 @@ class Conversations:
         self._fanout = Fanout(self._subscriptions)
         self._sessions: dict[Line, Session] = {}
         self._watchable = _watchable(terms.house())
-        # So that ten thousand screens that come at once do not ask Redis ten thousand times.
-        self._reads = asyncio.Semaphore(terms.limits.reads_at_once)
+        self._joining = Joining(self._read, self._is_due, terms.limits)
         self.follower = Follower(open_tail, self._fanout, self.refresh, terms.limits, hear)
 
     async def hold(self, connection: LiveConnection) -> None:
@@ -209,22 +209,20 @@ class Conversations:
 
     async def _show(self, line: Line, session: Session, show: Show) -> None:
         topics = [self._subscriptions.watch(line, key) for key in show.keys]
-        # Names that all watchers share, in place of those that were sent: of 10,000 SKUs those take a megabyte.
-        shared = [topic.key for topic in topics]
-        session.topics.difference_update(shared)
-        session.topics.update(shared)
-        async with self._reads:
-            # Who knows a newer rev than the topic was there before its entry came through the journal.
-            due = [
-                topic.key[1]
-                for topic in topics
-                if topic.rev < show.known.get(topic.key[1], 0) or not self.follower.is_following
-            ]
-            await self._read(show.pool, due)
+        session.share([topic.key for topic in topics])
+        wishes = [(topic, show.known.get(topic.key[1], 0)) for topic in topics]
+        if any(map(self._is_due, wishes)):
+            await self._joining.read(show.pool, wishes)
         if line.is_open:
             items = list(self._snapshot(session, show))
             line.disown(show.keys)
             line.say(subscribed_frame(show.ref, items))
+
+    def _is_due(self, wish: Wish) -> bool:
+        """Whether a topic has to be read for somebody."""
+        topic, known = wish
+        # Who knows a newer rev than the topic was there before its entry came through the journal.
+        return topic.rev < known or not self.follower.is_following
 
     def _snapshot(self, session: Session, show: Show) -> Iterator[bytes]:
         now_ms = int(self._clock() * 1000)
@@ -237,7 +235,7 @@ class Conversations:
 
     async def _show_shelf(self, line: Line, session: Session, show: ShowShelf) -> None:
         self._subscriptions.watch_shelf(line, show.location, session.pools_seen())
-        async with self._reads:
+        async with self._joining.turns:
             positions = await self._stock.positions_at(show.location)
         items = encoded(positions, session.pools_seen())
         # Positions have no rev: until the journal is past the read, an update may be older than what was read.
@@ -251,7 +249,7 @@ class Conversations:
                 line.say(message)
 
     async def _resend_shelf(self, location: str) -> None:
-        async with self._reads:
+        async with self._joining.turns:
             positions = await self._stock.positions_at(location)
         for pools, watchers in self._subscriptions.shelves.get(location, {}).items():
             items = encoded(positions, pools)

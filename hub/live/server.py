@@ -5,6 +5,8 @@ Compression is off: it costs 50 KiB a connection, invites bombs, and a frame cou
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -27,6 +29,12 @@ from hub.live.upkeep import Kept, Upkeep
 from hub.tasks import end
 from protocol.frames import PATH, SUBPROTOCOL, Subscribe
 
+# Connections taken in one turn of the loop: when ten thousand screens come back at once, everybody else has a turn
+# between some of them and the next.
+TAKEN_AT_ONCE = 32
+# Connections that wait to be taken, so few that they are taken before they give up, however long a turn is; the kernel
+# has others knock again.
+WAITING_MAX = 1_024
 # Frames of one connection that wait to be read; more stay in the kernel.
 INBOUND_FRAMES_MAX = 4
 
@@ -158,7 +166,7 @@ class LiveDoor:
     async def _listen(self, host: str, port: int) -> Server:
         limits = self._limits
         # The library's own pings are off: a task for each connection would cost 3 KiB and a timer.
-        return await serve(
+        server = await serve(
             self._welcome,
             host,
             port,
@@ -175,8 +183,13 @@ class LiveDoor:
             write_limit=(limits.slow_bytes, limits.slow_bytes // 4),
             logger=logging.getLogger("hub.live"),
             create_connection=self._connection_factory(),
-            backlog=1_024,
+            # To the loop this number says both how many wait and how many it takes in one turn.
+            backlog=TAKEN_AT_ONCE,
         )
+        for listening in server.sockets:
+            with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                same.listen(WAITING_MAX)
+        return server
 
     def _connection_factory(self) -> Any:
         return partial(LiveConnection, upkeep=self._upkeep)

@@ -4,6 +4,7 @@ from protocol.clients.client import HubClient
 from protocol.clients.delivery import NotBooked
 from protocol.clients.faults import (
     ClientFault,
+    CursorRefused,
     NotAHub,
     OutboxFull,
     OutboxInUse,
@@ -12,13 +13,17 @@ from protocol.clients.faults import (
     Unanswered,
     WatchRefused,
 )
+from protocol.clients.feed import Feed, Happening
 from protocol.clients.outbox import Outbox
 from protocol.clients.patience import Patience
 from protocol.clients.reservations import Denied, Insufficient
 
 __all__ = [
     "ClientFault",
+    "CursorRefused",
     "Denied",
+    "Feed",
+    "Happening",
     "HubClient",
     "Insufficient",
     "NotAHub",

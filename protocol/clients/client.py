@@ -13,6 +13,7 @@ from protocol.clients.conversation import Conversation
 from protocol.clients.delivery import Delivery, Report
 from protocol.clients.events import Events, Written
 from protocol.clients.exchange import Exchange
+from protocol.clients.feed import Feed
 from protocol.clients.outbox import Outbox
 from protocol.clients.patience import Patience
 from protocol.clients.reads import Reads
@@ -98,6 +99,21 @@ class HubClient:
             TokenRefused: the hub accepts neither the token nor a new one.
         """
         return Watch(self._address.live, Conversation(pool, skus), self._bearer, self._patience).items()
+
+    def feed(self, *, types: Iterable[str] = (), after: str | None = None) -> Feed:
+        """What happened behind a cursor, from the beginning where there is none, and then what happens, for ever.
+
+        `types` are those of the feed, `movement.*` all of a kind, at most 100; none is all. Every item comes once and
+        in order, whatever becomes of connections and hubs; `Feed.cursor` says where the next process goes on. At most
+        a page of 1,000 items waits here for whoever takes them slowly.
+
+        Raises:
+            ValueError: too many types, or no cursor that any hub makes.
+            CursorRefused: it is not of this hub's feed.
+            RequestRefused: the token has not the scope `feed:read`, or there is no such type.
+            TokenRefused, NotAHub: as above; never Unanswered, for it goes on trying.
+        """
+        return Feed(self._exchange, self._patience, types, after)
 
     async def send(self, event: Event) -> EventAnswer:
         """Tell the hub what happened; a refusal is an answer, with its `problem`."""

@@ -6,7 +6,7 @@ Everything a client asks may be asked again: events and reservations are known b
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -23,6 +23,7 @@ from protocol.problems import Problem
 
 T = TypeVar("T")
 
+_STREAM_TYPE: Final = "text/event-stream"
 # 1,000 answers of 100 lines each, with what a few pools show for every line.
 _ANSWER_BYTES_MAX: Final = 64 * BODY_BYTES_MAX
 
@@ -125,6 +126,51 @@ class Exchange:
             await asyncio.sleep(pause)
             tries += 1
 
+    async def listen(
+        self, path: str, *, params: Sequence[tuple[str, str]], headers: Mapping[str, str]
+    ) -> AsyncGenerator[Reply | bytes]:
+        """Ask once for a stream of events: what comes of it, until it ends in order, or the one reply that refuses it.
+
+        Raises:
+            Unanswered: there is none now, it broke, or was silent for too long; so too where the token is not accepted
+                any more, which the next question that is asked settles.
+            NotAHub: a redirection, or another answer than a stream.
+        """
+        asked = {**headers, **_headers(await self._bearer.token(), None, is_stamped=False)}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._patience.try_seconds)
+        try:
+            async with asyncio.timeout(self._patience.try_seconds):
+                response = await self._opened().get(
+                    self._url + path, params=params, headers=asked, timeout=timeout, allow_redirects=False
+                )
+            async with response:
+                if response.status != 200:
+                    yield await self._refusal(response)
+                    return
+                if response.content_type != _STREAM_TYPE:
+                    raise NotAHub(f"{self._url}{path} answers with no stream, but {response.content_type}.")
+                while piece := await self._piece(response):
+                    yield piece
+        except TimeoutError as error:
+            raise Unanswered("The hub says nothing.") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unanswered(str(error) or type(error).__name__) from error
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> Reply:
+        """Why there is no stream. Raises Unanswered where there may be one later, or with another token."""
+        async with asyncio.timeout(self._patience.try_seconds):
+            told = self._told(response, await _read(response))
+        if isinstance(told, _Unknown):
+            raise Unanswered(told.reason, told.retry_after_seconds)
+        if told.status == 401:
+            raise Unanswered("The hub does not accept the token any more.")
+        return told
+
+    async def _piece(self, response: aiohttp.ClientResponse) -> bytes:
+        """What comes next, soon; nothing at the end."""
+        async with asyncio.timeout(self._patience.silence_seconds):
+            return await response.content.readany()
+
     async def _try(
         self,
         method: str,
@@ -133,18 +179,24 @@ class Exchange:
         params: Sequence[tuple[str, str]],
         headers: Mapping[str, str],
     ) -> Reply | _Unknown:
-        if self._session is None:
-            raise RuntimeError("A HubClient is used inside `async with`.")
         asked: dict[str, Any] = {"params": params, "data": body, "headers": headers, "allow_redirects": False}
         try:
-            async with self._session.request(method, self._url + path, **asked) as response:
-                content = await _read(response)
+            async with self._opened().request(method, self._url + path, **asked) as response:
+                return self._told(response, await _read(response))
         except TimeoutError:
             return _Unknown("the hub takes too long")
         except aiohttp.InvalidURL as error:
             raise NotAHub(f"{self._url} is no address.") from error
         except (aiohttp.ClientError, OSError) as error:
             return _Unknown(str(error) or type(error).__name__)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("A HubClient is used inside `async with`.")
+        return self._session
+
+    def _told(self, response: aiohttp.ClientResponse, content: bytes) -> Reply | _Unknown:
+        """What the status makes of an answer."""
         if is_unknown(response.status):
             return _Unknown(f"the hub answers {response.status}", retry_after(response.headers.get("Retry-After")))
         if 300 <= response.status < 400:

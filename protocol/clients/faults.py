@@ -2,6 +2,7 @@
 
 ClientFault
 ├─ RequestRefused   the hub does not take the request as it stands; `problem` says why
+│  └─ CursorRefused     the hub's feed has no such cursor: it is another hub's, or of no hub
 ├─ TokenRefused     the hub accepts neither the token nor a new one
 ├─ WatchRefused     the hub does not take this watch back unchanged
 ├─ Unanswered       no answer within patience: what became of it is unknown, so the same may be sent again
@@ -23,6 +24,10 @@ class RequestRefused(ClientFault):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.title}: {problem.detail}")
         self.problem = problem
+
+
+class CursorRefused(RequestRefused):
+    """This hub's feed has no such place; what was taken by the cursor is another hub's, so take all of it anew."""
 
 
 class TokenRefused(ClientFault):

@@ -7,7 +7,8 @@ import pytest
 
 from hub.domain.command import Verb
 from hub.domain.entry import FORMAT, Entry, EntryAlert, Movement, Seq, SetRecord, SetView, encode_entry
-from hub.domain.feed import BEGINNING, END, ITEMS_PER_KIND, Kind, Place, happening_of
+from hub.domain.feed import BEGINNING, END, ITEMS_PER_KIND, Kind, Place, entries_wanted, happening_of
+from hub.domain.findings import EntriesWanted
 from hub.domain.holding.hold import Allocation, Hold, Part, State, stored
 from hub.domain.holding.orders import Order, OrderLine, stored_order
 from hub.domain.pools import News, View
@@ -135,3 +136,24 @@ def test_only_so_many_types_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(ValueError, match="at most 2"):
         types_asked(["movement.*", "order.*", "alert.*"])
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ([], None),
+        (["alert.*"], EntriesWanted(alerting=True)),
+        (["alert.conflict", "rule.*"], EntriesWanted(alerting=True, ruling=True)),
+        (["rule.changed"], EntriesWanted(ruling=True)),
+        (["movement.sale", "order.placed"], EntriesWanted(frozenset({"sale", "order.placed"}))),
+        # Nothing in a row of the ledger says which entries tell these.
+        (["alert.*", "movement.*"], None),
+        (["alert.*", "movement.transfer.*"], None),
+        (["alert.*", "reservation.held"], None),
+        (["alert.*", "order.changed"], None),
+        (["order.*"], None),
+        (["availability.changed"], None),
+    ],
+)
+def test_what_is_asked_for_says_which_entries_are_wanted(names: list[str], wanted: EntriesWanted | None) -> None:
+    assert entries_wanted(*types_asked(names)) == wanted

@@ -9,6 +9,7 @@ import pytest
 
 from hub.domain.entry import Entry, Seq
 from hub.domain.feed import happening_of
+from hub.domain.findings import EntriesWanted, EntryStretch
 from hub.faults import Unavailable
 from hub.ledger import feed
 from hub.ledger.asking import Asking
@@ -77,6 +78,36 @@ async def test_a_stretch_is_bounded_in_bytes_but_for_one_that_is_larger(
     ]
 
 
+async def test_what_is_not_wanted_is_passed_over_and_the_end_is_told_all_the_same(
+    entries: FeedEntries, make_sale: MakeSale, write: Write, run_writer: RunWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quiet(number: int, type: str = "sale") -> Entry:
+        return make_sale(number, type=type, alerts=())
+
+    await write(0, quiet(0), make_sale(1), b"no entry", quiet(3, "return"), quiet(4), make_sale(5))
+    await write(6, quiet(6), quiet(7))
+    async with run_writer() as running:
+        await running.reaches(7)
+
+    async def told(first: int, most: int, **wanted: Any) -> tuple[list[int], bool, int | None]:
+        stretch: EntryStretch = await entries.stretch((1, first), most, EntriesWanted(**wanted))
+        end = stretch.end
+        return [seq.number for seq, _ in stretch.entries], stretch.is_last, None if end is None else end.number
+
+    # What cannot be read is looked at by whoever asks.
+    assert await told(0, 100, alerting=True) == ([1, 2, 5], True, 7)
+    assert await told(3, 100, types=frozenset({"return"})) == ([3], True, 7)
+    assert await told(3, 100, types=frozenset({"return"}), alerting=True) == ([3, 5], True, 7)
+    assert await told(3, 100, ruling=True) == ([], True, 7)
+    assert await told(0, 5, alerting=True) == ([1, 2], False, 4)
+    assert await told(6, 2, alerting=True) == ([], False, 7)
+    assert await told(8, 2, alerting=True) == ([], True, None)
+    monkeypatch.setattr("hub.ledger.feed.BYTES_MAX", 10)
+    assert await told(0, 100, alerting=True) == ([1], False, 1)
+    assert await told(2, 100, alerting=True) == ([2], False, 2)
+    assert await told(6, 100, alerting=True) == ([], True, 7)
+
+
 async def test_those_who_ask_the_same_at_once_share_one_answer(
     entries: FeedEntries, ledger: asyncpg.Connection, write_sales: Any, run_writer: RunWriter
 ) -> None:
@@ -119,9 +150,11 @@ async def test_deep_in_a_large_ledger_only_the_entries_asked_for_are_looked_at(l
     )
     await ledger.execute("ANALYZE hub.event")
 
-    rows = await ledger.fetch("EXPLAIN (ANALYZE, TIMING OFF) " + feed._SELECT, 0, 2, 15_000, 100, feed.BYTES_MAX)
+    for question, wanted in ((feed._SELECT_ALL, ()), (feed._SELECT_WANTED, (["return"], True, False))):
+        asked = (0, 2, 15_000, 100, feed.BYTES_MAX, *wanted)
+        rows = await ledger.fetch("EXPLAIN (ANALYZE, TIMING OFF) " + question, *asked)
 
-    plan = "\n".join(row[0] for row in rows)
-    assert "Seq Scan" not in plan
-    [scanned] = [row[0] for row in rows if "Index Scan using event_pkey" in row[0]]
-    assert "actual rows=100" in scanned, plan
+        plan = "\n".join(row[0] for row in rows)
+        assert "Seq Scan" not in plan
+        [scanned] = [row[0] for row in rows if "Index Scan using event_pkey" in row[0]]
+        assert "actual rows=100" in scanned, plan

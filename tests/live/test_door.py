@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
+
+from hub.live.limits import LiveLimits
 
 NOW_REV = 2**32 + 1
 
@@ -183,6 +186,32 @@ async def test_many_screens_of_one_sku_cost_one_read(stage):
             assert item["available"] == 1
 
         assert stage.stock.reads == 1
+
+
+async def test_screens_that_come_while_others_are_read_for_share_a_read(stage):
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def held_back():
+        asked.set()
+        await may_answer.wait()
+
+    names = [f"SKU-{number}" for number in range(20)]
+    await stage.change(*(("online", name, number + 1) for number, name in enumerate(names)))
+    stage.stock.before_answer = held_back
+    async with AsyncExitStack() as screens:
+        opened = [await screens.enter_async_context(stage.screen()) for _ in names]
+        asking = [
+            asyncio.create_task(screen.subscribe("online", name)) for screen, name in zip(opened, names, strict=True)
+        ]
+        await asked.wait()
+        while len(stage.door.watched_skus()) < len(names):  # noqa: ASYNC110 - nobody tells that a screen waits
+            await asyncio.sleep(0)
+        may_answer.set()
+        told = await asyncio.gather(*asking)
+
+    assert [answer["items"][0]["available"] for answer in told] == list(range(1, 21))
+    # As many as may be under way, and one for all who came meanwhile.
+    assert stage.stock.reads <= LiveLimits().reads_at_once + 1
 
 
 async def test_a_shop_sees_all_its_positions(stage):

@@ -1,11 +1,18 @@
 """Who may connect, and how a connection ends."""
 
 import asyncio
+import socket
+import struct
 import time
+from itertools import pairwise
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+
+from hub.live.server import TAKEN_AT_ONCE
+
+PATIENCE_SECONDS = 20
 
 
 async def _refused(stage, **options):
@@ -158,3 +165,41 @@ async def test_a_closed_screen_is_forgotten(stage, until):
     await until(lambda: stage.door.counters.connections == 0)
 
     assert not stage.door._conversations._subscriptions.topics
+
+
+def knocking(stage, count):
+    """Clients that have asked to come in, before the door has looked."""
+    knocks = []
+    for _ in range(count):
+        knock = socket.create_connection(("127.0.0.1", stage.door.port))
+        knock.sendall(b"GET /v1/live HTTP/1.1\r\nHost: hub\r\n")
+        knocks.append(knock)
+    return knocks
+
+
+async def test_in_a_rush_a_few_are_taken_at_a_time_and_the_others_wait(stage):
+    taken = stage.door._server.handler_tasks
+    knocks = knocking(stage, 4 * TAKEN_AT_ONCE)
+    seen = []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(taken) < len(knocks):
+            seen.append(len(taken))
+            await asyncio.sleep(0)
+
+    assert max(after - before for before, after in pairwise([*seen, len(taken)])) == TAKEN_AT_ONCE
+    for knock in knocks:
+        knock.close()
+
+
+async def test_nothing_is_begun_for_whoever_left_while_waiting(stage, monkeypatch):
+    begun, server = [], stage.door._server
+    begin = server.handler
+    monkeypatch.setattr(server, "handler", lambda connection: begun.append(connection) or begin(connection))
+    for number, knock in enumerate(knocking(stage, 6)):
+        if number % 2:
+            # A line that was cut, not closed.
+            knock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        knock.close()
+    async with stage.screen() as screen:
+        assert (await screen.subscribe("online", "A"))["op"] == "subscribed"
+        assert (len(begun), stage.door.counters.connections) == (1, 1)

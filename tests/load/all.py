@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import fanout
 import hot_sku
 import memory
 import sales
@@ -30,7 +31,7 @@ def main() -> None:
     """Measure line after line; a row is printed as soon as it is known."""
     given = options(__doc__)
     print(f"{_machine()}\n\n{HEAD}", flush=True)
-    for script in (sales, screen, sockets, hot_sku, starting, memory):
+    for script in (sales, screen, fanout, sockets, hot_sku, starting, memory):
         for row in script.measure(given):
             print(row, flush=True)
 

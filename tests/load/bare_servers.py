@@ -1,11 +1,11 @@
 """The floors: servers that do nothing but take a request or a message with the same libraries.
 
-Run as a program with `http` or `websocket`; it prints its port when it is ready.
+Run as a program with `http`, `websocket` or `broadcast`; it prints its port when it is ready.
 """
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,12 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 from processes import first_line, python
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from protocol.events import Event
+from protocol.frames import SUBPROTOCOL
 
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -31,7 +33,7 @@ class BareServer:
 
 @contextmanager
 def bare_server(kind: str) -> Iterator[BareServer]:
-    """The `http` or the `websocket` floor, ended at the end of the block."""
+    """The `http`, the `websocket` or the `broadcast` floor, ended at the end of the block."""
     with python([str(Path(__file__)), kind]) as process:
         yield BareServer(process.pid, int(first_line(process)))
 
@@ -57,12 +59,32 @@ async def _echo(connection: ServerConnection) -> None:
             await connection.send(message)
 
 
-async def _serve_websocket() -> None:
+async def _carry(connection: ServerConnection) -> None:
+    """Everybody else is sent what one sends, at once."""
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            broadcast(connection.server.connections - {connection}, message)
+
+
+async def _serve_websocket(handle: Callable[[ServerConnection], Awaitable[None]]) -> None:
     # Neither compression nor pings, as the hub's own door: both cost memory for each connection.
-    async with serve(_echo, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=1_024) as server:
+    async with serve(
+        handle,
+        "127.0.0.1",
+        0,
+        compression=None,
+        ping_interval=None,
+        backlog=1_024,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+    ) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve_http() if sys.argv[1] == "http" else _serve_websocket())
+    kinds = {
+        "http": _serve_http,
+        "websocket": lambda: _serve_websocket(_echo),
+        "broadcast": lambda: _serve_websocket(_carry),
+    }
+    asyncio.run(kinds[sys.argv[1]]())

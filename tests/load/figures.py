@@ -3,6 +3,7 @@
 import argparse
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -28,6 +29,8 @@ class Options:
     holds: int = 100_000
     # Of each of two groups that are compared.
     samples: int = 5_000
+    # Screens at once; None: as many as the script says.
+    sockets: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,14 @@ def options(description: str | None) -> Options:
     parser.add_argument("--positions", type=int, default=100_000, help="of the house that rules change for")
     parser.add_argument("--holds", type=int, default=100_000, help="that are over at one moment")
     parser.add_argument("--samples", type=int, default=5_000, help="of each of two groups (privacy.py)")
+    parser.add_argument("--sockets", type=_sockets, help="screens at once, or `max`: as many as files may be open")
     given = parser.parse_args()
-    return Options(max(1, given.runs), given.seconds, given.full, given.positions, given.holds, given.samples)
+    sizes = (given.positions, given.holds, given.samples, given.sockets)
+    return Options(max(1, given.runs), given.seconds, given.full, *sizes)
+
+
+def _sockets(text: str) -> int:
+    return sys.maxsize if text == "max" else int(text)
 
 
 def print_rows(description: str | None, measure: Callable[[Options], Iterable[Row]]) -> None:

@@ -38,7 +38,7 @@ class Load:
     rate: float | None = None
     skus: int = 1_000
     # Asked before each request: whether the load ends before its time.
-    is_over: Callable[[], bool] = lambda: False
+    is_over: Callable[[], bool] = bool
     # What is sent in place of sales.
     make: Callable[["Load"], Iterator[bytes]] | None = None
 

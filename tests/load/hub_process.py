@@ -121,6 +121,11 @@ def running_hub(folder: Path, environ: Mapping[str, str] | None = None, *, rules
         yield RunningHub(process.pid, http, live, admin, token_of(config, "events:write"), config, start_seconds)
 
 
+def room_in_hub(sockets: int) -> dict[str, str]:
+    """The setting of a hub that lets so many screens in."""
+    return {"HUB_LIMITS_CONNECTIONS_MAX": str(sockets + 100)}
+
+
 def house_file(rules: str = "", *, house: str = HOUSE) -> str:
     """The text of a measured hub's file."""
     doors = "\n".join(f'{door} = "127.0.0.1:0"' for door in ("http", "live", "admin"))

@@ -55,6 +55,11 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """CPU seconds so far of one process, with all of its threads."""
+    return _stat(pid)[1]
+
+
 def cpu_seconds_by_program(pid: int) -> dict[str, float]:
     """CPU seconds so far of a process (`itself`) and of its descendants, by the program's name."""
     spent: dict[str, float] = defaultdict(float)

@@ -11,8 +11,8 @@ from bare_servers import bare_server
 from bare_stores import BareStores, bare_stores
 from figures import Options, Row, percentile, print_rows, ratios, spread, sum_of_hops
 from http_load import Connection, Load, Ready, requests, run
-from hub_process import POOLS, RunningHub, running_hub, sku
-from raw_websocket import RawWebSocket, room_for
+from hub_process import POOLS, RunningHub, room_in_hub, running_hub, sku
+from raw_websocket import RawWebSocket, open_many, room_for
 
 SCREENS = 1_000
 WATCHING = 10
@@ -58,30 +58,24 @@ class _Screen:
 
 def connect(hub: RunningHub, skus: list[str]) -> list[RawWebSocket]:
     """A screen for each SKU, subscribed to it in the public pool."""
-    screens = []
-    for name in skus:
-        screen = RawWebSocket(hub.live_port)
-        screen.send(f'{{"op":"subscribe","ref":1,"pool":"{POOLS[0]}","skus":["{name}"]}}'.encode())
-        if _decode_frame(told := screen.next_text()).op != "subscribed":
-            raise SystemExit(f"A screen could not subscribe: {told!r}")
-        screens.append(screen)
-    return screens
+    greeting = f'{{"op":"subscribe","ref":1,"pool":"{POOLS[0]}","skus":["%s"]}}'
+    return open_many(hub.live_port, [(greeting % name).encode() for name in skus])
 
 
 def measure(options: Options) -> list[Row]:
     """One row for the median and one for the slowest hundredth."""
-    room_for(SCREENS)
+    count = room_for(options.sockets or SCREENS)
     measured: dict[int, list[float]] = {50: [], 99: []}
     floors: dict[int, list[float]] = {50: [], 99: []}
     with (
         tempfile.TemporaryDirectory(prefix="load-") as folder,
-        running_hub(Path(folder) / "hub") as hub,
+        running_hub(Path(folder) / "hub", room_in_hub(count)) as hub,
         bare_stores(Path(folder) / "bare") as stores,
         bare_server("http") as http,
         bare_server("websocket") as echo,
     ):
         hub.fill(1)
-        screens = connect(hub, [sku(0)] * WATCHING + [sku(i) for i in range(1, SCREENS - WATCHING + 1)])
+        screens = connect(hub, [sku(0)] * WATCHING + [sku(i) for i in range(1, count - WATCHING + 1)])
         first = sell(hub, screens, 0, _WARM_UP_SECONDS).sold
         for _ in range(options.runs):
             showing = sell(hub, screens, first, options.seconds)
@@ -92,11 +86,11 @@ def measure(options: Options) -> list[Row]:
                 floors[percent].append(percentile(hops, percent))
         for screen in screens:
             screen.close()
-    return [_row(percent, measured[percent], floors[percent]) for percent in (50, 99)]
+    return [_row(percent, count, measured[percent], floors[percent]) for percent in (50, 99)]
 
 
-def _row(percent: int, measured: list[float], floors: list[float]) -> Row:
-    what = f"sale → screen p{percent}, {RATE:.0f} sales/s, {SCREENS:,} sockets, {WATCHING} watch"
+def _row(percent: int, count: int, measured: list[float], floors: list[float]) -> Row:
+    what = f"sale → screen p{percent}, {RATE:.0f} sales/s, {count:,} sockets, {WATCHING} watch"
     goal = "≤ 1.5" if percent == 50 else "≤ 3"
     yields = spread(ratios(measured, floors), 2)
     return Row("P3", what, spread(measured, 2, " ms"), f"bare hops {spread(floors, 2, ' ms')}", yields, goal)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bare_servers import bare_server
 from figures import Options, Row, print_rows, spread
-from hub_process import running_hub, sku
+from hub_process import room_in_hub, running_hub, sku
 from processes import resident_bytes
-from raw_websocket import RawWebSocket, room_for
+from raw_websocket import RawWebSocket, open_many, room_for
 from screen import connect
 
 SCREENS = 5_000
@@ -20,7 +20,7 @@ _KIB = 1024
 
 def measure(options: Options) -> list[Row]:
     """One row; each run has a new hub and a new bare server, because freed memory is used again."""
-    count = room_for(SCREENS)
+    count = room_for(options.sockets or SCREENS)
     hub_kib, bare_kib = [], []
     for _ in range(options.runs):
         bare_kib.append(_bare_kib(count))
@@ -33,7 +33,10 @@ def measure(options: Options) -> list[Row]:
 
 
 def _hub_kib(count: int) -> float:
-    with tempfile.TemporaryDirectory(prefix="load-") as folder, running_hub(Path(folder) / "hub") as hub:
+    with (
+        tempfile.TemporaryDirectory(prefix="load-") as folder,
+        running_hub(Path(folder) / "hub", room_in_hub(count)) as hub,
+    ):
         hub.fill(count)
         first = connect(hub, [sku(i) for i in range(_FIRST)])
         before = _settled(hub.pid)
@@ -43,9 +46,9 @@ def _hub_kib(count: int) -> float:
 
 def _bare_kib(count: int) -> float:
     with bare_server("websocket") as bare:
-        first = [RawWebSocket(bare.port) for _ in range(_FIRST)]
+        first = open_many(bare.port, [b""] * _FIRST)
         before = _settled(bare.pid)
-        rest = [RawWebSocket(bare.port) for _ in range(_FIRST, count)]
+        rest = open_many(bare.port, [b""] * (count - _FIRST))
         return _per_socket(bare.pid, before, first, rest)
 
 

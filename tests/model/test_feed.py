@@ -78,7 +78,10 @@ class Ledger:
 
 
 @pytest.fixture
-async def ledger(postgres_dsn: str) -> AsyncIterator[Ledger]:
+async def ledger(postgres_dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ledger]:
+    # So that a story is long enough for the ledger to pass over what is not wanted.
+    monkeypatch.setattr("hub.intake.feed_pages.ENTRIES_PER_STRETCH_MIN", 3)
+    monkeypatch.setattr("hub.intake.feed_pages.ENTRIES_PASSED_OVER_MAX", 4)
     connection = await asyncpg.connect(postgres_dsn)
     await open_ledger(connection)
     asking = Asking(Link(postgres_dsn, "feed"), deadline_seconds=20)
@@ -110,6 +113,16 @@ async def test_who_reads_the_feed_holds_the_stock_page_by_page_as_at_once(
     check_shown(pair, items)
     check_holds(pair, items)
     await check_narrow(ledger, begin, items, random)
+    await check_types(ledger, begin, items, random)
+
+
+async def check_types(ledger: Ledger, begin: Place, items: Items, random: Random) -> None:
+    """Who asks for some types is told the items of these, by whatever the others are passed over."""
+    there = sorted({item["type"] for item in items})
+    for types in (random.sample(there, min(len(there), 2)), [name for name in there if name.startswith("alert.")]):
+        if types:
+            wanted = [item for item in items if item["type"] in types]
+            assert await ledger.read(begin, ALL, [random.randint(1, 7) for _ in range(20)], *types) == wanted
 
 
 def check_stock(pair: Pair, items: Items) -> None:

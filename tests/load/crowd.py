@@ -104,7 +104,11 @@ class Crowd:
             for number, _ in self._ready.poll(max(0.0, min(due - now, 0.05))):
                 screen = self._open.get(number)
                 if screen is not None:
-                    self._hear(screen)
+                    try:
+                        self._hear(screen)
+                    except OSError:
+                        # Lost while it was answered.
+                        self._leave(screen, "lost")
             if until_current and self.all_current:
                 return
             if now - looked > _LOOK_SECONDS:

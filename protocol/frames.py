@@ -5,6 +5,8 @@ Rules:
 - A screen ignores fields it does not know; the hub refuses them, for a typo must not silence a screen.
 """
 
+import json
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import Annotated, Final
@@ -13,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol.answers import AvailabilityItem, PositionItem
-from protocol.codec import malformed, refuse_duplicate_keys
+from protocol.codec import Malformed, malformed, refuse_duplicate_keys
 from protocol.identifiers import Name, Sku
 from protocol.limits import (
     MESSAGE_BYTES_MAX,
@@ -187,12 +189,11 @@ CLOSE_CODES: Final = {
 }
 
 
-class _Referred(Struct):
-    ref: Ref
-
-
 _decode_message: Final = msgspec.json.Decoder(Message).decode
-_decode_referred: Final = msgspec.json.Decoder(_Referred).decode
+# Half of a pair that stands for one character, as JSON may write it.
+_HALF_PAIR: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 # Client's side: frame bytes -> Frame; its items are still to be decoded, by what was subscribed.
 decode_frame: Final = msgspec.json.Decoder(Frame).decode
 encode_frame: Final = msgspec.json.Encoder().encode
@@ -210,15 +211,34 @@ def decode_message(raw: str | bytes) -> Message:
         message: Message = _decode_message(data)
         refuse_duplicate_keys(data, encode_frame(message))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise malformed(error) from error
+        raise _half_a_pair(raw, error) or malformed(error) from error
     return message
 
 
 def ref_of(raw: str | bytes) -> int | None:
     """The `ref` of a message that is otherwise unreadable; None where there is none."""
+    message = _leniently(raw)
     try:
-        return _decode_referred(raw).ref
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return msgspec.convert(message.get("ref"), Ref) if isinstance(message, dict) else None
+    except msgspec.ValidationError:
+        return None
+
+
+def _half_a_pair(raw: str | bytes, error: Exception) -> Malformed | None:
+    """What is wrong where a text has half a character; the decoder would say that the message is cut off."""
+    text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+    # Behind two backslashes there is no escape.
+    found = _HALF_PAIR.search(text.replace(r"\\", ""))
+    if found is None or isinstance(error, msgspec.ValidationError) or _leniently(text) is None:
+        return None
+    return Malformed(f"`{found[0]}` is half of a surrogate pair and no character; send both halves, or plain UTF-8.")
+
+
+def _leniently(raw: str | bytes) -> object:
+    """The JSON of a text whose characters may be wrong; None where it is none."""
+    try:
+        return json.loads(raw if isinstance(raw, str) else raw.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
         return None
 
 

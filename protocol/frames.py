@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -90,6 +90,21 @@ def _check_target(pool: str | None, skus: tuple[str, ...] | None, location: str 
 
 Message = Auth | Subscribe | Unsubscribe
 
+# What `__post_init__` of these checks, as a JSON Schema can say it.
+_OF_POOL: Final[dict[str, Any]] = {
+    "required": ["pool", "skus"],
+    "properties": {"pool": {"type": "string"}, "skus": {"type": "array"}, "location": {"type": "null"}},
+}
+_OF_LOCATION: Final[dict[str, Any]] = {
+    "required": ["location"],
+    "properties": {"pool": {"type": "null"}, "skus": {"type": "null"}, "location": {"type": "string"}},
+}
+_UNKNOWN: Final[dict[str, Any]] = {"known": {"maxProperties": 0}}
+TARGETS: Final[dict[type[Struct], list[dict[str, Any]]]] = {
+    Subscribe: [_OF_POOL, {**_OF_LOCATION, "properties": {**_OF_LOCATION["properties"], **_UNKNOWN}}],
+    Unsubscribe: [_OF_POOL, _OF_LOCATION],
+}
+
 
 class _Out(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="op"):
     pass
@@ -160,12 +175,12 @@ class CloseCode(IntEnum):
     """Why the hub closed a connection."""
 
     GOING_AWAY = 1001
+    PROTOCOL_VIOLATED = 1002
     POLICY_VIOLATED = 1008
     MESSAGE_TOO_BIG = 1009
+    DEFECT = 1011
     TRY_LATER = 1013
-    MALFORMED = 4400
     TOKEN_ENDED = 4401
-    FORBIDDEN = 4403
     SILENT = 4408
 
 
@@ -177,14 +192,15 @@ class Ending(Struct, frozen=True):
     reconnect: str
 
 
+# Those that occur; clients take any other 44xx as one that says `no`.
 CLOSE_CODES: Final = {
     CloseCode.GOING_AWAY: Ending("the hub is going away", "with jitter"),
-    CloseCode.POLICY_VIOLATED: Ending("the message is not allowed here", "no"),
+    CloseCode.PROTOCOL_VIOLATED: Ending("what came is no WebSocket frame of a client", "with jitter"),
+    CloseCode.POLICY_VIOLATED: Ending("too many messages that cannot be read", "no"),
     CloseCode.MESSAGE_TOO_BIG: Ending(f"a message exceeds {MESSAGE_BYTES_MAX} bytes", "no"),
+    CloseCode.DEFECT: Ending("the hub has a defect", "with jitter"),
     CloseCode.TRY_LATER: Ending("too slow, or the hub is busy", "with jitter"),
-    CloseCode.MALFORMED: Ending("a message cannot be read", "no"),
     CloseCode.TOKEN_ENDED: Ending("the token ended or is not valid", "with a new token"),
-    CloseCode.FORBIDDEN: Ending("the origin or token is not allowed", "no"),
     CloseCode.SILENT: Ending("no message in time after the handshake", "no"),
 }
 

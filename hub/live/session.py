@@ -74,7 +74,7 @@ Decision = Say | Show | ShowShelf | Forget | Close
 SILENT = Close(CloseCode.SILENT, CLOSE_CODES[CloseCode.SILENT].reason)
 GOING_AWAY = Close(CloseCode.GOING_AWAY, CLOSE_CODES[CloseCode.GOING_AWAY].reason)
 TOKEN_ENDED = Close(CloseCode.TOKEN_ENDED, CLOSE_CODES[CloseCode.TOKEN_ENDED].reason)
-TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, "too many messages that cannot be read")
+TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, CLOSE_CODES[CloseCode.POLICY_VIOLATED].reason)
 
 
 class Terms(msgspec.Struct, frozen=True):

@@ -225,7 +225,7 @@ def test_the_heartbeat_is_made_once() -> None:
 
 
 def test_every_close_code_says_why_and_what_next() -> None:
-    assert {int(code) for code in CLOSE_CODES} == {1001, 1008, 1009, 1013, 4400, 4401, 4403, 4408}
+    assert {int(code) for code in CLOSE_CODES} == {1001, 1002, 1008, 1009, 1011, 1013, 4401, 4408}
     assert set(CLOSE_CODES) == set(CloseCode)
     # The reason of a close frame has room for 123 bytes.
     assert all(0 < len(ending.reason.encode()) <= 123 for ending in CLOSE_CODES.values())
@@ -235,7 +235,7 @@ def test_a_client_comes_back_only_where_that_can_help() -> None:
     assert CLOSE_CODES[CloseCode.GOING_AWAY].reconnect == "with jitter"
     assert CLOSE_CODES[CloseCode.TRY_LATER].reconnect == "with jitter"
     assert CLOSE_CODES[CloseCode.TOKEN_ENDED].reconnect == "with a new token"
-    assert CLOSE_CODES[CloseCode.FORBIDDEN].reconnect == "no"
+    assert CLOSE_CODES[CloseCode.POLICY_VIOLATED].reconnect == "no"
 
 
 def test_every_error_code_has_a_meaning() -> None:

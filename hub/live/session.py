@@ -8,7 +8,7 @@ from collections.abc import Container
 
 import msgspec
 
-from hub.access import ANONYMOUS, Claims, Unauthenticated
+from hub.access import ANONYMOUS, Claims, Unauthenticated, ending_of
 from hub.domain.shown import PoolsSeen
 from hub.live.limits import LiveLimits
 from hub.live.needs import Credentials, CurrentHouse, PoolFacts
@@ -27,7 +27,6 @@ from protocol.frames import (
     ref_of,
 )
 from protocol.identifiers import nfc
-from protocol.limits import TOKEN_LEEWAY_SECONDS
 
 
 class Say(msgspec.Struct, frozen=True):
@@ -120,7 +119,7 @@ class Session:
 
     def open(self, claims: Claims, message: Subscribe, now: float) -> Decision:
         """Begin with these claims and this wish, where nothing more can be asked for; `now` as in `receive`."""
-        self.claims, self.ends_at = claims, _end_of(claims, now)
+        self.claims, self.ends_at = claims, ending_of(claims, now)
         return self._subscribe(message)
 
     def wait_seconds(self, now: float) -> float:
@@ -186,7 +185,7 @@ class Session:
                 self.claims = self._terms.access.authenticate_token(message.token, now)
             except Unauthenticated as error:
                 return [_error(None, "unauthenticated", str(error)), TOKEN_ENDED]
-        self.ends_at = _end_of(self.claims, now)
+        self.ends_at = ending_of(self.claims, now)
         pools = tuple(pool.id for pool in self._terms.house().pools if self._may_watch(pool))
         return [self.narrow(), Say(Authorized(pools=pools, exp=self.claims.exp))]
 
@@ -249,10 +248,3 @@ class Session:
 
 def _error(ref: int | None, code: str, detail: str) -> Say:
     return Say(LiveError(ref=ref, code=code, detail=detail))
-
-
-def _end_of(claims: Claims, now: float) -> float | None:
-    """When the connection's token ends; the leeway is for clocks that differ, so only one that came late has it."""
-    if claims.exp is None or claims.exp > now:
-        return claims.exp
-    return claims.exp + TOKEN_LEEWAY_SECONDS

@@ -87,7 +87,7 @@ class Terms(msgspec.Struct, frozen=True):
 class Session:
     """The conversation of one connection."""
 
-    __slots__ = ("_malformed", "_messages", "_terms", "claims", "ends_at", "locations", "topics")
+    __slots__ = ("_malformed", "_messages", "_skus", "_terms", "claims", "ends_at", "locations", "overstates", "topics")
 
     def __init__(self, terms: Terms, now: float) -> None:
         self._terms = terms
@@ -97,12 +97,17 @@ class Session:
         self.topics: set[TopicKey] = set()
         # Made when needed: only a shop's own screen watches a location.
         self.locations: frozenset[str] | None = None
+        # It said that it knew more than there was; see `snapshot.due`.
+        self.overstates = False
         self._malformed = 0
+        # SKUs that the last message named.
+        self._skus = 0
         # When the allowance for messages is full again, in seconds since 1970.
         self._messages = now
 
     def receive(self, raw: bytes, now: float) -> list[Decision]:
         """Decide what to do about one message; `now` is in seconds since 1970."""
+        self._skus = 0
         if self.expired(now):
             return [TOKEN_ENDED]
         try:
@@ -111,6 +116,7 @@ class Session:
             return self._misunderstood(ref_of(raw), error)
         if isinstance(message, Auth):
             return self._authorize(message, now)
+        self._skus = len(message.skus or ())
         if isinstance(message, Unsubscribe):
             return self._unsubscribe(message)
         if message.location is not None:
@@ -126,8 +132,9 @@ class Session:
         """How long to wait before the next message is read, 0 when the client keeps within its allowance."""
         limits = self._terms.limits
         ahead_seconds = limits.messages_at_once / limits.messages_per_second
+        charged_seconds = (1 + self._skus / limits.skus_charged) / limits.messages_per_second
         # Never further ahead than the allowance: the wall clock may be set back.
-        self._messages = min(max(self._messages, now), now + ahead_seconds) + 1 / limits.messages_per_second
+        self._messages = min(max(self._messages, now), now + ahead_seconds) + charged_seconds
         return max(0.0, self._messages - now - ahead_seconds)
 
     def expired(self, now: float) -> bool:

@@ -70,13 +70,12 @@ async def place_in(text: str | None, parts: Parts) -> Place:
 async def _is_ahead(place: Place, parts: Parts, *, is_sealed: bool) -> bool:
     """Whether nobody can have been given the place; from there a reader would miss all that comes until then."""
     at = parts.watermark.at
-    if at is None or place <= Place.behind(at):
+    if at is not None and place <= Place.behind(at):
         return False
-    if is_sealed:
-        # Only what was read is sealed, perhaps by a process that reads ahead of this one. Where Redis was healed a
-        # moment ago the ledger may not have anything of the new epoch.
-        return place.epoch > at.epoch + 1
-    # A `seq` is told before the ledger has it.
-    with suppress(Unavailable):
-        return place > Place.behind(await parts.reads.last_seq())
-    return place.epoch > at.epoch + 1
+    if not is_sealed:
+        # A `seq` is told before the ledger has it.
+        with suppress(Unavailable):
+            return place > Place.behind(await parts.reads.last_seq())
+    # Only what was read is sealed, perhaps by a process that reads ahead of this one. Where Redis was healed a moment
+    # ago the ledger may not have anything of the new epoch.
+    return at is not None and place.epoch > at.epoch + 1

@@ -20,7 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from hub.claims import ALL, ANONYMOUS, SCOPES, Claims, granted, narrower
+from hub.claims import ALL, ANONYMOUS, SCOPES, Claims, ending_of, granted, narrower
 from hub.credentials import (
     AccessSettings,
     JwtKey,
@@ -48,6 +48,7 @@ __all__ = [
     "Secret",
     "SourceSecrets",
     "Unauthenticated",
+    "ending_of",
     "load_or_make_key",
     "mint",
     "narrower",

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from hub.faults import SettingsInvalid
 from protocol.identifiers import Name
-from protocol.limits import NAME_CHARS_MAX
+from protocol.limits import NAME_CHARS_MAX, TOKEN_LEEWAY_SECONDS
 
 SCOPES: Final = frozenset(
     {
@@ -69,6 +69,16 @@ class Claims(msgspec.Struct, frozen=True):
     def reach(self) -> frozenset[str] | None:
         """The locations that may be touched and seen; None: all."""
         return None if ALL in self.locations else self.locations
+
+
+def ending_of(claims: Claims, now: float) -> float | None:
+    """When a connection with these claims ends, seconds since 1970; None: never by itself.
+
+    The leeway is for clocks that differ, so only a token that came late has it.
+    """
+    if claims.exp is None or claims.exp > now:
+        return claims.exp
+    return claims.exp + TOKEN_LEEWAY_SECONDS
 
 
 # Someone without credentials: only what is public.

@@ -142,7 +142,7 @@ def split_array(body: bytes) -> list[msgspec.Raw] | None:
         raise malformed(error) from error
     if len(items) > EVENTS_PER_ARRAY_MAX:
         detail = f"The array has {len(items)} events; at most {EVENTS_PER_ARRAY_MAX} are taken at once."
-        raise Malformed(detail, path="$", problem="too_many")
+        raise Malformed(detail, "$", "too_many")
     return items
 
 
@@ -168,11 +168,10 @@ def malformed(error: Exception, *, id: str | None = None) -> Malformed:
         return Malformed("The text is not valid UTF-8.", id=id)
     if isinstance(error, OverflowError):
         return Malformed("A time is outside the years 1 to 9999 in UTC.", path="$", id=id)
-    detail, at, path = str(error).rpartition(" - at `")
+    detail, at, path = str(error).removesuffix("`").rpartition(" - at `")
     if at:
-        return Malformed(_in_words(detail) + _choice(detail, path.removesuffix("`")), path.removesuffix("`"), id=id)
-    is_json = isinstance(error, msgspec.ValidationError)
-    return Malformed(_in_words(str(error)) + ".", path="$" if is_json else None, id=id)
+        return Malformed(_in_words(detail) + _choice(detail, path), path, id=id)
+    return Malformed(_in_words(str(error)) + ".", "$" if isinstance(error, msgspec.ValidationError) else None, id=id)
 
 
 def refuse_duplicate_keys(raw: bytes, encoded: bytes) -> None:
@@ -195,8 +194,7 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _search_duplicate_keys(raw: bytes) -> None:
-    # Only a text that a decoder has accepted comes here, so most of what could go wrong cannot; all of it is
-    # still a ValueError or a RecursionError, which the callers expect.
+    # A decoder has accepted the text; what can still go wrong is a ValueError or a RecursionError, as callers expect.
     _walk(json.loads(raw.decode(), object_pairs_hook=_Pairs, parse_constant=_refuse_constant), "$")
 
 
@@ -289,8 +287,10 @@ def _id_of(raw: bytes) -> str | None:
 
 
 def _choice(detail: str, path: str) -> str:
-    """The end of a sentence about a value that is not one of a few: those that are."""
+    """The end of a sentence about a value that is not one of a few: those that are; or it came beside another."""
     known = CHOICES.get(path, ())
+    if detail.removeprefix("Invalid value ").strip("'") in known:
+        return "; the key stands twice in one object."
     return f"; it is one of {', '.join(known)}." if known and detail.startswith("Invalid ") else "."
 
 

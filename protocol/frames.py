@@ -5,15 +5,17 @@ Rules:
 - A screen ignores fields it does not know; the hub refuses them, for a typo must not silence a screen.
 """
 
+import json
+import re
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
 from protocol.answers import AvailabilityItem, PositionItem
-from protocol.codec import malformed, refuse_duplicate_keys
+from protocol.codec import Malformed, malformed, refuse_duplicate_keys
 from protocol.identifiers import Name, Sku
 from protocol.limits import (
     MESSAGE_BYTES_MAX,
@@ -88,6 +90,21 @@ def _check_target(pool: str | None, skus: tuple[str, ...] | None, location: str 
 
 Message = Auth | Subscribe | Unsubscribe
 
+# What `__post_init__` of these checks, as a JSON Schema can say it.
+_OF_POOL: Final[dict[str, Any]] = {
+    "required": ["pool", "skus"],
+    "properties": {"pool": {"type": "string"}, "skus": {"type": "array"}, "location": {"type": "null"}},
+}
+_OF_LOCATION: Final[dict[str, Any]] = {
+    "required": ["location"],
+    "properties": {"pool": {"type": "null"}, "skus": {"type": "null"}, "location": {"type": "string"}},
+}
+_UNKNOWN: Final[dict[str, Any]] = {"known": {"maxProperties": 0}}
+TARGETS: Final[dict[type[Struct], list[dict[str, Any]]]] = {
+    Subscribe: [_OF_POOL, {**_OF_LOCATION, "properties": {**_OF_LOCATION["properties"], **_UNKNOWN}}],
+    Unsubscribe: [_OF_POOL, _OF_LOCATION],
+}
+
 
 class _Out(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="op"):
     pass
@@ -158,12 +175,12 @@ class CloseCode(IntEnum):
     """Why the hub closed a connection."""
 
     GOING_AWAY = 1001
+    PROTOCOL_VIOLATED = 1002
     POLICY_VIOLATED = 1008
     MESSAGE_TOO_BIG = 1009
+    DEFECT = 1011
     TRY_LATER = 1013
-    MALFORMED = 4400
     TOKEN_ENDED = 4401
-    FORBIDDEN = 4403
     SILENT = 4408
 
 
@@ -175,24 +192,24 @@ class Ending(Struct, frozen=True):
     reconnect: str
 
 
+# Those that occur; clients take any other 44xx as one that says `no`.
 CLOSE_CODES: Final = {
     CloseCode.GOING_AWAY: Ending("the hub is going away", "with jitter"),
-    CloseCode.POLICY_VIOLATED: Ending("the message is not allowed here", "no"),
+    CloseCode.PROTOCOL_VIOLATED: Ending("what came is no WebSocket frame of a client", "with jitter"),
+    CloseCode.POLICY_VIOLATED: Ending("too many messages that cannot be read", "no"),
     CloseCode.MESSAGE_TOO_BIG: Ending(f"a message exceeds {MESSAGE_BYTES_MAX} bytes", "no"),
+    CloseCode.DEFECT: Ending("the hub has a defect", "with jitter"),
     CloseCode.TRY_LATER: Ending("too slow, or the hub is busy", "with jitter"),
-    CloseCode.MALFORMED: Ending("a message cannot be read", "no"),
     CloseCode.TOKEN_ENDED: Ending("the token ended or is not valid", "with a new token"),
-    CloseCode.FORBIDDEN: Ending("the origin or token is not allowed", "no"),
     CloseCode.SILENT: Ending("no message in time after the handshake", "no"),
 }
 
 
-class _Referred(Struct):
-    ref: Ref
-
-
 _decode_message: Final = msgspec.json.Decoder(Message).decode
-_decode_referred: Final = msgspec.json.Decoder(_Referred).decode
+# Half of a pair that stands for one character, as JSON may write it.
+_HALF_PAIR: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 # Client's side: frame bytes -> Frame; its items are still to be decoded, by what was subscribed.
 decode_frame: Final = msgspec.json.Decoder(Frame).decode
 encode_frame: Final = msgspec.json.Encoder().encode
@@ -210,15 +227,34 @@ def decode_message(raw: str | bytes) -> Message:
         message: Message = _decode_message(data)
         refuse_duplicate_keys(data, encode_frame(message))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise malformed(error) from error
+        raise _half_a_pair(raw, error) or malformed(error) from error
     return message
 
 
 def ref_of(raw: str | bytes) -> int | None:
     """The `ref` of a message that is otherwise unreadable; None where there is none."""
+    message = _leniently(raw)
     try:
-        return _decode_referred(raw).ref
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return msgspec.convert(message.get("ref"), Ref) if isinstance(message, dict) else None
+    except msgspec.ValidationError:
+        return None
+
+
+def _half_a_pair(raw: str | bytes, error: Exception) -> Malformed | None:
+    """What is wrong where a text has half a character; the decoder would say that the message is cut off."""
+    text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+    # Behind two backslashes there is no escape.
+    found = _HALF_PAIR.search(text.replace(r"\\", ""))
+    if found is None or isinstance(error, msgspec.ValidationError) or _leniently(text) is None:
+        return None
+    return Malformed(f"`{found[0]}` is half of a surrogate pair and no character; send both halves, or plain UTF-8.")
+
+
+def _leniently(raw: str | bytes) -> object:
+    """The JSON of a text whose characters may be wrong; None where it is none."""
+    try:
+        return json.loads(raw if isinstance(raw, str) else raw.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
         return None
 
 

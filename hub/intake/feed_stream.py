@@ -7,10 +7,12 @@ the end it sleeps until the ledger has more; nobody asks Postgres meanwhile.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from time import time
 
 import structlog
 from aiohttp import web
 
+from hub.access import Claims, ending_of
 from hub.domain.entry import Seq
 from hub.domain.feed import Place
 from hub.faults import Fault, Unavailable
@@ -21,6 +23,7 @@ from hub.intake.parts import Parts
 from hub.intake.questions import check_names
 from hub.intake.readers import HEADERS, PIECE_BYTES, Reader
 from protocol.limits import HEARTBEAT_SECONDS, STALLED_SECONDS
+from protocol.problems import problem
 
 log = structlog.get_logger()
 
@@ -40,16 +43,16 @@ _HELLO = b"retry: 2000\n\n"
 async def get_feed_stream(request: web.Request) -> web.StreamResponse:
     """Everything behind `Last-Event-ID`, else `after`, until the reader or its token goes; scope feed:read."""
     parts: Parts = request.app[Parts.KEY]
-    caller_with(request, parts.access, SCOPE)
+    ends_at = ending_of(caller_with(request, parts.access, SCOPE), time())
     check_names(request, _NAMES)
     types = types_in(request)
     # A browser that comes back asks for the same address as before, so its newest cursor is in the header.
-    place = place_in(request.headers.get("Last-Event-ID") or request.query.get("after"), parts)
+    place = await place_in(request.headers.get("Last-Event-ID") or request.query.get("after"), parts)
     with parts.streams.opened():
         response = web.StreamResponse(headers=HEADERS)
         reader = Reader(request, response)
         await response.prepare(request)
-        stream = _Stream(request, reader, parts, types, place)
+        stream = _Stream(request, reader, parts, types, place, ends_at)
         try:
             await parts.streams.readers.serve(reader, stream.run())
             if request.transport is not None and request.transport.get_write_buffer_size():
@@ -68,12 +71,22 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
 class _Stream:
     """One open stream."""
 
-    def __init__(self, request: web.Request, reader: Reader, parts: Parts, types: Types, place: Place) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        reader: Reader,
+        parts: Parts,
+        types: Types,
+        place: Place,
+        ends_at: float | None,
+    ) -> None:
         self._request = request
         self._reader = reader
         self._parts = parts
         self._types = types
         self._place = place
+        # When the token ends, seconds since 1970; None: it does not.
+        self._ends_at = ends_at
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._beat_at = 0.0
 
@@ -111,8 +124,14 @@ class _Stream:
     async def _page(self) -> Page:
         """The next items, as the token and the house of now let see them."""
         parts = self._parts
-        claims = caller_with(self._request, parts.access, SCOPE)
+        claims = self._caller()
         return await page_behind(self._place, parts.followed, teller(parts, claims, self._types), ITEMS_PER_PAGE)
+
+    def _caller(self) -> Claims:
+        """Who reads, as the keys of now have it. Raises Stopped where the token ended, or may not do so any more."""
+        if self._ends_at is not None and self._ends_at <= time():
+            raise Stopped(problem("unauthenticated", "The token has ended; get a new one."))
+        return caller_with(self._request, self._parts.access, SCOPE)
 
     async def _news(self, known: Seq | None) -> None:
         """Sleep until the ledger has more than `known`, the token ends, the reader goes, or a beat is due."""
@@ -120,7 +139,7 @@ class _Stream:
         parts = self._parts
         while self._goes_on() and parts.watermark.at == known:
             try:
-                caller_with(self._request, parts.access, SCOPE)
+                self._caller()
             except Stopped:
                 return
             with suppress(Unavailable):

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 import msgspec
 from aiohttp import web
 
-from hub.intake.exchange import Stopped, caller, read_body
+from hub.intake.exchange import Stopped, caller
 from hub.intake.parts import Parts
-from hub.intake.questions import malformed, no_pool, required, sku_in
+from hub.intake.questions import check_names, malformed, no_pool, question_in, required, sku_in
 from hub.intake.readers import HEADERS, Reader
-from protocol.codec import Malformed, decode_body
 from protocol.frames import Subscribe
 from protocol.limits import SKUS_PER_GET_MAX
 from protocol.questions import StreamQuery
@@ -22,6 +21,7 @@ _decode = msgspec.json.Decoder(StreamQuery)
 
 async def get_live_stream(request: web.Request) -> web.StreamResponse:
     """`GET /v1/live/sse?pool=&sku=&sku=`, for an `EventSource`."""
+    check_names(request, ("pool", "sku"))
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
         raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; send more with POST.")
@@ -36,10 +36,7 @@ async def post_live_stream(request: web.Request) -> web.StreamResponse:
 
 async def _wish(request: web.Request) -> Subscribe:
     parts: Parts = request.app[Parts.KEY]
-    try:
-        query = decode_body(_decode, await read_body(request, parts.limits.body_bytes_max))
-    except Malformed as error:
-        raise Stopped(error.as_problem()) from error
+    query = await question_in(request, parts, _decode)
     return Subscribe(ref=_REF, pool=query.pool, skus=query.skus, known=query.known)
 
 

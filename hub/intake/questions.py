@@ -1,20 +1,27 @@
 """What a read may be asked: its parameters, checked, and whether the ledger has caught up with what is asked about."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from hub.access import Claims
 from hub.intake.answers import may_see
-from hub.intake.exchange import Stopped, encode_json
+from hub.intake.exchange import Stopped, encode_json, read_body
 from hub.intake.parts import Parts
 from protocol.answers import epoch_ms
+from protocol.codec import Malformed, decode_body
 from protocol.identifiers import Sku, Time, nfc
 from protocol.limits import PAGE_ITEMS_MAX
 from protocol.problems import Problem, problem
 
+Question = TypeVar("Question")
+
+# What the decoder says of a list that is too long.
+_TOO_MANY = re.compile(r"Expected `(array|object)` of length <= ")
 _to_sku = msgspec.json.Decoder(Sku).decode
 _to_time: Callable[[bytes], datetime] = msgspec.json.Decoder(Time).decode
 
@@ -24,8 +31,21 @@ def malformed(detail: str, *, path: str | None = None) -> Stopped:
     return Stopped(problem("malformed", detail, path=path))
 
 
+async def question_in(request: web.Request, parts: Parts, decoder: msgspec.json.Decoder[Question]) -> Question:
+    """A question that is too long for an address and comes as a body.
+
+    Raises:
+        Stopped: 400, it cannot be read; 422, it names too many SKUs; and as `read_body`.
+    """
+    try:
+        return decode_body(decoder, await read_body(request, parts.limits.body_bytes_max))
+    except Malformed as error:
+        name = "too_many" if _TOO_MANY.match(error.detail) else error.problem
+        raise Stopped(problem(name, error.detail, path=error.path)) from error
+
+
 def check_names(request: web.Request, names: Sequence[str]) -> None:
-    """Check that a list is narrowed by nothing else than these parameters: a typo would tell everything.
+    """Check that nothing else is asked than by these parameters: a typo would tell something else, or everything.
 
     Raises:
         Stopped: 400, it is.

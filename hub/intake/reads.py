@@ -11,11 +11,19 @@ from hub.domain.pools import Status
 from hub.domain.shown import seen_with
 from hub.intake.answers import SEES_SEQ, may_see
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
-from hub.intake.exchange import Stopped, caller, caller_with, json_response, public_response, read_body
+from hub.intake.exchange import Stopped, caller, caller_with, json_response, public_response
 from hub.intake.parts import Parts
-from hub.intake.questions import limit_in, malformed, no_pool, required, sku_in, visible_pool
+from hub.intake.questions import (
+    check_names,
+    limit_in,
+    malformed,
+    no_pool,
+    question_in,
+    required,
+    sku_in,
+    visible_pool,
+)
 from protocol.answers import AvailabilityAnswer, PositionItem, PositionsAnswer
-from protocol.codec import Malformed, decode_body
 from protocol.limits import SKUS_PER_GET_MAX
 from protocol.problems import problem
 from protocol.questions import AvailabilityQuery
@@ -42,6 +50,7 @@ _decode_page = msgspec.json.Decoder(_Page).decode
 
 async def get_availability(request: web.Request) -> web.Response:
     """`GET /v1/availability?pool=&sku=&sku=`."""
+    check_names(request, ("pool", "sku"))
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
         raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; more go to /v1/availability/query.")
@@ -51,10 +60,7 @@ async def get_availability(request: web.Request) -> web.Response:
 async def query_availability(request: web.Request) -> web.Response:
     """`POST /v1/availability/query {"pool", "skus"}`."""
     parts: Parts = request.app[Parts.KEY]
-    try:
-        query = decode_body(_decode_query, await read_body(request, parts.limits.body_bytes_max))
-    except Malformed as error:
-        raise Stopped(error.as_problem()) from error
+    query = await question_in(request, parts, _decode_query)
     return await _availability(request, query.pool, query.skus)
 
 

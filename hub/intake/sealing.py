@@ -75,6 +75,11 @@ class Sealing:
         return (int.from_bytes(plain) ^ mask).to_bytes(_PLAIN_BYTES)
 
 
+def is_sealed(text: str) -> bool:
+    """Whether a text is a sealed place, if it is one at all, and no `seq`."""
+    return text.startswith(_PREFIX)
+
+
 def _packed(place: Place) -> bytes:
     assert 0 <= place.offset <= END
     return place.epoch.to_bytes(4) + place.number.to_bytes(5) + place.offset.to_bytes(4)

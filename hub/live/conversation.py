@@ -1,12 +1,12 @@
 """Carries out what a session decides: watches, reads the state, answers, closes.
 
 The race between a snapshot and updates is settled by the topics: first the client watches, then unread topics
-are read, then, in one step without waiting, the answer is put together from what the topics know and what was
-kept back meanwhile is dropped or sent. So nothing falls in between and no rev goes back.
+are read, then the answer is put together from what the topics know (`snapshot`), and what was kept back meanwhile
+is dropped or sent. So nothing falls in between and no rev goes back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +17,7 @@ from hub.faults import Unavailable
 from hub.live.connection import LiveConnection
 from hub.live.fanout import Change, Counters, Fanout, Outlet
 from hub.live.follower import Follower
-from hub.live.framing import never_shown_item
+from hub.live.framing import text_frame
 from hub.live.joining import Joining, Wish
 from hub.live.line import Line
 from hub.live.needs import HearEntry, HouseFacts, OpenTail, StockReader, WallClock
@@ -34,7 +34,8 @@ from hub.live.session import (
     ShowShelf,
     Terms,
 )
-from hub.live.shelf import encoded, messages_of
+from hub.live.shelf import decode_position, encoded, messages_of
+from hub.live.snapshot import overstates, snapshot
 from hub.live.stream import LiveStream
 from hub.live.subscriptions import Subscriptions, TopicKey
 from protocol.frames import CloseCode, Subscribe, encode_frame, subscribed_frame, update_frame
@@ -210,12 +211,13 @@ class Conversations:
     async def _show(self, line: Line, session: Session, show: Show) -> None:
         topics = [self._subscriptions.watch(line, key) for key in show.keys]
         session.share([topic.key for topic in topics])
-        wishes = [(topic, show.known.get(topic.key[1], 0)) for topic in topics]
+        known = {} if session.overstates else show.known
+        wishes = [(topic, known.get(topic.key[1], 0)) for topic in topics]
         if any(map(self._is_due, wishes)):
             await self._joining.read(show.pool, wishes)
+        session.overstates = session.overstates or overstates(topics, show)
         if line.is_open:
-            items = list(self._snapshot(session, show))
-            line.disown(show.keys)
+            items = await snapshot(self._subscriptions, line, session, show, int(self._clock() * 1000))
             line.say(subscribed_frame(show.ref, items))
 
     def _is_due(self, wish: Wish) -> bool:
@@ -224,29 +226,20 @@ class Conversations:
         # Who knows a newer rev than the topic was there before its entry came through the journal.
         return topic.rev < known or not self.follower.is_following
 
-    def _snapshot(self, session: Session, show: Show) -> Iterator[bytes]:
-        now_ms = int(self._clock() * 1000)
-        show_status = session.shows_status(show.pool)
-        for key in show.keys:
-            topic = self._subscriptions.topics.get(key)
-            # What was forgotten while it was read, because the house changed, is not answered.
-            if topic is not None and key in session.topics and show.known.get(key[1]) != (rev := max(topic.rev, 0)):
-                yield topic.item or never_shown_item(*key, rev, now_ms, show_status=show_status)
-
     async def _show_shelf(self, line: Line, session: Session, show: ShowShelf) -> None:
         self._subscriptions.watch_shelf(line, show.location, session.pools_seen())
         async with self._joining.turns:
-            positions = await self._stock.positions_at(show.location)
-        items = encoded(positions, session.pools_seen())
+            positions = {position.sku: position for position in await self._stock.positions_at(show.location)}
         # Positions have no rev: until the journal is past the read, an update may be older than what was read.
         await self.follower.catch_up()
-        items |= line.take_owed(show.location)
-        for number, some in enumerate(messages_of(list(items.values()))):
+        positions |= {sku: decode_position(item) for sku, item in line.take_owed(show.location).items()}
+        for number, some in enumerate(messages_of(list(positions.values()))):
+            await asyncio.sleep(0)
             await line.taken()
-            # The house may have changed while the reader was waited for.
+            # The house, or the client's key, may have changed while the journal or the reader was waited for.
             if show.location in (session.locations or ()):
-                message = update_frame(some) if number else subscribed_frame(show.ref, some)
-                line.say(message)
+                items = encoded(some, session.pools_seen()).values()
+                line.say(update_frame(items) if number else subscribed_frame(show.ref, items))
 
     async def _resend_shelf(self, location: str) -> None:
         async with self._joining.turns:
@@ -279,9 +272,12 @@ class Conversations:
             line.end(decision)
 
     def _see_again(self, line: Line, session: Session) -> None:
-        """From now on the client's locations are told with the fences that it may see by now."""
+        """From now on the client's locations are told with the fences that it may see by now, also what it is owed."""
+        pools = session.pools_seen()
         for location in session.locations or ():
-            self._subscriptions.watch_shelf(line, location, session.pools_seen())
+            self._subscriptions.watch_shelf(line, location, pools)
+            for sku, item in encoded(map(decode_position, line.take_owed(location).values()), pools).items():
+                line.push(("", location, sku), item, text_frame(update_frame((item,))))
 
     def _forget(self, line: Line, keys: Iterable[TopicKey], locations: Iterable[str]) -> None:
         keys = tuple(keys)

@@ -33,6 +33,9 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Messages a second, on average, and at once; more are read later, so the sender waits.
     messages_per_second: float = 100
     messages_at_once: int = 500
+    # So many SKUs in a message count as one message more: so 2,500 a second, and at once all that one connection may
+    # watch.
+    skus_charged: int = 25
     # Messages that cannot be understood; one more is closed with 1008.
     malformed_max: int = 20
     # Reads of Redis for new watchers at the same time, and SKUs in one.

@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 
 import msgspec
 
-from hub.access import ANONYMOUS, Claims, Unauthenticated
+from hub.access import ANONYMOUS, Claims, Unauthenticated, ending_of
 from hub.domain.shown import PoolsSeen
 from hub.live.limits import LiveLimits
 from hub.live.needs import Credentials, CurrentHouse, PoolFacts
@@ -27,7 +27,6 @@ from protocol.frames import (
     ref_of,
 )
 from protocol.identifiers import nfc
-from protocol.limits import TOKEN_LEEWAY_SECONDS
 
 
 class Say(msgspec.Struct, frozen=True):
@@ -74,7 +73,7 @@ Decision = Say | Show | ShowShelf | Forget | Close
 SILENT = Close(CloseCode.SILENT, CLOSE_CODES[CloseCode.SILENT].reason)
 GOING_AWAY = Close(CloseCode.GOING_AWAY, CLOSE_CODES[CloseCode.GOING_AWAY].reason)
 TOKEN_ENDED = Close(CloseCode.TOKEN_ENDED, CLOSE_CODES[CloseCode.TOKEN_ENDED].reason)
-TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, "too many messages that cannot be read")
+TOO_MANY_MALFORMED = Close(CloseCode.POLICY_VIOLATED, CLOSE_CODES[CloseCode.POLICY_VIOLATED].reason)
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -88,7 +87,7 @@ class Terms(msgspec.Struct, frozen=True):
 class Session:
     """The conversation of one connection."""
 
-    __slots__ = ("_malformed", "_messages", "_terms", "claims", "ends_at", "locations", "topics")
+    __slots__ = ("_malformed", "_messages", "_skus", "_terms", "claims", "ends_at", "locations", "overstates", "topics")
 
     def __init__(self, terms: Terms, now: float) -> None:
         self._terms = terms
@@ -98,12 +97,17 @@ class Session:
         self.topics: set[TopicKey] = set()
         # Made when needed: only a shop's own screen watches a location.
         self.locations: frozenset[str] | None = None
+        # It said that it knew more than there was; see `snapshot.due`.
+        self.overstates = False
         self._malformed = 0
+        # SKUs that the last message named.
+        self._skus = 0
         # When the allowance for messages is full again, in seconds since 1970.
         self._messages = now
 
     def receive(self, raw: bytes, now: float) -> list[Decision]:
         """Decide what to do about one message; `now` is in seconds since 1970."""
+        self._skus = 0
         if self.expired(now):
             return [TOKEN_ENDED]
         try:
@@ -112,6 +116,7 @@ class Session:
             return self._misunderstood(ref_of(raw), error)
         if isinstance(message, Auth):
             return self._authorize(message, now)
+        self._skus = len(message.skus or ())
         if isinstance(message, Unsubscribe):
             return self._unsubscribe(message)
         if message.location is not None:
@@ -120,15 +125,16 @@ class Session:
 
     def open(self, claims: Claims, message: Subscribe, now: float) -> Decision:
         """Begin with these claims and this wish, where nothing more can be asked for; `now` as in `receive`."""
-        self.claims, self.ends_at = claims, _end_of(claims, now)
+        self.claims, self.ends_at = claims, ending_of(claims, now)
         return self._subscribe(message)
 
     def wait_seconds(self, now: float) -> float:
         """How long to wait before the next message is read, 0 when the client keeps within its allowance."""
         limits = self._terms.limits
         ahead_seconds = limits.messages_at_once / limits.messages_per_second
+        charged_seconds = (1 + self._skus / limits.skus_charged) / limits.messages_per_second
         # Never further ahead than the allowance: the wall clock may be set back.
-        self._messages = min(max(self._messages, now), now + ahead_seconds) + 1 / limits.messages_per_second
+        self._messages = min(max(self._messages, now), now + ahead_seconds) + charged_seconds
         return max(0.0, self._messages - now - ahead_seconds)
 
     def expired(self, now: float) -> bool:
@@ -191,7 +197,7 @@ class Session:
                 self.claims = self._terms.access.authenticate_token(message.token, now)
             except Unauthenticated as error:
                 return [_error(None, "unauthenticated", str(error)), TOKEN_ENDED]
-        self.ends_at = _end_of(self.claims, now)
+        self.ends_at = ending_of(self.claims, now)
         pools = tuple(pool.id for pool in self._terms.house().pools if self._may_watch(pool))
         return [self.narrow(), Say(Authorized(pools=pools, exp=self.claims.exp))]
 
@@ -254,10 +260,3 @@ class Session:
 
 def _error(ref: int | None, code: str, detail: str) -> Say:
     return Say(LiveError(ref=ref, code=code, detail=detail))
-
-
-def _end_of(claims: Claims, now: float) -> float | None:
-    """When the connection's token ends; the leeway is for clocks that differ, so only one that came late has it."""
-    if claims.exp is None or claims.exp > now:
-        return claims.exp
-    return claims.exp + TOKEN_LEEWAY_SECONDS

@@ -19,10 +19,18 @@ class Bearer:
         self._asking = asyncio.Lock()
 
     async def token(self) -> str | None:
-        """The present token; what the maker of tokens raises passes through."""
+        """The present token; what the maker of tokens raises passes through.
+
+        Raises:
+            TokenRefused: what was given can be none, so no hub is asked.
+        """
         if self._current is None and self._make is not None:
             await self.renew(None)
-        return self._current
+        token = self._current
+        if token is not None and not (token and token.isascii() and token.isprintable()):
+            # It is not quoted: it may hold a part of the right one.
+            raise TokenRefused("A token has printable ASCII characters only; mind the line's end if it is from a file.")
+        return token
 
     async def renew(self, refused: str | None) -> None:
         """Have another token than the refused one.

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final, Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -78,27 +79,34 @@ class HubClient:
         self._events = Events(self._exchange)
         self._reservations = Reservations(self._exchange)
         self._reads = Reads(self._exchange)
+        self._watches: WeakSet[Watch] = WeakSet()
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()
         return self
 
     async def __aexit__(self, *raised: object) -> None:
+        for watch in list(self._watches):
+            await watch.end()
         await self._exchange.close()
 
     def watch(self, pool: str, skus: Iterable[str]) -> AsyncGenerator[AvailabilityItem]:
-        """Yield what the pool shows of each SKU, and from then on each change, for ever; at most 10,000 SKUs.
+        """Yield what the pool shows of each SKU, and from then on each change, until the client is left.
 
         State, not history: who takes items slowly gets fewer and newer ones, at most one for each SKU waits, and none
-        has a lower `rev` than the one before. A lost connection is made again. A SKU that was named by an alias comes
-        under the house's own name.
+        has a lower `rev` than the one before. A lost connection is made again, and a hub that is not there yet is
+        waited for, with warnings in the log. A SKU that was named by an alias comes under the house's own name. At most
+        10,000 SKUs.
 
         Raises:
             ValueError: no SKU, or too many.
+            NotAHub: what is at the address speaks otherwise, or is not trusted.
             WatchRefused: the hub does not take the watch (no such pool, or not for this token), or not any more.
             TokenRefused: the hub accepts neither the token nor a new one.
         """
-        return Watch(self._address.live, Conversation(pool, skus), self._bearer, self._patience).items()
+        watch = Watch(self._address.live, Conversation(pool, skus), self._bearer, self._patience)
+        self._watches.add(watch)
+        return watch.items()
 
     def feed(self, *, types: Iterable[str] = (), after: str | None = None) -> Feed:
         """What happened behind a cursor, from the beginning where there is none, and then what happens, for ever.

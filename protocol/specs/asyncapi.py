@@ -8,6 +8,7 @@ from protocol.frames import (
     LIVE_ERRORS,
     PATH,
     SUBPROTOCOL,
+    TARGETS,
     Auth,
     Authorized,
     Frame,
@@ -52,6 +53,9 @@ def asyncapi() -> dict[str, Any]:
     for item in ITEM_TYPES:
         schemas.of(item)
     messages = {of.__name__: _message(of, schemas) for of in get_args(Message) + get_args(Frame)}
+    components = schemas.components()
+    for of, either in TARGETS.items():
+        components[of.__name__]["oneOf"] = either
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -73,7 +77,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "channels": {"live": _channel(list(messages))},
         "operations": _operations(),
-        "components": {"messages": messages, "schemas": schemas.components()},
+        "components": {"messages": messages, "schemas": components},
     }
 
 

@@ -35,7 +35,7 @@ _STREAMS: Final = (
         scopes=(),
         body=Body(content={JSON: StreamQuery}, examples={JSON: {"one": {"pool": POOL_EXAMPLE, "skus": [SKU_EXAMPLE]}}}),
         answers=(_STREAM,),
-        problems=(*BODY, "not_found"),
+        problems=(*BODY, "not_found", "too_many"),
     ),
 )
 _TOKENS: Final = (

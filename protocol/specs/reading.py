@@ -62,7 +62,7 @@ _SHOWN: Final = (
             examples={JSON: {"two": {"pool": POOL_EXAMPLE, "skus": [SKU_EXAMPLE, "WATCH-OR"]}}},
         ),
         answers=(Answer(description="In the order of the question.", type=AvailabilityAnswer, headers=KEPT),),
-        problems=(*BODY, "not_found"),
+        problems=(*BODY, "not_found", "too_many"),
     ),
     Operation(
         method="get",

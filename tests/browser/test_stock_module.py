@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 
 from hub.assembly import running
 from tests.docs.pages import fences
+from tests.flow.network import network_to
 from tests.intake.door import Door, line, settings_in
 
 if TYPE_CHECKING:
@@ -182,6 +183,60 @@ async def test_a_badge_without_a_number_says_few(page: Page, shop: Shop, door: D
     shop.pages["/"] = f"""<!doctype html>{script(door)}<stock-badge sku="BAG-NOIR" pool="gulf"></stock-badge>"""
     await page.goto(shop.origin)
     await expect(page.locator("stock-badge")).to_have_text("Few left", timeout=SEEN_WITHIN_MS)
+
+
+ONLINE = "dispatchEvent(new Event('online'))"
+VISIBLE = "document.dispatchEvent(new Event('visibilitychange'))"
+RESTORED = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+ASLEEP = "{ const now = Date.now; Date.now = () => now() + 25_000; }"
+# Long before its silence would end the line.
+BACK_WITHIN_MS = 15_000
+
+
+@pytest.mark.parametrize("back", [ONLINE, VISIBLE, ASLEEP + VISIBLE, ASLEEP + RESTORED])
+async def test_a_dead_socket_is_found_when_the_browser_is_back(page: Page, shop: Shop, door: Door, back: str) -> None:
+    async with network_to(door.live) as network:
+        shop.pages["/"] = f"""<!doctype html>{script(door)}
+            <stock-badge sku="BAG-NOIR" pool="online" live="ws://{network.address}"></stock-badge>"""
+        await page.goto(shop.origin)
+        badge = page.locator("stock-badge")
+        await expect(badge).to_have_attribute("available", "5", timeout=SEEN_WITHIN_MS)
+        network.go_deaf()
+        await door.send(door.sale(line("BAG-NOIR", 2)))
+        await page.evaluate(back)
+        await expect(badge).to_have_attribute("available", "3", timeout=BACK_WITHIN_MS)
+
+
+@pytest.mark.parametrize("back", [ONLINE, ASLEEP + VISIBLE, ASLEEP + RESTORED])
+async def test_a_dead_stream_is_begun_anew_when_the_browser_is_back(
+    page: Page, shop: Shop, door: Door, back: str
+) -> None:
+    async with network_to(door.url) as network:
+        shop.pages["/"] = f"""<!doctype html>{script(door)}
+            <stock-badge sku="BAG-NOIR" pool="online" hub="http://{network.address}"></stock-badge>"""
+        await page.goto(shop.origin)
+        badge = page.locator("stock-badge")
+        await expect(badge).to_have_attribute("available", "5", timeout=SEEN_WITHIN_MS)
+        network.go_deaf()
+        await door.send(door.sale(line("BAG-NOIR", 2)))
+        await page.evaluate(back)
+        await expect(badge).to_have_attribute("available", "3", timeout=BACK_WITHIN_MS)
+
+
+async def test_a_socket_that_lives_is_left_when_the_browser_is_back(page: Page, shop: Shop, door: Door) -> None:
+    async with network_to(door.live) as network:
+        shop.pages["/"] = f"""<!doctype html>{script(door)}
+            <stock-badge sku="BAG-NOIR" pool="online" live="ws://{network.address}"></stock-badge>"""
+        await page.goto(shop.origin)
+        badge = page.locator("stock-badge")
+        await expect(badge).to_have_attribute("available", "5", timeout=SEEN_WITHIN_MS)
+        await page.evaluate(VISIBLE + ";" + ONLINE)
+        async with asyncio.timeout(10):
+            while sum(told.count(b'"unsubscribed"') for told in network.answered) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await door.send(door.sale(line("BAG-NOIR", 2)))
+        await expect(badge).to_have_attribute("available", "3", timeout=SEEN_WITHIN_MS)
+        assert network.connections == 1
 
 
 async def test_the_page_of_the_documentation_works(page: Page, shop: Shop, door: Door) -> None:

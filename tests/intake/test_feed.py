@@ -223,6 +223,30 @@ async def test_a_question_that_cannot_be_read_is_refused(door: Door, params: dic
     assert (reply.status, reply.problem) == (400, "malformed")
 
 
+async def test_a_place_that_nothing_has_come_to_is_no_cursor(door: Door) -> None:
+    epoch, number = (await end_of(door)).split("-")[1:]
+    ahead = [f"0-{epoch}-{int(number) + 1}", f"0-{epoch}-{int(number) + 10**6}", f"0-{int(epoch) + 1}-0"]
+
+    told = [await door.get(FEED, token=door.till, after=after) for after in ahead]
+
+    assert [(reply.status, reply.problem) for reply in told] == [(400, "malformed")] * 3
+
+
+async def test_a_place_that_was_told_is_a_cursor_before_this_process_knows_that_the_ledger_has_it(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await end_of(door)
+    sale = (await door.send(door.sale(line("AHEAD", 1)))).json()
+    sealed = (await read(door, after=before))[0]["cursor"]
+    assert await read(door, after=sale["seq"]) == []
+    later = (await door.get(FEED, token=door.till, after=sale["seq"])).json()["next"]
+    monkeypatch.setattr(door.hub._stores.watermark, "at", Seq(1, 0))
+
+    for after in (sealed, later, sale["seq"]):
+        reply = await door.get(FEED, token=door.till, after=after)
+        assert reply.status == 200, after
+
+
 async def test_only_who_may_read_the_feed_is_told(door: Door) -> None:
     nobody, other = await door.get(FEED), await door.get(FEED, token=door.token(["positions:read", "admin"]))
 
@@ -257,7 +281,7 @@ async def test_an_entry_that_cannot_be_told_does_not_stop_the_feed(door: Door, d
                 "INSERT INTO hub.poison (partition, epoch, seq, entry, problem) VALUES (0, 1, $1, $2, '')", number, raw
             )
 
-        items = await read(door, after=f"0-1-{end.number + 900_000}")
+        items = await read(door, after=str(end))
 
         assert [item["data"]["event"]["id"] for item in items] == ["s-1"]
     finally:

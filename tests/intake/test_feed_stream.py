@@ -125,6 +125,17 @@ async def test_a_stream_ends_within_a_second_of_its_token(door: Door) -> None:
     assert (refused.status, refused.problem) == (401, "unauthenticated")
 
 
+async def test_a_token_that_ends_while_it_is_used_has_no_leeway(door: Door) -> None:
+    began = time()
+    ends_soon = door.token(["feed:read"], ttl="2s")
+    async with following(door, token=ends_soon, after=await end_of(door)) as reader:
+        await reader.ends()
+
+    assert time() - began < 10
+    # Which is for clocks that differ: it may come back for a minute.
+    assert (await door.get("/v1/feed", token=ends_soon)).status == 200
+
+
 async def test_a_stream_ends_within_a_second_of_its_key(door: Door) -> None:
     text, _ = opaque_key()
     access: Any = door.hub._access

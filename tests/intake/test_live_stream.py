@@ -82,6 +82,9 @@ async def test_a_page_with_a_token_watches_what_it_may_and_says_what_it_knows(do
         ("GET", {"params": {"pool": "online"}}, 400),
         ("GET", {"params": [("pool", "online"), *[("sku", f"S-{n}") for n in range(51)]]}, 400),
         ("GET", {"params": {"sku": "BAG-NOIR"}}, 400),
+        ("GET", {"params": {"pool": "online", "sku": "BAG-NOIR", "skus": "BAG-ROUGE"}}, 400),
+        ("POST", {"json": {"pool": "online", "skus": [f"S-{n}" for n in range(10_001)]}}, 422),
+        ("POST", {"json": {"pool": "online", "skus": ["S"], "known": {f"S-{n}": 1 for n in range(10_001)}}}, 422),
         ("POST", {"json": {"pool": "vip", "skus": ["BAG-NOIR"]}}, 404),
         ("POST", {"json": {"pool": "online", "skus": []}}, 400),
         ("POST", {"json": {"pool": "online", "skus": ["A"], "more": 1}}, 400),
@@ -97,6 +100,15 @@ async def test_a_wish_that_cannot_be_granted_is_a_problem(
 
     assert (refused.response.status, told["status"]) == (status, status)
     assert refused.response.content_type == "application/problem+json"
+
+
+async def test_a_stream_ends_with_its_token_and_says_so(door: Door) -> None:
+    ends_soon = door.token(["positions:read"], ttl="2s")
+    async with stream(door, "POST", ends_soon, json={"pool": "vip", "skus": ["BAG-NOIR"]}) as page:
+        heard = [await page.hear() for _ in range(3)]
+
+    assert [message and message["op"] for message in heard] == ["subscribed", "error", None]
+    assert (heard[1] or {})["code"] == "unauthenticated"
 
 
 async def connections(door: Door, metric: str = "hub_live_connections") -> int:

@@ -3,10 +3,21 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
+import pytest
+
+from hub.domain.entry import Seq, SetPosition
+from hub.domain.position import Fence, Position
 from hub.live.limits import LiveLimits
 
 NOW_REV = 2**32 + 1
+
+
+def moved(sku, vip):
+    """What the journal says of a position with a fence."""
+    fenced = SetPosition(0, "LON-KNB", Position(free=1, fences=(Fence("vip", vip, vip, 0, 0),)))
+    return Seq(1, 99), SimpleNamespace(positions=(fenced,), views=(), skus=(sku,))
 
 
 async def test_a_subscriber_gets_the_state_and_then_every_change(stage):
@@ -214,6 +225,18 @@ async def test_screens_that_come_while_others_are_read_for_share_a_read(stage):
     assert stage.stock.reads <= LiveLimits().reads_at_once + 1
 
 
+async def test_who_knows_more_than_there_is_has_it_read_once(stage):
+    await stage.change(("online", "A", 1))
+    async with stage.screen() as screen:
+        for known in (0, 2**53 - 1, 2**53 - 1, 2**53 - 2):
+            (item,) = (await screen.subscribe("online", "A", known={"A": known}))["items"]
+            assert item["rev"] == NOW_REV
+        assert stage.stock.reads == 2
+        # What nobody has read is read for this one, too.
+        await screen.subscribe("online", "B")
+        assert stage.stock.reads == 3
+
+
 async def test_a_shop_sees_all_its_positions(stage):
     await stage.move("A", 4)
     async with stage.screen() as screen:
@@ -282,6 +305,37 @@ async def test_a_shops_screen_names_only_fences_of_pools_that_its_token_may_see(
 
     assert [item["ring_fenced"] for item in (narrow, moved, widened, again)] == [{}, {}, {"vip": 2}, {}]
     assert [item["on_hand"] for item in (narrow, moved, widened, again)] == [6, 5, 4, 4]
+
+
+@pytest.mark.parametrize("is_owed", [False, True])
+async def test_a_fence_that_was_taken_away_while_the_journal_was_waited_for_is_not_named(open_door, is_owed):
+    async with open_door(entries_per_tick=1) as stage, stage.screen() as screen:
+        await stage.move("A", 4, vip=2)
+        await screen.ask(op="auth", token="till")
+        await stage.hold_the_journal(screen)
+        read = asyncio.Event()
+        # It is still waited for when the key changes: the read is answered, the journal is not.
+        await stage.move("B", 1, vip=1)
+
+        async def tell_of_the_read():
+            read.set()
+
+        stage.stock.before_answer = tell_of_the_read
+        await screen.say(op="subscribe", ref=4, location="LON-KNB")
+        await read.wait()
+        if is_owed:
+            # One more entry comes through, with the fences of the old key.
+            line = next(iter(stage.door._conversations._sessions))
+            stage.door._conversations._fanout.apply([moved("C", 3)])
+            assert line._owed
+        stage.access.granted["till"] = stage.access.granted["shop"]
+        stage.door.recheck_claims()
+        stage.gate.set()
+        items = []
+        while {item["sku"] for item in items} < {"A", "B"} | ({"C"} if is_owed else set()):
+            items += (await screen.hear())["items"]
+
+    assert [item["ring_fenced"] for item in items] == [{}] * len(items)
 
 
 async def test_positions_need_the_scope_and_the_location(stage):

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from hub.live.server import TAKEN_AT_ONCE
+from protocol.frames import CloseCode
 
 PATIENCE_SECONDS = 20
 
@@ -203,3 +204,24 @@ async def test_nothing_is_begun_for_whoever_left_while_waiting(stage, monkeypatc
     async with stage.screen() as screen:
         assert (await screen.subscribe("online", "A"))["op"] == "subscribed"
         assert (len(begun), stage.door.counters.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [("GET /v1/live HTTP/1.1", 426), ("POST /v1/live HTTP/1.1", 405)],
+)
+async def test_what_is_no_handshake_is_refused_with_a_status_of_the_table(stage, request_line, status):
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.door.port)
+    writer.write(f"{request_line}\r\nHost: x\r\n\r\n".encode())
+    answered = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+
+    assert int(answered.split()[1]) == status
+
+
+async def test_what_is_no_frame_is_closed_with_a_code_of_the_table(stage):
+    async with stage.screen() as screen:
+        # A client's frame has to be masked.
+        screen.client.transport.write(b"\x81\x02{}")
+
+        assert await screen.ended() == CloseCode.PROTOCOL_VIOLATED

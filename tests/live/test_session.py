@@ -210,6 +210,30 @@ def test_messages_beyond_the_allowance_are_read_later(make_session):
     assert session.wait_seconds(NOW + 60) == 0
 
 
+def test_a_message_is_charged_by_what_it_asks_for(make_session):
+    session = make_session(messages_per_second=10, messages_at_once=3, skus_charged=100)
+    skus = [f"S-{number}" for number in range(200)]
+    waits = []
+    for _ in range(3):
+        _subscribe(session, "online", *skus)
+        waits.append(session.wait_seconds(NOW))
+        _tell(session, op="unsubscribe", ref=2, pool="online", skus=skus)
+        waits.append(session.wait_seconds(NOW))
+
+    assert waits == pytest.approx([0, 0.3, 0.3, 0.3, 0.3, 0.3], abs=1e-5)
+    _tell(session, op="auth", token=None)
+    assert session.wait_seconds(NOW) == pytest.approx(0.1, abs=1e-5)
+
+
+def test_a_screen_may_ask_for_all_it_may_watch_at_once(session):
+    waits = []
+    for part in range(10):
+        _subscribe(session, "online", *[f"S-{part}-{number}" for number in range(1_000)])
+        waits.append(session.wait_seconds(NOW))
+
+    assert waits == [0] * 10
+
+
 def test_a_wall_clock_set_back_does_not_silence_a_client(make_session):
     session = make_session(messages_per_second=10, messages_at_once=3)
     session.wait_seconds(NOW)

@@ -118,6 +118,12 @@ def test_any_other_message_is_refused_with_a_sentence(raw: str | bytes) -> None:
     [
         (message(op="subscribe", ref=3, pool="p"), 3),
         (message(op="shout", ref=0), 0),
+        (rb'{"op": "subscribe", "ref": 3, "pool": "p", "skus": ["\ud800"]}', 3),
+        (b'{"op": "subscribe", "ref": 3, "pool": "p", "skus": ["\xff"]}', 3),
+        ('{"op": "subscribe", "ref": 3, "pool": "p", "skus": ["a\x01"]}', 3),
+        ("[3]", None),
+        (message(op="subscribe", ref=True), None),
+        (message(op="subscribe", ref=2**53), None),
         (message(op="subscribe", ref="3"), None),
         (message(op="subscribe"), None),
         ("hello", None),
@@ -128,6 +134,27 @@ def test_any_other_message_is_refused_with_a_sentence(raw: str | bytes) -> None:
 )
 def test_the_ref_of_an_unreadable_message_is_found_where_there_is_one(raw: str | bytes, ref: int | None) -> None:
     assert ref_of(raw) == ref
+
+
+@pytest.mark.parametrize("sku", [r"\ud800", r"\uD83Dx", r"\udc00", r"\ud800\u0041", r"\ude00\ud83d"])
+def test_half_a_character_is_called_so_and_not_a_message_that_is_cut_off(sku: str) -> None:
+    said = refusal(f'{{"op": "subscribe", "ref": 1, "pool": "p", "skus": ["{sku}"]}}')
+
+    assert "half of a surrogate pair" in said.detail
+
+
+@pytest.mark.parametrize("sku", [r"\ud83d\ude00", r"\\ud800"])
+def test_a_whole_character_and_a_backslash_are_no_half(sku: str) -> None:
+    start = f'{{"op": "subscribe", "ref": 1, "pool": "p", "skus": ["{sku}"]'
+
+    assert decode_message(start + "}")
+    assert "surrogate" not in refusal(start + ', "known": {"A": NaN}}').detail
+    assert "surrogate" not in refusal(start).detail
+
+
+def test_an_operation_that_stands_twice_is_not_called_unknown() -> None:
+    assert "stands twice" in refusal('{"op": "subscribe", "op": "auth", "token": null}').detail
+    assert "it is one of auth, subscribe" in refusal('{"op": "shout"}').detail
 
 
 def test_a_token_is_in_no_repr() -> None:
@@ -198,7 +225,7 @@ def test_the_heartbeat_is_made_once() -> None:
 
 
 def test_every_close_code_says_why_and_what_next() -> None:
-    assert {int(code) for code in CLOSE_CODES} == {1001, 1008, 1009, 1013, 4400, 4401, 4403, 4408}
+    assert {int(code) for code in CLOSE_CODES} == {1001, 1002, 1008, 1009, 1011, 1013, 4401, 4408}
     assert set(CLOSE_CODES) == set(CloseCode)
     # The reason of a close frame has room for 123 bytes.
     assert all(0 < len(ending.reason.encode()) <= 123 for ending in CLOSE_CODES.values())
@@ -208,7 +235,7 @@ def test_a_client_comes_back_only_where_that_can_help() -> None:
     assert CLOSE_CODES[CloseCode.GOING_AWAY].reconnect == "with jitter"
     assert CLOSE_CODES[CloseCode.TRY_LATER].reconnect == "with jitter"
     assert CLOSE_CODES[CloseCode.TOKEN_ENDED].reconnect == "with a new token"
-    assert CLOSE_CODES[CloseCode.FORBIDDEN].reconnect == "no"
+    assert CLOSE_CODES[CloseCode.POLICY_VIOLATED].reconnect == "no"
 
 
 def test_every_error_code_has_a_meaning() -> None:

@@ -6,6 +6,12 @@
 const SUBPROTOCOL = "hub.v1.json";
 // The hub says something at least every 20 s; after twice that the line is dead though nobody said so.
 const SILENCE_MS = 40_000;
+// When the browser is back from somewhere, a line on which a heartbeat is overdue is not waited for; another has so long
+// to answer.
+const OVERDUE_MS = 22_000;
+const PROOF_MS = 4_000;
+// No pool is called so, and nobody minds that it is watched no longer; but it is answered.
+const NOBODYS = { pool: "-".repeat(64), skus: ["-"] };
 const RETRY_FIRST_MS = 500;
 const RETRY_LONGEST_MS = 30_000;
 // A WebSocket that could not be opened so often in a row is not let through: go on with Server-Sent Events.
@@ -52,9 +58,12 @@ export class Newest {
   }
 }
 
-// What is connected, to be tried again at once when the browser is back from a tunnel.
+// What is connected, to be tried again at once when the browser is back: from a tunnel, from sleep, from another page.
 const connecting = new Set();
-addEventListener("online", () => connecting.forEach((hub) => hub.hurry()));
+const hurry = (isOtherNetwork) => connecting.forEach((hub) => hub.hurry(isOtherNetwork));
+addEventListener("online", () => hurry(true));
+addEventListener("pageshow", ({ persisted }) => persisted && hurry(false));
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && hurry(false));
 
 /** All that this page watches at one hub with one token, over one socket, or one stream for each pool. */
 class Hub {
@@ -77,8 +86,10 @@ class Hub {
     this.#options = options;
   }
 
-  hurry() {
-    this.#connectSoon(0);
+  // The line may be dead though nobody said so, and it takes long until its silence does.
+  hurry(isOtherNetwork) {
+    if (this.#line === null) this.#connectSoon(0);
+    else this.#line.prove(isOtherNetwork);
   }
 
   watch(watcher, start) {
@@ -226,8 +237,8 @@ class Hub {
     return learned;
   }
 
-  // wasOpen; code: of a close; waitMs: that the hub asks for.
-  #ended({ wasOpen, code, waitMs = 0 }) {
+  // wasOpen; code: of a close; waitMs: that the hub asks for; isHurried: no other page is likely to come now too.
+  #ended({ wasOpen, code, waitMs = 0, isHurried = false }) {
     this.#line = null;
     if (!wasOpen) this.#unopened += 1;
     const needsToken = code === CLOSE_NEW_TOKEN;
@@ -237,11 +248,12 @@ class Hub {
       this.#options.onstate?.("refused");
       return;
     }
-    this.#lost(waitMs);
+    this.#lost(waitMs, isHurried);
   }
 
-  #lost(waitMs) {
+  #lost(waitMs, isHurried = false) {
     this.#options.onstate?.("lost");
+    if (isHurried) return this.#connectSoon(0);
     // Full jitter: a hub that comes back is not met by all its pages in the same second.
     const ceiling = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 10);
@@ -297,6 +309,16 @@ class Socket {
     for (const some of inMessages(skus)) this.#say({ op: "unsubscribe", ref: ++this.#ref, pool, skus: some });
   }
 
+  prove(isOtherNetwork) {
+    if (this.#silence.lastedMs > OVERDUE_MS || (isOtherNetwork && !this.#isOpen)) {
+      this.close();
+      this.#heard.lost({ wasOpen: true, isHurried: true });
+    } else if (this.#isOpen) {
+      this.#say({ op: "unsubscribe", ref: ++this.#ref, ...NOBODYS });
+      this.#silence.endsWithin(PROOF_MS);
+    }
+  }
+
   close() {
     this.#isOver = true;
     this.#silence.over();
@@ -333,7 +355,7 @@ class Streams {
   #hub;
   #token;
   #heard;
-  // pool -> {skus, known, abort}
+  // pool -> {skus, known, abort, silence}
   #pools = new Map();
   #isOver = false;
 
@@ -371,6 +393,13 @@ class Streams {
     }
   }
 
+  // Nothing can be asked over a stream, but what is begun anew costs little: all that is known is told with it.
+  prove(isOtherNetwork) {
+    for (const [pool, wish] of this.#pools) {
+      if (isOtherNetwork || wish.silence?.lastedMs > OVERDUE_MS) this.#begin(pool, wish);
+    }
+  }
+
   close() {
     this.#isOver = true;
     for (const { abort } of this.#pools.values()) abort?.abort();
@@ -390,9 +419,10 @@ class Streams {
     });
   }
 
-  async #follow(pool, { skus, known }, abort) {
-    const asked = { pool, skus: [...skus] };
-    const silence = new Silence(() => abort.abort());
+  async #follow(pool, wish, abort) {
+    const { known } = wish;
+    const asked = { pool, skus: [...wish.skus] };
+    const silence = (wish.silence = new Silence(() => abort.abort()));
     silence.broken();
     try {
       const answer = await fetch(new URL("/v1/live/sse", this.#hub), {
@@ -442,14 +472,25 @@ class Streams {
 class Silence {
   #timer = 0;
   #told;
+  // By the wall clock: others stand still while the machine sleeps.
+  #sinceMs = Date.now();
 
   constructor(told) {
     this.#told = told;
   }
 
+  get lastedMs() {
+    return Date.now() - this.#sinceMs;
+  }
+
   broken() {
+    this.#sinceMs = Date.now();
+    this.endsWithin(SILENCE_MS);
+  }
+
+  endsWithin(ms) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#told, SILENCE_MS);
+    this.#timer = setTimeout(this.#told, ms);
   }
 
   over() {

@@ -118,6 +118,12 @@ class Hub:
         await self._hooks.prepare()
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
+        self._run_behind_doors(parts)
+        self._is_open = True
+        exits.callback(self._close)
+
+    def _run_behind_doors(self, parts: Parts) -> None:
+        """What works while the doors are open."""
         self._run("imports", self._stores.imports.run())
         self._run("sweep", self._stores.sweep.run())
         self._run("house", self._stores.current.watch())
@@ -128,8 +134,6 @@ class Hub:
         self._run("hooks", self._hooks.run())
         self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
         self._run("deliveries", self._stores.webhooks.run())
-        self._is_open = True
-        exits.callback(self._close)
 
     def doors(self) -> Doors:
         """Where the doors are."""
@@ -286,7 +290,7 @@ class Hub:
         if stores.looking.is_behind:
             log.warning("Redis lacks what was answered; the next start heals it, and tells what may be lost")
         elif (lag := stores.ledger_lag()) > 0:
-            log.warning("the ledger lacks what only Redis has; the next start posts it", entries=lag)
+            log.warning("the ledger lacks what only Redis has; the next start posts what Redis has then", entries=lag)
 
     def _close(self) -> None:
         self._is_open = False

@@ -1,6 +1,6 @@
 """A Redis that was restarted is looked at before anything is booked, by each process that knows of something."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,8 +21,9 @@ from tests.verify.test_promised import PROMISING as HOUSE
 async def pair(redis_url: str, postgres_dsn: str) -> AsyncIterator[tuple[OpenStores, OpenStores]]:
     """Two processes at work that know of each other, and look when told to."""
     async with AsyncExitStack() as exits:
-        first = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE))
-        second = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE))
+        # Neither posts what it books, so only Redis has that.
+        first = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE, writes=False))
+        second = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE, writes=False))
         for hub in (first, second, first):
             await hub.stores.healing.look()
         yield first, second
@@ -88,18 +89,16 @@ async def test_two_take_nothing_while_nobody_can_tell_what_the_other_was_answere
 
 
 async def test_who_was_answered_less_gives_no_place_of_the_other_again(
-    pair: tuple[OpenStores, OpenStores], redis_client: Redis, findings: Callable[[], Awaitable[list[Any]]]
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis
 ) -> None:
     first, second = pair
-    await first.ledger_has_all()
-    async with first.ledger_away():
-        copy = await copy_of(redis_client)
-        for number in range(3):
-            await first.book(first.fact(f"lost-{number}", source=f"till-{number}"))
-        await bring_back(redis_client, copy)
-        await restarted(first, second)
-        with pytest.raises(Unavailable):
-            await second.book(second.fact("in-its-place"))
+    copy = await copy_of(redis_client)
+    for number in range(3):
+        await first.book(first.fact(f"lost-{number}", source=f"till-{number}"))
+    await bring_back(redis_client, copy)
+    await restarted(first, second)
+    with pytest.raises(Unavailable):
+        await second.book(second.fact("in-its-place"))
     # The one that lost nothing looks first.
     for hub in (second, second, first, first, second):
         await hub.stores.healing.look()
@@ -108,7 +107,6 @@ async def test_who_was_answered_less_gives_no_place_of_the_other_again(
     assert told["sources"] == ["till-0", "till-1", "till-2"]
     assert first.kernel.epoch == second.kernel.epoch == 2
     await second.book(second.fact("in-its-place"))
-    await second.ledger_has_all()
 
 
 async def test_a_redis_that_lacks_what_the_ledger_has_is_healed_also_by_who_was_not_answered_it(

@@ -62,12 +62,17 @@ class OpenStores:
 
 
 @asynccontextmanager
-async def opened(redis_url: str, dsn: str, house: HouseSettings = HOUSE, **limits: Any) -> AsyncIterator[OpenStores]:
-    """Open both stores for a house; at the end everything that was started has ended."""
+async def opened(
+    redis_url: str, dsn: str, house: HouseSettings = HOUSE, *, writes: bool = True, **limits: Any
+) -> AsyncIterator[OpenStores]:
+    """Open both stores for a house; at the end everything that was started has ended.
+
+    One that does not write posts nothing to the ledger: what is booked is only in Redis.
+    """
     async with AsyncExitStack() as exits:
         stores = Stores(Settings(limits=LimitsSettings(**limits), house=house), Metrics())
         await stores.open(exits, redis_url, dsn)
-        jobs = [stores.batcher.run(), stores.writer.run(), stores.closer.run()]
+        jobs = [stores.batcher.run(), stores.closer.run(), *([stores.writer.run()] if writes else [])]
         tasks = [asyncio.create_task(job) for job in jobs]
         exits.push_async_callback(end, tasks)
         yield OpenStores(stores, dsn)

@@ -38,9 +38,10 @@ from hub.ledger.sums import Sums
 from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.memories import Memories, asking
-from hub.recovery.healing import Healing, Process
+from hub.recovery.healing import Healing
 from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost
+from hub.recovery.process import Process
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.starting import must_heal
 from hub.settings import Settings
@@ -133,11 +134,11 @@ class Stores:
 
     async def _bind(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> None:
         """Bind this process to the partition, which is healed first where Redis lacks what the ledger has."""
-        self._any_run = self._client(exits, redis_url)
+        self._run, self._any_run = ServerRun(), self._client(exits, redis_url, any_run=True)
         log.info("redis", server=await check_redis(self._any_run))
         ledger = await self._open_ledger(dsn)
-        run_id, self._run = await run_id_of(self._any_run), ServerRun()
-        self.kernel = Kernel(self._client(exits, redis_url, self._run))
+        self._run.adopt(await run_id_of(self._any_run))
+        self.kernel = Kernel(self._client(exits, redis_url))
         self.epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(self._any_run, dsn)
@@ -146,8 +147,7 @@ class Stores:
             recovered = await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch, names_lost=True)
             self._metrics.answers_lost.inc(sum(map(entries_of, recovered.lost)))
             ledger = await self._open_ledger(dsn)
-        self._run.adopt(run_id)
-        self._reader = reader = self._client(exits, redis_url, self._run)
+        self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
@@ -186,7 +186,7 @@ class Stores:
         elif entry.kind == "sku":
             self.described.hear(entry)
 
-    def _client(self, exits: AsyncExitStack, url: str, run: ServerRun | None = None) -> Redis:
+    def _client(self, exits: AsyncExitStack, url: str, *, any_run: bool = False) -> Redis:
         pool = BlockingConnectionPool.from_url(
             url,
             # Reads beyond so many at once wait for a connection; the usual pool would refuse them.
@@ -196,7 +196,7 @@ class Stores:
             socket_connect_timeout=2.0,
             # A retry by the client would sell twice: after a timeout the script may have run.
             retry=Retry(NoBackoff(), 0),
-            redis_connect_func=None if run is None else run.check,
+            redis_connect_func=None if any_run else self._run.check,
         )
         client = Redis.from_pool(pool)
         exits.push_async_callback(client.aclose)

@@ -8,8 +8,8 @@ it had been answered and nobody has any more is told, with who sent it. Screens 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from time import time
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -19,16 +19,11 @@ from hub.domain.entry import Seq
 from hub.domain.losing import Window, alert_of
 from hub.domain.standing import HEALING, Meta, Standing, standing
 from hub.faults import Fault, Unavailable
-from hub.journal.watermark import Watermark
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
-from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost, heard_from_ms, told_in_epoch
+from hub.recovery.process import Process
 from hub.recovery.recovered import log_lost
-from hub.stock.counting import Closer
-from hub.stock.current_house import CurrentHouse
-from hub.stock.described import Described
-from hub.stock.kernel import Kernel
 from hub.stock.outcome import Applied, Duplicate, Outcome
 
 log = structlog.get_logger()
@@ -45,17 +40,6 @@ _WHY = {
     Standing.NEWER: "the ledger is of an older epoch than Redis: it was restored from a copy that is too old",
     Standing.FOREIGN: "Redis holds the stock of another hub",
 }
-
-
-class Process(NamedTuple):
-    """What of a process is bound to an epoch, and to a run of Redis."""
-
-    looking: Looking
-    kernel: Kernel
-    current: CurrentHouse
-    described: Described
-    closer: Closer
-    watermark: Watermark
 
 
 class Healing:
@@ -81,11 +65,13 @@ class Healing:
         self.on_healed: Callable[[], None] = lambda: None
         # Noted, and the ledger does not keep it yet.
         self._untold: list[Window] = []
+        # Noted since this process took an epoch.
+        self._noted_windows: list[Window] = []
         # The last entry that was noted as lost.
         self._noted: Seq | None = None
         self._is_waiting = False
-        # As far as the ledger told last.
-        self._works_alone = False
+        # In a row, at which the ledger told of nobody else who works; at the start those who do hold their locks.
+        self._looks_alone = ABANDONED_LOOKS
         # In a row, at which nobody worked in a newer epoch.
         self._looks_without = 0
         self._closed = asyncio.Event()
@@ -120,7 +106,7 @@ class Healing:
         # What is answered while Redis is asked it need not have told.
         known = looking.known()
         # Redis first: an epoch is raised in the ledger first.
-        meta = await looking.look(known, works_alone=self._works_alone)
+        meta = await self._meta(known)
         try:
             present = await self._epochs.present(kernel.epoch)
         except Unavailable:
@@ -130,6 +116,8 @@ class Healing:
         found = standing(meta, kernel.hub, present.epoch, known)
         if found is Standing.OLDER and await self._is_abandoned(present.epoch):
             found = Standing.LOST
+        if found is Standing.LOST and await self._is_anothers(present):
+            found = Standing.OLDER
         if found is Standing.GOOD and looking.was_restarted:
             await looking.close_restarted(known)
             found = Standing.LOST
@@ -156,7 +144,22 @@ class Healing:
         Raises:
             Unavailable: Postgres does not answer.
         """
-        self._works_alone = not await self._epochs.others_work_in(self._process.kernel.epoch)
+        works_alone = not await self._epochs.others_work_in(self._process.kernel.epoch)
+        # When Postgres comes back, the others take their locks again within a look or two.
+        self._looks_alone = min(self._looks_alone + 1, ABANDONED_LOOKS) if works_alone else 0
+
+    async def _meta(self, known: Seq) -> Meta:
+        looking = self._process.looking
+        await looking.look_for_run()
+        if looking.was_restarted:
+            # What was known of others may be old, if this process stood still.
+            with suppress(Unavailable):
+                await self.note_company()
+        return await looking.look(known, works_alone=self._looks_alone >= ABANDONED_LOOKS)
+
+    async def _is_anothers(self, present: Present) -> bool:
+        """Whether others work in a newer epoch than this process: they heal their own Redis, perhaps another."""
+        return present.epoch > self._process.kernel.epoch and await self._epochs.others_work_in(present.epoch)
 
     async def _is_abandoned(self, epoch: int) -> bool:
         """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""
@@ -195,6 +198,7 @@ class Healing:
         """Work on in the new epoch, with the run of Redis that was looked at."""
         looking, _, current, described, closer, _ = self._process
         await self._note_own(present.epoch)
+        self._noted_windows = []
         looking.adopt()
         # Before anybody is answered in it.
         await self._epochs.present(present.epoch)
@@ -221,16 +225,21 @@ class Healing:
             return None
         last, kernel = Seq(ended.epoch, ended.number - 1), self._process.kernel
         # Of what others were answered nothing is known here, nor of what was before this process began.
-        is_certain = kernel.answered.since <= first and await self._epochs.worked_alone(ended.epoch)
+        is_own = ended == self._unanswered() and kernel.answered.since <= first
+        is_certain = is_own and await self._epochs.worked_alone(ended.epoch)
         return Window(first, last, end.booked_at_ms, kernel.booked_at_ms, certain=is_certain)
 
     async def _note_own(self, newer: int) -> None:
         """Note once what this process was answered in the epoch before a newer one, and the ledger never gets."""
-        window = await self._window(self._unanswered(), newer)
+        kernel, ended = self._process.kernel, self._unanswered()
+        if not await self._epochs.others_work_in(kernel.epoch):
+            # What another was answered that vanished, as far as this process heard of it.
+            ended = max(ended, self._process.looking.known())
+        window = await self._window(ended, newer)
         if window is None:
             return
-        kernel, told, heard = self._process.kernel, None, tuple[str, ...]()
-        if kernel.answered.since > window.first:
+        told, heard = None, tuple[str, ...]()
+        if kernel.answered.since > window.first or ended.number > kernel.floor:
             # Who may have been answered before this process began, unless a rebuild by hand has told it.
             told = await told_in_epoch(self._process.looking.client, newer)
             if told is not None and told.covers(window):
@@ -245,6 +254,7 @@ class Healing:
         log_lost(window)
         self._on_lost(window.entries)
         self._untold = [*self._untold, window][-UNTOLD_MAX:]
+        self._noted_windows = [*self._noted_windows, window][-UNTOLD_MAX:]
         self._noted = window.last
 
     async def _own_lost(self, newer: int) -> list[Window]:
@@ -254,7 +264,7 @@ class Healing:
         """
         await self._note_own(newer)
         await self._keep_lost()
-        return await self._epochs.kept()
+        return list(self._noted_windows)
 
     async def keep_lost(self) -> None:
         """At an orderly stop: what this process lost is in the ledger from here on, for another to tell.
@@ -262,8 +272,9 @@ class Healing:
         Raises:
             Unavailable, ServerRefused: as `look`.
         """
-        looking = self._process.looking
-        await looking.look(looking.known(), works_alone=self._works_alone)
+        # A Redis that does not answer keeps nobody from telling what it lost.
+        with suppress(Fault):
+            await self._meta(self._process.looking.known())
         present = await self._epochs.present()
         if present.epoch > self._process.kernel.epoch:
             await self._note_own(present.epoch)

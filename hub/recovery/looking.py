@@ -53,16 +53,23 @@ class Looking:
         at = None if self._tail is None else self._tail.at
         return max((each for each in (at, self._shown) if each is not None), default=None)
 
+    async def look_for_run(self) -> None:
+        """Find out which run of Redis is there.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        self._run_id = await run_id_of(self.client)
+
     async def look(self, known: Seq, *, works_alone: bool) -> Meta:
         """What Redis says; where it has less than is `known` it takes nothing from now on, also of a later start.
 
-        With another run of it that has all this process goes on at once if it works alone.
+        With another run of it that has all this process goes on at once if it works alone. The run is looked for
+        before, or one that came in between would be taken for the one that was looked at.
 
         Raises:
             Unavailable, ServerRefused: Redis does not answer, or cannot be read.
         """
-        # The run before what it has, or one that came in between would be taken for the one that was looked at.
-        self._run_id = await run_id_of(self.client)
         meta = await read_meta(self.client)
         self.is_behind = meta.epoch == known.epoch and meta.next < known.number
         if is_behind(meta, self._kernel.hub, known):

@@ -22,6 +22,7 @@ from hub.faults import ServerRefused, Unavailable
 from hub.stock import keys
 from hub.stock.page_writer import DISTURBED, PageWriter, asking
 from hub.stock.restored import Fields, Writes, writes_of
+from hub.stock.server_run import run_id_in
 
 # What `halted` says while the partition is made anew; after a write that failed half way it says 1.
 BEING_HEALED = HEALING.decode()
@@ -92,6 +93,7 @@ class Restoring:
         self._client = client
         self._token = uuid4().hex.encode()
         self._pages = PageWriter(client, self._token)
+        self._run_id = ""
         # Fields written, and keys but for the sets of locations; a key that is written twice in a row counts once.
         self.fields = 0
         self._keys = 0
@@ -153,6 +155,7 @@ class Restoring:
         with asking():
             async with self._client.pipeline(transaction=True) as transaction:
                 await transaction.watch(keys.META)
+                self._run_id = run_id_in(await transaction.execute_command("INFO", "server"))
                 hub, halted = await transaction.hmget(keys.META, ["hub", "halted"])
                 if hub is not None and halted is None:
                     raise Unavailable(DISTURBED, 5)
@@ -223,7 +226,9 @@ class Restoring:
         with asking():
             async with self._client.pipeline(transaction=True) as transaction:
                 await transaction.watch(keys.HEALING)
-                if await transaction.get(keys.HEALING) != self._token:
+                # A Redis that was replaced meanwhile may have the token, and not all that was written.
+                run_id = run_id_in(await transaction.execute_command("INFO", "server"))
+                if await transaction.get(keys.HEALING) != self._token or run_id != self._run_id:
                     raise Unavailable(DISTURBED, 5)
                 transaction.multi()  # type: ignore[no-untyped-call]
                 transaction.delete(keys.META, keys.HEALING)

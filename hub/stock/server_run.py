@@ -38,7 +38,7 @@ class ServerRun:
         """
         await connection.on_connect()
         await connection.send_command("INFO", "server")
-        if self.is_other(_run_id_in(await connection.read_response())):
+        if self.is_other(run_id_in(await connection.read_response())):
             raise NotConnected("Redis was started anew or replaced, and it is looked first what it has")
 
 
@@ -49,10 +49,11 @@ async def run_id_of(client: Redis) -> str:
         Unavailable: Redis did not answer.
     """
     with reading():
-        return _run_id_in(await client.execute_command("INFO", "server"))  # type: ignore[no-untyped-call]
+        return run_id_in(await client.execute_command("INFO", "server"))  # type: ignore[no-untyped-call]
 
 
-def _run_id_in(told: object) -> str:
+def run_id_in(told: object) -> str:
+    """The run that an answer to INFO is of; empty where it does not say."""
     # redis-py reads the answer of its own calls into a dictionary.
     if isinstance(told, dict):
         return str(told.get("run_id", ""))

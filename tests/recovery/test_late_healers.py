@@ -71,3 +71,24 @@ async def test_what_a_healer_lost_is_kept_though_it_dies_before_it_opens_the_par
 
         [window] = await hub.stores.epochs.kept()
         assert (window.first, window.last, window.sources) == (lost, lost, ("till-7",))
+
+
+async def test_a_redis_that_was_replaced_while_it_was_healed_is_not_opened(
+    redis_client: Redis, postgres_dsn: str, hub: OpenStores
+) -> None:
+    attempt = Rebuild(redis_client, postgres_dsn)
+    await redis_client.flushall()
+    healed = Restoring.open
+
+    async def replaced(self: Restoring, opening: Any) -> None:
+        # The copy that answers now was made a moment ago.
+        self._run_id = "the-run-before"
+        await healed(self, opening)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Restoring, "open", replaced)
+        with pytest.raises(Unavailable):
+            await attempt.run(hub.kernel.hub)
+
+    assert await redis_client.hget(keys.META, "hub") is None
+    assert (await Rebuild(redis_client, postgres_dsn).run(hub.kernel.hub)).how == "rebuilt"

@@ -20,6 +20,8 @@ from tests.verify.test_promised import PROMISING as HOUSE
 @pytest.fixture
 async def pair(redis_url: str, postgres_dsn: str) -> AsyncIterator[tuple[OpenStores, OpenStores]]:
     """Two processes at work that know of each other, and look when told to."""
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        await before.ledger_has_all()
     async with AsyncExitStack() as exits:
         # Neither posts what it books, so only Redis has that.
         first = await exits.enter_async_context(opened(redis_url, postgres_dsn, HOUSE, writes=False))
@@ -149,3 +151,70 @@ async def test_a_start_heals_a_redis_whose_journal_went_on_otherwise_than_the_le
         [outcome] = await following.book(following.fact("in-the-ledger"))
         assert outcome.seq == last  # type: ignore[union-attr]
         await following.ledger_has_all()
+
+
+async def test_what_one_that_vanished_was_answered_is_named_by_who_heard_of_it(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        await before.book(before.fact("before", source="web-shop"))
+        await before.ledger_has_all()
+    async with opened(redis_url, postgres_dsn, HOUSE, writes=False) as hub:
+        async with opened(redis_url, postgres_dsn, HOUSE, writes=False) as vanished:
+            copy = await copy_of(redis_client)
+            await vanished.book(vanished.fact("lost", source="till-7"))
+        # As its screens follow the journal.
+        tail = await hub.stores.tail_from_now()
+        assert tail.at is not None
+        assert tail.at.number == hub.kernel.floor
+        await bring_back(redis_client, copy)
+        await restarted(hub)
+        for _ in range(2):
+            await hub.stores.healing.look()
+
+        [told] = await told_lost(redis_client)
+        assert (told["first"], told["last"], told["certain"]) == (str(tail.at), str(tail.at), False)
+        assert "web-shop" in told["sources"]
+        assert hub.kernel.epoch == 2
+
+
+async def test_who_was_replaced_leaves_its_redis_alone_though_that_comes_back_empty(
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis
+) -> None:
+    first, second = pair
+    await redis_client.flushall()
+    for _ in range(2):
+        await first.stores.healing.look()
+    assert first.kernel.epoch == 2
+    # As if the other's Redis were another one, and empty.
+    await redis_client.flushall()
+
+    await second.stores.healing.look()
+    await second.stores.healing.look()
+
+    assert await redis_client.exists(keys.META) == 0
+    with pytest.raises(Unavailable, match="replaced"):
+        await second.book(second.fact("of-nobody"))
+
+
+async def test_what_was_lost_is_kept_at_a_stop_though_redis_does_not_answer(
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pair
+    copy = await copy_of(redis_client)
+    await second.book(second.fact("lost", source="till-7"))
+    await bring_back(redis_client, copy)
+    await restarted(first)
+    for _ in range(2):
+        await first.stores.healing.look()
+    assert first.kernel.epoch == 2
+
+    async def is_away() -> None:
+        raise Unavailable("Redis did not answer a read")
+
+    # The line between this process and Redis is cut.
+    monkeypatch.setattr(second.stores.looking, "look_for_run", is_away)
+    await second.stores.healing.keep_lost()
+
+    [window] = await first.stores.epochs.kept()
+    assert window.sources == ("till-7",)

@@ -227,7 +227,9 @@ class Healing:
         # Of what others were answered nothing is known here, nor of what was before this process began.
         is_own = ended == self._unanswered() and kernel.answered.since <= first
         is_certain = is_own and await self._epochs.worked_alone(ended.epoch)
-        return Window(first, last, end.booked_at_ms, kernel.booked_at_ms, certain=is_certain)
+        # When another was answered nobody knows; it was before now.
+        until_ms = kernel.booked_at_ms if ended <= self._unanswered() else int(time() * 1000)
+        return Window(first, last, end.booked_at_ms, until_ms, certain=is_certain)
 
     async def _note_own(self, newer: int) -> None:
         """Note once what this process was answered in the epoch before a newer one, and the ledger never gets."""

@@ -137,7 +137,10 @@ class Adapter(Protocol):
         """Why it is not the vendor's, in words for a log; None: it is."""
 
     def delivery_id(self, delivery: Delivery) -> OpaqueId:
-        """What is the same when the vendor sends it again."""
+        """The vendor's own id of this delivery, though it may give the next try of the same thing another one.
+
+        Not the sale's number: what is told again must be the same event, by the ids that `translate` makes.
+        """
 
     def topic(self, delivery: Delivery) -> str:
         """What it is about, by the vendor's word; empty where that cannot be read."""

@@ -113,11 +113,16 @@ def _felt(hub: RunningHub, what: str, opened: Open, options: Options, first: int
 
 def _stopped(hub: RunningHub, opened: Open) -> list[socket.socket]:
     """Readers that stopped, after what they asked for was written as far as they took it."""
-    before = metric(hub.admin_port, "hub_live_frames_sent")
+    first = before = metric(hub.admin_port, "hub_live_frames_sent")
     stopped = [opened(hub, SKUS) for _ in range(STOPPED)]
-    while (written := metric(hub.admin_port, "hub_live_frames_sent")) > before:
-        before = written
+    while True:
         time.sleep(_LOOK_SECONDS)
+        written = metric(hub.admin_port, "hub_live_frames_sent")
+        # Each was answered at least once, and nobody is written for any more.
+        if written == before and written >= first + STOPPED:
+            break
+        before = written
+    time.sleep(_SETTLE_SECONDS)
     return stopped
 
 

@@ -82,7 +82,7 @@ async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledge
             events += counts(levels, house, positions)
         else:
             drift.note(party.settings.id, differences(levels, house, positions))
-    facts = facts_of(events, party, house)
+    facts = facts_of(events, party, house, is_verbatim=reading.is_verbatim)
     if isinstance(facts, Unmapped):
         return _unmapped(facts)
     return await _book(stock, party, facts, ledger_wait_seconds)

@@ -1,7 +1,7 @@
 """What an adapter says → what the kernel is asked to book. Pure.
 
 A vendor tells one transition of an order in several deliveries, each with the details of its own moment. So what it
-says again is known by its id and type alone; only events that are the hub's own are held to their content.
+says again is known by its id and type alone; only what an adapter calls verbatim is held to its content.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,6 @@ from protocol.codec import DecodedEvent, Malformed, content_hash, decode_event
 from protocol.events import Event
 from protocol.identifiers import nfc
 
-# Their deliveries are events as `POST /v1/events` takes them.
-_OWN_EVENTS = frozenset({"standard_webhooks"})
 # Names in one sentence.
 _NAMED_MAX = 5
 
@@ -32,8 +30,13 @@ class Unmapped(msgspec.Struct, frozen=True):
     lacks: tuple[str, ...] = ()
 
 
-def facts_of(events: Iterable[Event], party: Party, house: House) -> list[Fact] | Unmapped:
-    """The facts of one delivery; all of it waits where one of them names what the house does not know."""
+def facts_of(
+    events: Iterable[Event], party: Party, house: House, *, is_verbatim: bool = False
+) -> list[Fact] | Unmapped:
+    """The facts of one delivery; all of it waits where one of them names what the house does not know.
+
+    `is_verbatim`: the events are the sender's own words, so that another content under a known id is a conflict.
+    """
     facts: list[Fact] = []
     unknown: list[str] = []
     for event in events:
@@ -46,7 +49,7 @@ def facts_of(events: Iterable[Event], party: Party, house: House) -> list[Fact] 
         fact = to_fact(decoded, names_in(decoded.event), party.settings.id, house, 0)
         if fact.verb == "park":
             unknown += unknown_in(decoded, house)
-        if party.settings.adapter not in _OWN_EVENTS:
+        if not is_verbatim:
             fact = msgspec.structs.replace(fact, hash=_by_name(decoded))
         facts.append(fact)
     return Unmapped(f"the house does not know {_listed(unknown)}") if unknown else facts

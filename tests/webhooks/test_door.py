@@ -164,6 +164,16 @@ async def test_one_transition_told_by_two_deliveries_with_other_details_counts_o
     assert await town.free("ONCE") == -1
 
 
+async def test_what_any_adapter_calls_verbatim_is_held_to_its_content(town: Town) -> None:
+    first = await town.deliver(town.sale_at_till("WORDS", sale="v-1", verbatim=True))
+    other = await town.deliver(town.sale_at_till("WORDS", 3, sale="v-1", verbatim=True))
+
+    assert first.json()["status"] == "applied"
+    assert (other.status, other.json()["status"]) == (202, "parked")
+    assert "another content" in other.json()["why"]
+    assert await town.free("WORDS") == -1
+
+
 async def test_an_event_of_the_hubs_own_words_is_held_to_its_content(town: Town) -> None:
     event = sold("OWN-WORDS", id="own-1")
     await town.webhook(event, "msg_own_1")

@@ -60,6 +60,7 @@ class Town:
         return Reading(
             events=(sale,) if sold else (),
             levels=levels,
+            is_verbatim=bool(said.get("verbatim")),
             descriptions=tuple(Description(sku, tuple(names)) for sku, names in said.get("names", {}).items()),
             aliases=tuple(
                 sku for sku, _ in [*said.get("sold", []), *said.get("levels", [])] if sku.startswith("town:")

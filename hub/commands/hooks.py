@@ -1,6 +1,6 @@
 """`hub hooks`: how far each hook was told, what it did not take, and sending that again; straight at the ledger."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import time
@@ -8,6 +8,7 @@ from time import time
 import click
 
 from hub.commands.rebuild import opened_ledger
+from hub.commands.tables import table
 from hub.domain.feed import Place
 from hub.domain.hook_addresses import host_in
 from hub.domain.hooks import HookState, Late
@@ -37,7 +38,7 @@ async def run_list(config: Path | None, environ: Mapping[str, str]) -> int:
         known = {state.id: state for state in await memory.states()}
     hosts = {hook.id: host_in(hook.url.reveal()) for hook in settings.hooks}
     rows = [_row(id, hosts.get(id), known.get(id)) for id in dict.fromkeys((*hosts, *known))]
-    for line in _table(_HEAD, rows) if rows else ["there is no hook"]:
+    for line in table(_HEAD, rows) if rows else ["there is no hook"]:
         click.echo(line)
     return 0
 
@@ -47,7 +48,7 @@ async def run_dead(config: Path | None, environ: Mapping[str, str], hook: str) -
     async with _hooks_of(load(config, environ)) as (memory, sealing):
         state = await _known(memory, hook)
         late = await memory.dead(hook, LISTED_MAX)
-    for line in _table(_DEAD_HEAD, [_dead_row(each, sealing) for each in late]) if late else ["none is dead"]:
+    for line in table(_DEAD_HEAD, [_dead_row(each, sealing) for each in late]) if late else ["none is dead"]:
         click.echo(line)
     if state.dead > len(late):
         click.echo(f"… and {state.dead - len(late):,} more")
@@ -137,9 +138,3 @@ def _word(state: HookState, *, is_in_file: bool) -> str:
 def _dead_row(late: Late, sealing: Sealing) -> tuple[str, ...]:
     cursor = sealing.sealed(late.place)
     return cursor.partition(".")[2], rfc3339(int(late.first_at * 1000)), str(late.attempts), late.problem, cursor
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,25 +1,20 @@
 """`hub parked`: what waits because nobody knows what it names, or for room, and booking it once that is mended."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from time import time
-from typing import TypeVar
 from urllib.parse import quote
 
-import aiohttp
 import click
 import msgspec
 
-from hub.commands.token import make_token
-from hub.faults import Fault, SettingsInvalid, Unavailable
-from hub.settings import Settings, load
+from hub.commands.asking import Door, door_of
+from hub.commands.tables import table
 from protocol.limits import PAGE_ITEMS_MAX
 from protocol.reports import DismissedAnswer, ReplayAnswer
 
-# To replay is to book all that waits.
-ANSWER_SECONDS_MAX = 600.0
-# The command's own token: for as long as it may take.
-_TTL = "20m"
+PATH = "/v1/parked"
+_SUB = "hub-parked"
+_DROP_SECONDS_MAX = 300.0
 _HEAD = ("booked", "source", "id", "type", "unknown")
 
 
@@ -37,16 +32,9 @@ class _Page(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class _Refusal(msgspec.Struct, frozen=True):
-    detail: str = ""
-
-
-T = TypeVar("T")
-
 _page = msgspec.json.Decoder(_Page)
 _replay = msgspec.json.Decoder(ReplayAnswer)
 _dropped = msgspec.json.Decoder(DismissedAnswer)
-_decode_refusal = msgspec.json.Decoder(_Refusal).decode
 
 
 async def run_parked(config: Path | None, environ: Mapping[str, str], *, url: str | None, replay: bool) -> int:
@@ -55,16 +43,12 @@ async def run_parked(config: Path | None, environ: Mapping[str, str], *, url: st
     Raises:
         Fault: the hub does not answer, or refuses.
     """
-    settings = load(config, environ)
-    door = (url or f"http://{settings.hub.http}").rstrip("/")
-    headers = {"Authorization": f"Bearer {_token(settings)}"}
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+    async with door_of(config, environ, url, sub=_SUB) as door:
         if replay:
-            answer = await _ask(session, _replay, "POST", f"{door}/v1/parked/replay")
+            answer = await door.ask(_replay, "POST", f"{PATH}/replay")
             click.echo(f"{answer.replayed} booked · {answer.still_parked} still parked")
-        items, is_whole = await _parked(session, door)
-    for line in _table(items):
+        items, is_whole = await _parked(door)
+    for line in table(_HEAD, list(map(_row, items))) if items else ["nothing is parked"]:
         click.echo(line)
     if not is_whole:
         click.echo(f"… and more; these are the first {len(items)}")
@@ -77,68 +61,24 @@ async def run_drop(config: Path | None, environ: Mapping[str, str], source: str,
     Raises:
         Fault: the hub does not answer, or no such event is parked.
     """
-    settings = load(config, environ)
-    door = (url or f"http://{settings.hub.http}").rstrip("/")
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {_token(settings)}"}) as session:
-        place = f"{quote(source, safe='')}/{quote(id, safe='')}"
-        await _ask(session, _dropped, "DELETE", f"{door}/v1/parked/{place}")
+    place = f"{quote(source, safe='')}/{quote(id, safe='')}"
+    async with door_of(config, environ, url, sub=_SUB, answer_seconds_max=_DROP_SECONDS_MAX) as door:
+        await door.ask(_dropped, "DELETE", f"{PATH}/{place}")
     click.echo(f"{id} of {source} is not waited for any more")
     return 0
 
 
-async def _parked(session: aiohttp.ClientSession, door: str) -> tuple[list[_Item], bool]:
+async def _parked(door: Door) -> tuple[list[_Item], bool]:
     """The first thousand, or all there are, and whether these are all."""
     items: list[_Item] = []
     cursor: str | None = None
     while True:
         params = {"limit": str(PAGE_ITEMS_MAX - len(items))} | ({"cursor": cursor} if cursor else {})
-        page = await _ask(session, _page, "GET", f"{door}/v1/parked", params)
+        page = await door.ask(_page, "GET", PATH, params)
         items += page.items
         cursor = page.next
         if cursor is None or len(items) >= PAGE_ITEMS_MAX:
             return items, cursor is None
-
-
-async def _ask(
-    session: aiohttp.ClientSession,
-    decoder: msgspec.json.Decoder[T],
-    method: str,
-    url: str,
-    params: Mapping[str, str] | None = None,
-) -> T:
-    try:
-        async with session.request(method, url, params=params, allow_redirects=False) as response:
-            body = await response.read()
-    except TimeoutError as error:
-        raise Unavailable(f"{url} takes too long to answer; run the same command again") from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise SettingsInvalid(f"{url} is not an address") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise Unavailable(f"no hub answers at {url}: {str(error) or type(error).__name__}") from error
-    if response.status != 200:
-        raise Fault(f"{url} answers {response.status}: {_detail(body)}")
-    try:
-        return decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise Fault(f"{url} answers what no hub does") from error
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return _decode_refusal(body).detail
-    except msgspec.MsgspecError:
-        return "this is not a hub's answer"
-
-
-def _table(items: Sequence[_Item]) -> Iterator[str]:
-    """The lines of a table, its columns as wide as what is in them."""
-    if not items:
-        yield "nothing is parked"
-        return
-    rows = [_HEAD, *(_row(item) for item in items)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _row(item: _Item) -> tuple[str, ...]:
@@ -148,10 +88,4 @@ def _row(item: _Item) -> tuple[str, ...]:
         item.id,
         item.type,
         ", ".join(item.unknown) or item.reason or "nothing any more",
-    )
-
-
-def _token(settings: Settings) -> str:
-    return make_token(
-        settings, sub="hub-parked", source=None, scope=("admin",), pool=(), location=(), ttl=_TTL, now=time()
     )

@@ -1,25 +1,19 @@
 """The words of `hub parked` and `hub webhooks`; what they do is in modules of these names, loaded when asked for."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-_CONFIG = click.option(
-    "--config",
-    "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The house's hub.toml; without one, a small sample house.",
-)
+from hub.commands.running import CONFIG, run
+
 _DOOR = click.option("--url", help="The hub's HTTP door; default: as configured.")
 _NUMBER = click.argument("number", metavar="ID", type=int)
 
 
 @click.group(invoke_without_command=True)
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.option("--replay", "is_replay", is_flag=True, help="Book first what names only what the house knows now.")
 @click.pass_context
@@ -29,24 +23,24 @@ def parked(context: click.Context, config: Path | None, url: str | None, *, is_r
         return
     from hub.commands.parked import run_parked  # noqa: PLC0415
 
-    _run(run_parked(config, context.obj, url=url, replay=is_replay))
+    sys.exit(run(run_parked(config, context.obj, url=url, replay=is_replay)))
 
 
 @parked.command()
 @click.argument("source")
 @click.argument("event_id", metavar="ID")
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.pass_obj
 def drop(environ: Mapping[str, str], source: str, event_id: str, config: Path | None, url: str | None) -> None:
     """Wait no more for one of them, for example because it was a typing error."""
     from hub.commands.parked import run_drop  # noqa: PLC0415
 
-    _run(run_drop(config, environ, source, event_id, url=url))
+    sys.exit(run(run_drop(config, environ, source, event_id, url=url)))
 
 
 @click.group(invoke_without_command=True)
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.option("--source", help="Only those of this source.")
 @click.pass_context
@@ -56,25 +50,25 @@ def webhooks(context: click.Context, config: Path | None, url: str | None, sourc
         return
     from hub.commands.webhooks import run_list  # noqa: PLC0415
 
-    _run(run_list(config, context.obj, url=url, source=source))
+    sys.exit(run(run_list(config, context.obj, url=url, source=source)))
 
 
 @webhooks.command()
 @_NUMBER
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.pass_obj
 def show(environ: Mapping[str, str], number: int, config: Path | None, url: str | None) -> None:
     """Print one delivery whole, as it came."""
     from hub.commands.webhooks import run_show  # noqa: PLC0415
 
-    _run(run_show(config, environ, number, url=url))
+    sys.exit(run(run_show(config, environ, number, url=url)))
 
 
 @webhooks.command()
 @click.argument("number", metavar="ID", type=int, required=False)
 @click.option("--all", "is_all", is_flag=True, help="All that are parked.")
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.pass_obj
 def replay(
@@ -85,21 +79,16 @@ def replay(
         raise click.UsageError("name one ID, or --all")
     from hub.commands.webhooks import run_replay  # noqa: PLC0415
 
-    _run(run_replay(config, environ, number, url=url))
+    sys.exit(run(run_replay(config, environ, number, url=url)))
 
 
 @webhooks.command()
 @_NUMBER
-@_CONFIG
+@CONFIG
 @_DOOR
 @click.pass_obj
 def dismiss(environ: Mapping[str, str], number: int, config: Path | None, url: str | None) -> None:
     """Wait for a parked delivery no more, and forget what it said."""
     from hub.commands.webhooks import run_dismiss  # noqa: PLC0415
 
-    _run(run_dismiss(config, environ, number, url=url))
-
-
-def _run(job: Coroutine[Any, Any, int]) -> None:
-    """Run to the end; the answer is the exit code."""
-    sys.exit(asyncio.run(job))
+    sys.exit(run(run_dismiss(config, environ, number, url=url)))

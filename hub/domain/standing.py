@@ -43,10 +43,14 @@ class Standing(Enum):
     FOREIGN = auto()
 
 
-def is_behind(meta: Meta, hub: UUID, unanswered: Seq) -> bool:
-    """Whether an open partition has less than this process was answered: its next numbers would be given twice."""
-    is_ours = meta.hub == hub and meta.halted is None and meta.epoch == unanswered.epoch
-    return is_ours and meta.next < unanswered.number
+def is_open(meta: Meta, hub: UUID, epoch: int) -> bool:
+    """Whether this hub's partition takes events in this epoch."""
+    return (meta.hub, meta.epoch, meta.halted) == (hub, epoch, None)
+
+
+def lacks(meta: Meta, unanswered: Seq) -> bool:
+    """Whether a partition has less than this process was answered: its next numbers would be given twice."""
+    return meta.epoch == unanswered.epoch and meta.next < unanswered.number
 
 
 def standing(meta: Meta, hub: UUID, ledger_epoch: int, unanswered: Seq) -> Standing:
@@ -63,7 +67,7 @@ def standing(meta: Meta, hub: UUID, ledger_epoch: int, unanswered: Seq) -> Stand
         return Standing.LOST
     if meta.epoch != ledger_epoch:
         return Standing.OLDER if meta.epoch < ledger_epoch else Standing.NEWER
-    if meta.epoch == unanswered.epoch and meta.next < unanswered.number:
+    if lacks(meta, unanswered):
         return Standing.LOST
     if meta.halted is not None:
         return Standing.HALTED

@@ -4,7 +4,7 @@ import structlog
 from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
-from hub.domain.standing import Meta, is_behind
+from hub.domain.standing import Meta, is_open, lacks
 from hub.journal.reader import Tail
 from hub.journal.watermark import Watermark
 from hub.stock.behind import close_behind
@@ -71,13 +71,14 @@ class Looking:
             Unavailable, ServerRefused: Redis does not answer, or cannot be read.
         """
         meta = await read_meta(self.client)
-        self.is_behind = meta.epoch == known.epoch and meta.next < known.number
-        if is_behind(meta, self._kernel.hub, known):
+        self.is_behind = lacks(meta, known)
+        if not is_open(meta, self._kernel.hub, known.epoch):
+            return meta
+        if self.is_behind:
             if await close_behind(self.client, self._kernel.hub, known):
                 log.error("Redis lacks what was answered, and takes nothing until it is healed", epoch=known.epoch)
             return await read_meta(self.client)
-        is_whole = (meta.hub, meta.epoch, meta.halted) == (self._kernel.hub, known.epoch, None)
-        if self.was_restarted and works_alone and is_whole:
+        if self.was_restarted and works_alone:
             log.info("Redis was started anew, and has all that was answered")
             self.adopt()
         return meta

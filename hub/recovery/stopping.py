@@ -1,6 +1,7 @@
 """At an orderly stop: does the ledger have all that was answered, and is nobody else at work? Then it notes that."""
 
 from hub.domain.entry import Seq
+from hub.domain.standing import is_open
 from hub.journal.watermark import Watermark
 from hub.ledger.epochs import Epochs
 from hub.stock.kernel import Kernel
@@ -18,7 +19,7 @@ async def come_to_rest(kernel: Kernel, epochs: Epochs, watermark: Watermark, pat
         ServerRefused: Redis cannot be read.
     """
     meta = await read_meta(kernel.client)
-    if (meta.hub, meta.epoch, meta.halted) != (kernel.hub, kernel.epoch, None) or meta.next < max(1, kernel.floor):
+    if not is_open(meta, kernel.hub, kernel.epoch) or meta.next < max(1, kernel.floor):
         return None
     last = Seq(meta.epoch, meta.next - 1)
     if not await watermark.wait(last, patience_seconds):

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from hub.domain.entry import Seq
-from hub.domain.standing import BEHIND, is_behind
+from hub.domain.standing import BEHIND, is_open, lacks
 from hub.stock import keys
 from hub.stock.partition import read_meta
 from hub.stock.reading import reading
@@ -26,8 +26,7 @@ async def close_behind(client: Redis, hub: UUID, unanswered: Seq, *, was_restart
         async with client.pipeline(transaction=True) as transaction:
             await transaction.watch(keys.META)
             meta = await read_meta(transaction)
-            is_open = (meta.hub, meta.epoch, meta.halted) == (hub, unanswered.epoch, None)
-            if not is_open or not (was_restarted or is_behind(meta, hub, unanswered)):
+            if not is_open(meta, hub, unanswered.epoch) or not (was_restarted or lacks(meta, unanswered)):
                 return False
             transaction.multi()  # type: ignore[no-untyped-call]
             transaction.hset(keys.META, "halted", BEHIND)

@@ -28,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
+from adapters.one_delivery import Telling, readable
 from adapters.signatures import hmac_sha256, is_one_of
 from adapters.telling import (
     Number,
@@ -109,17 +110,6 @@ class _Purchases(Struct, rename="camel"):
     last_purchase_hash: str | None = None
 
 
-class _Telling(Struct):
-    account: Account
-    received_at_ms: int
-    aliases: dict[str, None]
-
-    def variant(self, uuid: str) -> str:
-        alias = alias_of(self.account, "variant", uuid)
-        self.aliases[alias] = None
-        return alias
-
-
 _message = msgspec.json.Decoder(_Message).decode
 _purchase = msgspec.json.Decoder(_Purchase).decode
 _balances = msgspec.json.Decoder(_Balances).decode
@@ -128,7 +118,7 @@ _updated = msgspec.json.Decoder(_Updated).decode
 _purchases = msgspec.json.Decoder(_Purchases).decode
 
 
-def _new_purchase(telling: _Telling, payload: str) -> Reading:
+def _new_purchase(telling: Telling, payload: str) -> Reading:
     purchase = _purchase(payload)
     # On a page the one without number is another, deprecated id.
     id = purchase.purchase_uuid_1 or purchase.purchase_uuid
@@ -139,7 +129,7 @@ def _new_purchase(telling: _Telling, payload: str) -> Reading:
     time = instant(purchase.created or stated, otherwise_ms)
     moved: dict[tuple[str, tuple[str | None, ...]], list[tuple[str, int]]] = {}
     for line in [each for each in purchase.products if (each.sku or each.variant_uuid) and each.type != _GIFT_CARD]:
-        units, sku = whole(line.quantity), line.sku or telling.variant(line.variant_uuid or "")
+        units, sku = whole(line.quantity), line.sku or telling.alias("variant", line.variant_uuid or "")
         here, there = line.from_location_uuid, line.to_location_uuid
         key = ("sale", (here,)) if units > 0 else ("return", (there, here))
         moved.setdefault(key, []).append((sku, abs(units)))
@@ -152,13 +142,13 @@ def _new_purchase(telling: _Telling, payload: str) -> Reading:
     return Reading(events=tuple(events))
 
 
-def _place(telling: _Telling, *theirs: str | None) -> str:
+def _place(telling: Telling, *theirs: str | None) -> str:
     """The first of theirs that is mapped by itself, else what is mapped for all."""
     named = [each for each in theirs if each in telling.account.locations]
     return place_of(telling.account, named[0] if named else next((each for each in theirs if each), None))
 
 
-def _changed_balance(telling: _Telling, payload: str) -> Reading:
+def _changed_balance(telling: Telling, payload: str) -> Reading:
     levels: list[Level] = []
     for balance in _balances(payload).balance_after:
         location = telling.account.locations.get(balance.location_uuid)
@@ -166,20 +156,20 @@ def _changed_balance(telling: _Telling, payload: str) -> Reading:
             continue
         available = whole(balance.balance)
         id = f"level:{balance.variant_uuid}:{balance.location_uuid}:{digest(balance.created, available)}"
-        time, sku = instant(balance.created, telling.received_at_ms), telling.variant(balance.variant_uuid)
+        time, sku = instant(balance.created, telling.received_at_ms), telling.alias("variant", balance.variant_uuid)
         levels.append(Level(sku=sku, location=location, available=available, time=time, id=id))
     return Reading(levels=tuple(levels))
 
 
-def _new_product(telling: _Telling, payload: str) -> Reading:
+def _new_product(telling: Telling, payload: str) -> Reading:
     return _names(telling, _product(payload))
 
 
-def _changed_product(telling: _Telling, payload: str) -> Reading:
+def _changed_product(telling: Telling, payload: str) -> Reading:
     return _names(telling, _updated(payload).new_entity)
 
 
-def _names(telling: _Telling, product: _Product) -> Reading:
+def _names(telling: Telling, product: _Product) -> Reading:
     names: dict[str, list[str]] = {}
     for variant in product.variants:
         if variant.sku:
@@ -187,19 +177,12 @@ def _names(telling: _Telling, product: _Product) -> Reading:
     return Reading(descriptions=described(names))
 
 
-TOPICS: dict[str, Callable[[_Telling, str], Reading]] = {
+TOPICS: dict[str, Callable[[Telling, str], Reading]] = {
     "PurchaseCreated": _new_purchase,
     "InventoryBalanceChanged": _changed_balance,
     "ProductCreated": _new_product,
     "ProductUpdated": _changed_product,
 }
-
-
-def _read(delivery: Delivery) -> _Message | None:
-    try:
-        return _message(delivery.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 class Zettle:
@@ -216,7 +199,7 @@ class Zettle:
 
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By the time and the payload as it stands in the body."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         if message is None or not message.timestamp or not message.payload:
             return "the body has no `timestamp` and `payload`"
         signed = f"{message.timestamp}.{message.payload}".encode(errors="surrogatepass")
@@ -226,20 +209,20 @@ class Zettle:
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         return word(message.message_uuid if message else "") or said_by(delivery.body)
 
     def topic(self, delivery: Delivery) -> str:
         """The name of the event."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         return word(message.event_name if message else "")
 
     def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
         """By its topic."""
-        message, read = _read(delivery), TOPICS.get(self.topic(delivery))
+        message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
             return Reading(unmapped="The body is no message of Zettle.") if message is None else Reading()
-        telling = _Telling(account, delivery.received_at_ms, {})
+        telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message.payload), telling.aliases)
 
     def credentials(self, token: str) -> Mapping[str, str]:

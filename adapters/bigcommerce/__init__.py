@@ -30,6 +30,7 @@ from msgspec import Struct
 
 from adapters.bigcommerce.orders import Telling, order_reading
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.one_delivery import readable
 from adapters.signatures import refusal
 from adapters.telling import (
     Id,
@@ -188,13 +189,6 @@ TOPICS: dict[str, Callable[[Telling, _Message, Mapping[str, bytes]], Reading]] =
 }
 
 
-def _read(delivery: Delivery) -> _Message | None:
-    try:
-        return _message(delivery.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
 class BigCommerce:
     """The adapter."""
 
@@ -217,12 +211,12 @@ class BigCommerce:
 
     def topic(self, delivery: Delivery) -> str:
         """The scope."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         return word(message.scope if message else "")
 
     def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
         """By its topic."""
-        message, read = _read(delivery), TOPICS.get(self.topic(delivery))
+        message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
             return Reading(unmapped="The body is no event of BigCommerce.") if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})

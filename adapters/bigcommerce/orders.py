@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import Account, Need, Reading
+from adapters import one_delivery
+from adapters.contract import Need, Reading
 from adapters.telling import (
     Id,
     Number,
     Units,
     Unmapped,
-    alias_of,
     cancelled,
     fulfilments,
     placed_and_set,
@@ -58,13 +58,8 @@ class _Shipment(Struct):
     items: tuple[_Shipped, ...] = ()
 
 
-class Telling(Struct):
-    """One delivery while it is told."""
-
-    account: Account
-    received_at_ms: int
-    # Names of SKUs that came up and stand for one only if the house knows them.
-    aliases: dict[str, None]
+class Telling(one_delivery.Telling):
+    """One delivery of BigCommerce while it is told."""
 
     def at(self, seconds: int | None) -> datetime:
         """A time in seconds, else when it arrived."""
@@ -72,19 +67,13 @@ class Telling(Struct):
 
     def time(self, *texts: str | None) -> datetime:
         """The first of the times that there is, else when it arrived."""
-        text = next((text for text in texts if text), None)
+        text = one_delivery.first_of(*texts)
         if text is None:
             return self.at(None)
         try:
             return parsedate_to_datetime(text).astimezone(UTC)
         except (ValueError, TypeError, OverflowError, IndexError):
             raise Unmapped(f"`{text[:40]}` is no time.") from None
-
-    def alias(self, kind: str, theirs: Id) -> str:
-        """A name by an id of theirs."""
-        alias = alias_of(self.account, kind, theirs)
-        self.aliases[alias] = None
-        return alias
 
     def sku(self, product: _Product) -> str:
         """What was ordered, by its SKU or its variant."""

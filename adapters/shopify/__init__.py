@@ -100,13 +100,12 @@ def _changed_fulfilment(telling: Telling, delivery: Delivery, fetched: Mapping[s
 def _changed_level(telling: Telling, delivery: Delivery, fetched: Mapping[str, bytes]) -> Reading:
     """One that is disconnected has no number and no time."""
     now = _level(delivery.body)
-    alias = alias_of(telling.account, "inventory_item", now.item)
+    alias = telling.alias("inventory_item", now.item)
     location = place_of(telling.account, now.location_id)
     available = None if now.available is None else whole(now.available)
     version = digest(now.updated_at or delivery.headers.get("x-shopify-webhook-id", ""), available)
     id = f"level:{now.item}:{now.location_id}:{version}"
     level = Level(sku=alias, location=location, available=available, time=telling.time(now.updated_at), id=id)
-    telling.aliases[alias] = None
     return Reading(levels=(level,))
 
 

@@ -1,19 +1,16 @@
 """What Shopify's orders, fulfilments and refunds say, in the hub's words."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from datetime import datetime
 
 from msgspec import Struct
 
-from adapters.contract import Account
+from adapters import one_delivery
 from adapters.shopify.payloads import Fulfilment, Order, OrderLine, Refund, RefundLine
 from adapters.telling import (
     Id,
     Unmapped,
-    alias_of,
     cancelled,
     fulfilments,
-    instant,
     place_of,
     placed_and_set,
     returns,
@@ -30,17 +27,8 @@ _LEFT, _IN_WORK, _UNDONE = ("success", None), ("success", None, "pending", "open
 _CAME_BACK, _STAYED, _NOT_PUT_BACK = "return", ("cancel", "legacy_restock"), "no_restock"
 
 
-class Telling(Struct):
-    """One delivery while it is told."""
-
-    account: Account
-    received_at_ms: int
-    # Names of SKUs that came up and stand for one only if the house knows them.
-    aliases: dict[str, None]
-
-    def time(self, *texts: str | None) -> datetime:
-        """The first of the times that there is, else when it arrived."""
-        return instant(next((text for text in texts if text), None), self.received_at_ms)
+class Telling(one_delivery.Telling):
+    """One delivery of Shopify while it is told."""
 
     def sku(self, line: OrderLine) -> str:
         """What the line is of, by the vendor's SKU or its variant."""
@@ -48,9 +36,7 @@ class Telling(Struct):
             return line.sku
         if line.variant_id is None:
             raise Unmapped(f"Line {line.exact} has neither a SKU nor a variant.")
-        alias = alias_of(self.account, "variant", line.variant_id)
-        self.aliases[alias] = None
-        return alias
+        return self.alias("variant", line.variant_id)
 
 
 class _Standing(Struct):

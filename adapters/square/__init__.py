@@ -30,6 +30,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import ROUNDS_MAX, Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.one_delivery import readable
 from adapters.signatures import hmac_sha256, in_base64, is_one_of
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
@@ -166,13 +167,6 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
-def _read(delivery: Delivery) -> _Message | None:
-    try:
-        return _message(delivery.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
 class Square:
     """The adapter."""
 
@@ -196,17 +190,17 @@ class Square:
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         return word(message.event_id if message else "") or said_by(delivery.body)
 
     def topic(self, delivery: Delivery) -> str:
         """The type of the event."""
-        message = _read(delivery)
+        message = readable(_message, delivery.body)
         return word(message.type if message else "")
 
     def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
         """By its topic."""
-        message, read = _read(delivery), TOPICS.get(self.topic(delivery))
+        message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
             return Reading(unmapped="The body is no event of Square.") if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})

@@ -1,18 +1,15 @@
 """What Square's orders say, in the hub's words."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from msgspec import Struct
 
-from adapters.contract import Account
+from adapters import one_delivery
 from adapters.telling import (
     Number,
     Unmapped,
-    alias_of,
     cancelled,
     fulfilments,
-    instant,
     place_of,
     placed_and_set,
     returns,
@@ -82,25 +79,14 @@ class Order(Struct):
     returns: tuple[Returned, ...] = ()
 
 
-class Telling(Struct):
-    """One delivery while it is told."""
-
-    account: Account
-    received_at_ms: int
-    # Names of SKUs that came up and stand for one only if the house knows them.
-    aliases: dict[str, None]
-
-    def time(self, *texts: str | None) -> datetime:
-        """The first of the times that there is, else when it arrived."""
-        return instant(next((text for text in texts if text), None), self.received_at_ms)
+class Telling(one_delivery.Telling):
+    """One delivery of Square while it is told."""
 
     def variation(self, theirs: str | None) -> str:
         """An article, by its variation."""
         if not theirs:
             raise Unmapped("A line names no variation.")
-        alias = alias_of(self.account, "variation", theirs)
-        self.aliases[alias] = None
-        return alias
+        return self.alias("variation", theirs)
 
 
 def needed_source(order: Order) -> str | None:

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import Account, Need, Reading
+from adapters import one_delivery
+from adapters.contract import Need, Reading
 from adapters.telling import (
     Id,
     Number,
-    alias_of,
     cancelled,
     fulfilments,
     instant,
@@ -65,26 +65,19 @@ class _Refund(Struct):
     line_items: tuple[_Line, ...] = ()
 
 
-class Telling(Struct):
-    """One delivery while it is told."""
-
-    account: Account
-    received_at_ms: int
-    # Names of SKUs that came up and stand for one only if the house knows them.
-    aliases: dict[str, None]
+class Telling(one_delivery.Telling):
+    """One delivery of WooCommerce while it is told."""
 
     def time(self, *texts: str | None) -> datetime:
         """The first of the times that there is, else when it arrived; all of them are UTC."""
-        return instant(next((text for text in texts if text), None), self.received_at_ms, in_utc=True)
+        return instant(one_delivery.first_of(*texts), self.received_at_ms, in_utc=True)
 
     def sku(self, line: _Line) -> str:
         """What the line is of, by the shop's SKU or its variation or product."""
         if line.sku and line.sku.strip():
             return line.sku
         kind, theirs = ("variation", line.variation_id) if line.variation_id else ("product", line.product_id)
-        alias = alias_of(self.account, kind, theirs)
-        self.aliases[alias] = None
-        return alias
+        return self.alias(kind, theirs)
 
 
 _order = msgspec.json.Decoder(_Order).decode

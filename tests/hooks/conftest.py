@@ -1,7 +1,6 @@
 """One hub for each module, without hooks of its own, and senders beside it whose clock a test moves."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,33 +8,20 @@ from redis.asyncio import Redis
 
 from hub.embedded.servers import EmbeddedServers
 from hub.hooks import sender
-from tests.databases import new_database
 from tests.hooks.receiving import Receiver, receiving
 from tests.hooks.station import Station
+from tests.intake.conftest import PATIENT, database, store
 from tests.intake.door import Door, open_door, settings_in
 
-
-@pytest.fixture(scope="module")
-async def store(servers: EmbeddedServers) -> str:
-    """The session's Redis, empty when the module begins."""
-    assert servers.redis_url is not None
-    async with Redis.from_url(servers.redis_url) as client:
-        await client.flushall()
-    return servers.redis_url
+__all__ = ["database", "store"]
 
 
 @pytest.fixture(scope="module")
-async def database(servers: EmbeddedServers) -> AsyncIterator[str]:
-    assert servers.postgres_dsn is not None
-    async with new_database(servers.postgres_dsn) as dsn:
-        yield dsn
-
-
-@pytest.fixture(scope="module")
-async def door(store: str, database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
-    folder: Path = tmp_path_factory.mktemp("hub")
-    extra = "[limits]\nledger_wait_ms = 10000\n"
-    async with open_door(settings_in(folder, redis_url=store, dsn=database, extra=extra)) as opened:
+async def door(
+    store: Redis, database: str, servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Door]:
+    folder = tmp_path_factory.mktemp("hub")
+    async with open_door(settings_in(folder, redis_url=servers.redis_url, dsn=database, extra=PATIENT)) as opened:
         yield opened
 
 

@@ -10,11 +10,10 @@ from redis.asyncio import Redis
 
 from adapters import discovery
 from hub.embedded.servers import EmbeddedServers
-from tests.databases import new_database
-from tests.intake.conftest import store
+from tests.intake.conftest import database, store
 from tests.webhooks.town import OFFERED, Town, open_town
 
-__all__ = ["store"]
+__all__ = ["database", "store"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,13 +29,6 @@ def offered() -> Iterator[None]:
 def _look_again() -> None:
     for known in (discovery.names, discovery.adapter_named, discovery._offered):
         known.cache_clear()
-
-
-@pytest.fixture(scope="module")
-async def database(servers: EmbeddedServers) -> AsyncIterator[str]:
-    assert servers.postgres_dsn is not None
-    async with new_database(servers.postgres_dsn) as dsn:
-        yield dsn
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from adapters.contract import Delivery
+from protocol.signing import signature
 
 # How far the stated time of a delivery may be from ours, either way, in seconds (Standard Webhooks: five minutes).
 TOLERANCE_SECONDS = 300
@@ -66,8 +67,7 @@ def refusal(delivery: Delivery, keys: Iterable[bytes]) -> str | None:
         return "`webhook-timestamp` is missing or not in whole seconds"
     if is_stale(seconds, delivery.received_at_ms):
         return "it was signed more than five minutes ago, or the clocks differ"
-    signed = f"{id}.{timestamp}.".encode()
-    expected = [f"v1,{in_base64(hmac_sha256(key, signed, delivery.body))}" for key in keys if key]
+    expected = [signature(key, id, timestamp, delivery.body) for key in keys if key]
     given = delivery.headers.get("webhook-signature", "").split(" ")[:_SIGNATURES_MAX]
     # All of them, whichever is right.
     is_signed = [is_one_of(one, expected) for one in given]

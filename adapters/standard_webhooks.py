@@ -23,8 +23,8 @@ from adapters.signatures import from_base64, refusal
 from adapters.telling import told, word
 from protocol.codec import Malformed, decode_event, refuse_duplicate_keys, split_array
 from protocol.events import Event
+from protocol.signing import SECRET_PREFIX
 
-_PREFIX = "whsec_"
 # Types that may leave out their pool.
 _OF_A_POOL = (b'"sale"', b'"order.placed"')
 
@@ -45,7 +45,7 @@ class StandardWebhooks:
 
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By id, time and body."""
-        keys = [from_base64(secret.removeprefix(_PREFIX)) for secret in account.secrets]
+        keys = [from_base64(secret.removeprefix(SECRET_PREFIX)) for secret in account.secrets]
         return refusal(delivery, [key for key in keys if key])
 
     def delivery_id(self, delivery: Delivery) -> str:

@@ -3,8 +3,7 @@
 Messages and signatures are those of Standard Webhooks (https://www.standardwebhooks.com).
 """
 
-import hmac
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as NotBase64
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -12,9 +11,8 @@ from enum import Enum
 import msgspec
 
 from hub.domain.feed import Place
+from protocol import signing
 
-# How a secret begins; what follows is base64.
-SECRET_PREFIX = "whsec_"
 KEY_BYTES_MIN, KEY_BYTES_MAX = 24, 64
 # The one in use, the one before, and some that somebody forgot to take out.
 SECRETS_MAX = 5
@@ -104,11 +102,11 @@ def keys_in(text: str) -> tuple[bytes, ...]:
 
 
 def _key_of(word: str) -> bytes:
-    wanted = f"must hold {SECRET_PREFIX} and the base64 of {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes"
-    if not word.startswith(SECRET_PREFIX):
+    wanted = f"must hold {signing.SECRET_PREFIX} and the base64 of {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes"
+    if not word.startswith(signing.SECRET_PREFIX):
         raise ValueError(wanted)
     try:
-        key = b64decode(word.removeprefix(SECRET_PREFIX), validate=True)
+        key = b64decode(word.removeprefix(signing.SECRET_PREFIX), validate=True)
     except (NotBase64, ValueError):
         raise ValueError(wanted) from None
     if not KEY_BYTES_MIN <= len(key) <= KEY_BYTES_MAX:
@@ -119,8 +117,7 @@ def _key_of(word: str) -> bytes:
 def signature(keys: tuple[bytes, ...], id: str, timestamp: int, body: bytes) -> str:
     """The header `webhook-signature`: one signature for each key; `timestamp` is in seconds since 1970."""
     assert "." not in id
-    signed = f"{id}.{timestamp}.".encode() + body
-    return " ".join("v1," + b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys)
+    return " ".join(signing.signature(key, id, str(timestamp), body) for key in keys)
 
 
 class Late(msgspec.Struct, frozen=True):

@@ -118,7 +118,7 @@ class Stores:
         exits.push_async_callback((since := Since(Link(dsn, "counts"))).aclose)
         self.closer = Closer(self._client(exits, redis_url), self.batcher, self.watermark, since, self.reads.refresh)
         self.healing = self._healing()
-        await self.healing.note_company()
+        await self.healing.company.note(self.kernel.epoch)
         self.booking = self._booking(exits, reader, dsn)
         self.memories = Memories(dsn, exits, self._metrics)
         self.sources, self.set_aside = self._sources(exits, dsn), self._set_aside(exits, dsn)

@@ -21,6 +21,7 @@ from hub.domain.standing import HEALING, Meta, Standing, standing
 from hub.faults import Fault, Unavailable
 from hub.ledger.epochs import End, Epochs, Present
 from hub.patience import Trouble, news_within
+from hub.recovery.company import Company
 from hub.recovery.losses import OwnLost, heard_from_ms, told_in_epoch
 from hub.recovery.process import Process
 from hub.recovery.recovered import log_lost
@@ -30,8 +31,8 @@ log = structlog.get_logger()
 
 # How often both stores are looked at while nobody notices anything.
 LOOK_SECONDS = 1.0
-# When Postgres comes back, every process that works takes its lock again within a look or two.
-ABANDONED_LOOKS = 5
+# Between two looks while others may be healing this Redis.
+BESIDE_SECONDS = 0.1
 # Windows that the ledger could not keep yet.
 UNTOLD_MAX = 100
 
@@ -70,10 +71,7 @@ class Healing:
         # The last entry that was noted as lost.
         self._noted: Seq | None = None
         self._is_waiting = False
-        # In a row, at which the ledger told of nobody else who works; at the start those who do hold their locks.
-        self._looks_alone = ABANDONED_LOOKS
-        # In a row, at which nobody worked in a newer epoch.
-        self._looks_without = 0
+        self.company = Company(epochs)
         self._closed = asyncio.Event()
         self._trouble = Trouble("the partition cannot be healed", "the partition was looked after, or needs it no more")
         process.kernel.on_closed = self.look_soon
@@ -114,9 +112,10 @@ class Healing:
             raise
         self._note_waited()
         found = standing(meta, kernel.hub, present.epoch, known)
-        if found is Standing.OLDER and await self._is_abandoned(present.epoch):
+        if found is Standing.OLDER and await self.company.is_gone_from(present.epoch):
             found = Standing.LOST
-        if found is Standing.LOST and await self._is_anothers(present):
+        is_others = found is Standing.LOST and await self._is_left_to_others(present)
+        if is_others and self.company.is_elsewhere:
             found = Standing.OLDER
         if found is Standing.GOOD and looking.was_restarted:
             await looking.close_restarted(known)
@@ -129,24 +128,14 @@ class Healing:
                 await self._note_own(present.epoch)
             else:
                 await self._end_of(kernel.epoch, present.epoch)
-        if found is Standing.LOST:
+        if found is Standing.LOST and not is_others:
             await self._have_it_healed(present, meta)
         elif found is Standing.HEALED:
             await self._take_up(present)
         await self._keep_lost()
-        await self.note_company()
+        await self.company.note(kernel.epoch)
         if found in (Standing.GOOD, Standing.HEALED):
             await self._tell_lost()
-
-    async def note_company(self) -> None:
-        """Find out whether others work, too, for the next time that Redis is restarted while the ledger is away.
-
-        Raises:
-            Unavailable: Postgres does not answer.
-        """
-        works_alone = not await self._epochs.others_work_in(self._process.kernel.epoch)
-        # When Postgres comes back, the others take their locks again within a look or two.
-        self._looks_alone = min(self._looks_alone + 1, ABANDONED_LOOKS) if works_alone else 0
 
     async def _meta(self, known: Seq) -> Meta:
         looking = self._process.looking
@@ -154,17 +143,17 @@ class Healing:
         if looking.was_restarted:
             # What was known of others may be old, if this process stood still.
             with suppress(Unavailable):
-                await self.note_company()
-        return await looking.look(known, works_alone=self._looks_alone >= ABANDONED_LOOKS)
+                await self.company.note(self._process.kernel.epoch)
+        return await looking.look(known, works_alone=self.company.is_none)
 
-    async def _is_anothers(self, present: Present) -> bool:
-        """Whether others work in a newer epoch than this process: they heal their own Redis, perhaps another."""
-        return present.epoch > self._process.kernel.epoch and await self._epochs.others_work_in(present.epoch)
-
-    async def _is_abandoned(self, epoch: int) -> bool:
-        """Whether nobody has worked in a newer epoch for several looks: those who do may have to come back first."""
-        self._looks_without = 0 if await self._epochs.others_work_in(epoch) else self._looks_without + 1
-        return self._looks_without >= ABANDONED_LOOKS
+    async def _is_left_to_others(self, present: Present) -> bool:
+        """Whether others work in a newer epoch than this process and heal this Redis, if it is theirs."""
+        if present.epoch <= self._process.kernel.epoch or not await self.company.heals(present.epoch):
+            return False
+        if not self.company.is_elsewhere:
+            # They may be done any moment.
+            asyncio.get_running_loop().call_later(BESIDE_SECONDS, self.look_soon)
+        return True
 
     def _note_waiting(self, meta: Meta) -> None:
         """Say once that nobody can heal Redis while the ledger is away."""

@@ -117,8 +117,7 @@ class LimitsSettings(Table, frozen=True):
     inbox_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     # WebSockets on one process; the next one gets 503 and Retry-After at its handshake.
     connections_max: Annotated[int, Meta(ge=1, le=200_000)] = 10_000
-    # Messages a second that one process sends to all hooks; what is beyond that waits in the ledger. Each takes about
-    # half a millisecond of one core.
+    # Messages a second that one process sends to all hooks; what is beyond that waits in the ledger.
     hook_messages_per_second: Annotated[float, Meta(gt=0, le=10_000)] = 200.0
     # How long a stop waits for answers under way; after that they are cut, and senders repeat them.
     stop_seconds: Annotated[float, Meta(gt=0, le=300)] = 10.0

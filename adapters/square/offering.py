@@ -1,8 +1,8 @@
 """Telling Square what is available, as physical counts.
 
 https://developer.squareup.com/reference/square/inventory-api/batch-change-inventory (100 counts, `idempotency_key`),
-…/inventory-api/batch-retrieve-inventory-counts, …/catalog-api/search-catalog-objects (a set query: 250 values, exact but
-for case), https://developer.squareup.com/docs/build-basics/handling-errors (what an error looks like)
+…/inventory-api/batch-retrieve-inventory-counts, …/catalog-api/search-catalog-objects (a set query: 250 values, exact
+but for case), https://developer.squareup.com/docs/build-basics/handling-errors (what an error looks like)
 `api_url` is `https://connect.squareup.com/v2`; the token needs `ITEMS_READ`, `INVENTORY_READ` and `INVENTORY_WRITE`.
 `Shelf.location` is the id of a location.
 
@@ -36,7 +36,7 @@ from adapters.hearing import (
     unreadable,
     words,
 )
-from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Request, Shelf, Told
+from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Outcome, Request, Shelf, Told
 from adapters.one_delivery import readable
 from adapters.telling import Number, Unmapped, whole
 from protocol.identifiers import Sku
@@ -215,7 +215,7 @@ def _request(offers: tuple[Offer, ...], shelf: Shelf, key: str, now_ms: int) -> 
 def _refused(request: Request, errors: Sequence[_Error]) -> Heard:
     """Nothing of the batch was taken: for all of it, or for the changes that the errors name."""
     first = errors[0]
-    why = f"Square says {first.code}: {words(first.detail)}"
+    why = f"Square says {words(first.code)}: {words(first.detail)}"
     if first.category == _RIGHTS:
         return everything(request, "again", f"{NO_RIGHTS}: {why}")
     if first.code in _CLOCK or first.code == _KEY_REUSED:
@@ -225,9 +225,8 @@ def _refused(request: Request, errors: Sequence[_Error]) -> Heard:
         return everything(request, "again", why)
     at: dict[int, Told] = {}
     for error in errors:
-        told = Told(
-            "absent" if error.code == _UNKNOWN else "refused", f"Square says {error.code}: {words(error.detail)}"
-        )
+        outcome: Outcome = "absent" if error.code == _UNKNOWN else "refused"
+        told = Told(outcome, f"Square says {words(error.code)}: {words(error.detail)}")
         for place in _places(request, error):
             at.setdefault(place, told)
     if not at and len(request.offers) == 1 and first.code == _UNKNOWN:

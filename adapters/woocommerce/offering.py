@@ -10,9 +10,9 @@ a batch is taken or refused by itself. There is neither comparing nor a key: the
 written twice is the same. What is told is counted from then on (`manage_stock`).
 
 All from the documents; nothing was tried in a shop. From WooCommerce's source, its documents do not tell: `sku` takes
-a list with commas and finds variations, too; an object of a batch that is refused has `error`; more than 100 are answered
-413. Assumed: the rate, which is the host's. Known gaps: the shop takes tags and `%41` out of what it searches for, so
-SKUs with such are found as none.
+a list with commas and finds variations, too; an object of a batch that is refused has `error`; more than 100 are
+answered 413. Assumed: the rate, which is the host's. Known gaps: the shop takes tags and `%41` out of what it searches
+for, so SKUs with such are found as none.
 """
 
 import re
@@ -144,22 +144,18 @@ def _listing(product: _Product) -> Listing | None:
 def _parts(listing: str) -> tuple[str, str]:
     """Product and variation of a variation; of a product nothing and itself; 0 for what is no listing of ours."""
     match = _LISTING.fullmatch(listing) if listing.isascii() else None
-    return (match[1] or "", match[2]) if match else ("", "0")
+    return ((match[1] or "").lstrip("0"), match[2].lstrip("0") or "0") if match else ("", "0")
 
 
 def _request(parent: str, offers: tuple[Offer, ...]) -> Request:
     update = [
         # As its digits stand, so that it is exact however long it is.
-        {"id": _exact(_parts(offer.listing)[1]), "manage_stock": True, "stock_quantity": offer.quantity}
+        {"id": msgspec.Raw(_parts(offer.listing)[1].encode()), "manage_stock": True, "stock_quantity": offer.quantity}
         for offer in offers
     ]
     path = f"/products/{parent}/variations/batch" if parent else "/products/batch"
     headers = {"content-type": "application/json"}
     return Request(method="POST", path=path, body=written({"update": update}), headers=headers, offers=offers)
-
-
-def _exact(digits: str) -> msgspec.Raw:
-    return msgspec.Raw((digits.lstrip("0") or "0").encode())
 
 
 def _told(updated: _Updated | None) -> Told:

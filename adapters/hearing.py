@@ -10,7 +10,8 @@ from adapters.offering import Answer, Heard, Offer, Outcome, Request, Told
 WAIT_SECONDS_MAX = 3_600.0
 # Until when is said, but not what time it is there.
 _UNTIL_SOME_DATE_SECONDS = 60.0
-_WORDS_MAX = 200
+# Of what a vendor wrote: with our own words around them they fit a log.
+_CODE_MAX, _WORDS_MAX = 50, 120
 # Of these the body says more; all others say the same for whatever was sent.
 _BODY_SAYS = frozenset({400, 404, 413, 422})
 _RIGHTS, _TOO_FAST = frozenset({401, 403}), 429
@@ -81,16 +82,21 @@ def named(offers: Sequence[Offer], id: str) -> int | None:
     return next((place for place, offer in enumerate(offers) if offer.listing == id), None)
 
 
-def words(text: object) -> str:
+def words(text: object, at_most: int = _WORDS_MAX) -> str:
     """What a vendor wrote, fit for a log."""
     if not isinstance(text, str):
         return ""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_WORDS_MAX]).strip()
+    return "".join(letter if letter.isprintable() else " " for letter in text[:at_most]).strip()
+
+
+def coded(who: str, code: object, message: object) -> str:
+    """An error as a vendor tells it."""
+    return f"{who} says {words(code, _CODE_MAX)}: {words(message)}"
 
 
 def _date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(text[:_WORDS_MAX])
+        date = parsedate_to_datetime(text[:100])
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     # Without an offset it is none of HTTP's.

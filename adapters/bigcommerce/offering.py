@@ -200,10 +200,10 @@ def _refused(request: Request, answer: Answer) -> Heard:
     at: dict[int, Told] = {}
     ids = {_parts(offer.listing)[:2]: place for place, offer in enumerate(request.offers)}
     matches = list(_NAMED.finditer(read.title))
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
-        why = words(read.title[match.start() : following.start() if following else None])
+    for number, match in enumerate(matches, start=1):
+        end = matches[number].start() if number < len(matches) else None
         if (place := ids.get((match[1], match[2]))) is not None:
-            at.setdefault(place, _fault(why))
+            at.setdefault(place, _fault(words(read.title[match.start() : end])))
     errors = read.errors if isinstance(read.errors, dict) else {}
     for field, message in errors.items():
         if (named := _PLACE.search(field)) and int(named[1]) < len(request.offers):

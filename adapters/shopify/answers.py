@@ -10,6 +10,7 @@ from adapters.hearing import (
     TAKEN,
     WAIT_SECONDS_MAX,
     by_status,
+    coded,
     everything,
     one_at_fault,
     singled_out,
@@ -97,7 +98,7 @@ def _told(request: Request, read: _Set) -> Heard:
         return Heard(told=(TAKEN,) * len(request.offers))
     at: dict[int, Told] = {}
     for error in payload.errors:
-        told = Told(_outcome(error.code), f"Shopify says {words(error.code)}: {words(error.message)}")
+        told = Told(_outcome(error.code), coded("Shopify", error.code, error.message))
         place = _place(error, len(request.offers))
         if place is not None:
             at.setdefault(place, told)

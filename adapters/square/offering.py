@@ -29,12 +29,12 @@ from adapters.hearing import (
     NO_RIGHTS,
     TAKEN,
     by_status,
+    coded,
     everything,
     named,
     one_at_fault,
     singled_out,
     unreadable,
-    words,
 )
 from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Outcome, Request, Shelf, Told
 from adapters.one_delivery import readable
@@ -63,8 +63,8 @@ class _Object(Struct):
 
 
 class _Error(Struct):
+    code: str
     category: str = ""
-    code: str = ""
     detail: str | None = None
     field: str | None = None
 
@@ -116,7 +116,7 @@ class SquareOffering:
             read = readable(_catalogue, fetched[need.name])
             if read is None or read.errors:
                 return None
-            objects += [each for each in read.objects if each.type == _VARIATION and not each.is_deleted]
+            objects += [each for each in read.objects if _is_sold(each)]
             if not (cursor := read.cursor):
                 break
         else:
@@ -178,6 +178,10 @@ def _available(
     return None
 
 
+def _is_sold(each: _Object) -> bool:
+    return each.type == _VARIATION and not each.is_deleted and bool(_TOKEN.fullmatch(each.id))
+
+
 def _need(name: str, path: str, asked: dict[str, Any], cursor: str | None) -> Need:
     return Need(name=name, path=path, body=written({**asked, "cursor": cursor} if cursor else asked))
 
@@ -215,7 +219,7 @@ def _request(offers: tuple[Offer, ...], shelf: Shelf, key: str, now_ms: int) -> 
 def _refused(request: Request, errors: Sequence[_Error]) -> Heard:
     """Nothing of the batch was taken: for all of it, or for the changes that the errors name."""
     first = errors[0]
-    why = f"Square says {words(first.code)}: {words(first.detail)}"
+    why = coded("Square", first.code, first.detail)
     if first.category == _RIGHTS:
         return everything(request, "again", f"{NO_RIGHTS}: {why}")
     if first.code in _CLOCK or first.code == _KEY_REUSED:
@@ -226,7 +230,7 @@ def _refused(request: Request, errors: Sequence[_Error]) -> Heard:
     at: dict[int, Told] = {}
     for error in errors:
         outcome: Outcome = "absent" if error.code == _UNKNOWN else "refused"
-        told = Told(outcome, f"Square says {words(error.code)}: {words(error.detail)}")
+        told = Told(outcome, coded("Square", error.code, error.detail))
         for place in _places(request, error):
             at.setdefault(place, told)
     if not at and len(request.offers) == 1 and first.code == _UNKNOWN:

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from adapters.batches import asked_together, batches, by_sku, written
 from adapters.contract import NEEDS_MAX, Need
-from adapters.hearing import NO_RIGHTS, TAKEN, by_status, everything, one_at_fault, unreadable, words
+from adapters.hearing import NO_RIGHTS, TAKEN, by_status, coded, everything, one_at_fault, unreadable
 from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Request, Shelf, Told
 from adapters.one_delivery import readable
 from adapters.telling import Id, Number, Unmapped, whole
@@ -165,7 +165,7 @@ def _told(updated: _Updated | None) -> Told:
 
 
 def _of(error: _Error) -> Told:
-    status, why = error.data.status if error.data else 0, f"The shop says {words(error.code)}: {words(error.message)}"
+    status, why = error.data.status if error.data else 0, coded("The shop", error.code, error.message)
     if status in (401, 403):
         return Told("again", f"{NO_RIGHTS}: {why}")
     if status == 429 or status >= 500:

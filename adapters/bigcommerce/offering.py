@@ -200,8 +200,8 @@ def _refused(request: Request, answer: Answer) -> Heard:
     at: dict[int, Told] = {}
     ids = {_parts(offer.listing)[:2]: place for place, offer in enumerate(request.offers)}
     matches = list(_NAMED.finditer(read.title))
-    for number, match in enumerate(matches, start=1):
-        end = matches[number].start() if number < len(matches) else None
+    for following, match in enumerate(matches, start=1):
+        end = matches[following].start() if following < len(matches) else None
         if (place := ids.get((match[1], match[2]))) is not None:
             at.setdefault(place, _fault(words(read.title[match.start() : end])))
     errors = read.errors if isinstance(read.errors, dict) else {}

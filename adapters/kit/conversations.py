@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import Account
-from adapters.kit.recordings import as_told_plainly, text_of
 from adapters.offering import Answer, Heard, Listing, Offer, Offering, Request, Shelf
 from protocol.identifiers import Sku
 
@@ -49,13 +48,13 @@ class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def fetches(self) -> dict[str, bytes]:
         """What was fetched, by name."""
-        return {name: text_of(raw) for name, raw in self.fetched.items()}
+        return {name: _sent(raw) for name, raw in self.fetched.items()}
 
     @property
     def answered(self) -> Answer:
         """What the vendor said."""
         assert self.answer is not None
-        return Answer(self.answer.status, self.answer.headers, text_of(self.answer.body))
+        return Answer(self.answer.status, self.answer.headers, _sent(self.answer.body))
 
 
 class Outbound(Struct, frozen=True):
@@ -100,4 +99,11 @@ def as_found(found: Mapping[Sku, Listing]) -> dict[str, Any]:
 
 def as_heard(heard: Heard) -> dict[str, Any]:
     """What was heard as `expected` has it: outcomes without their sentences, and everything that is not empty."""
-    return {**as_told_plainly(heard), "told": [each.outcome for each in heard.told]}
+    plain: dict[str, Any] = {field: value for field, value in msgspec.to_builtins(heard).items() if value}
+    return {**plain, "told": [each.outcome for each in heard.told]}
+
+
+def _sent(raw: msgspec.Raw) -> bytes:
+    """A body: a text stands for itself, everything else is JSON."""
+    value = msgspec.json.decode(raw)
+    return value.encode() if isinstance(value, str) else bytes(raw)

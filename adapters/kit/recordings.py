@@ -39,7 +39,7 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     def delivery(self) -> Delivery:
         """As it arrives, but for its signature."""
         return Delivery(
-            body=text_of(self.body),
+            body=_text(self.body),
             headers=self.headers,
             query=self.query,
             method=self.method,
@@ -54,7 +54,7 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def answers(self) -> dict[str, bytes]:
         """What the hub fetched for it."""
-        return {name: text_of(raw) for name, raw in self.fetched.items()}
+        return {name: _text(raw) for name, raw in self.fetched.items()}
 
 
 class Case(Struct, frozen=True):
@@ -87,16 +87,11 @@ def recording_from(raw: bytes, name: str) -> Recording:
 
 def as_told(reading: Reading) -> dict[str, Any]:
     """A reading as `expected` has it: everything that is not empty, in JSON's own types."""
-    return as_told_plainly(reading)
-
-
-def as_told_plainly(value: object) -> dict[str, Any]:
-    """A struct in JSON's own types, without what is empty."""
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(reading))
     return {field: value for field, value in plain.items() if value not in ([], None, False)}
 
 
-def text_of(raw: msgspec.Raw) -> bytes:
+def _text(raw: msgspec.Raw) -> bytes:
     """A body: a text stands for itself, everything else is compact JSON."""
     value = msgspec.json.decode(raw)
     return value.encode() if isinstance(value, str) else msgspec.json.format(bytes(raw), indent=-1)

@@ -1,6 +1,6 @@
 """The promises of an adapter that the hub may ask (`Polled`), over recorded pages; one function each.
 
-A recording of a page is a JSON file: `about` (a sentence), `stream`, `since` and `now` (times), `cursor` (empty for a
+A recording of a page is a JSON file: `about` (a sentence), `stream`, `since` and `asked_at` (times), `cursor` (empty for a
 first page), `account`, `answer` with `body` and `headers`, and `expected`: the `cursor` behind it, and the ids of the
 `events` and `levels` and the names of the `needs` that its deliveries say, everything left out that is empty.
 """
@@ -36,7 +36,7 @@ class PageRecording(Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     stream: str
     since: datetime
-    now: datetime
+    asked_at: datetime
     body: msgspec.Raw
     expected: dict[str, Any]
     headers: Mapping[str, str] = {}
@@ -48,7 +48,7 @@ class PageRecording(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def question(self) -> Question:
         """What was asked."""
-        since_ms, now_ms = (round(time.timestamp() * 1000) for time in (self.since, self.now))
+        since_ms, now_ms = (round(time.timestamp() * 1000) for time in (self.since, self.asked_at))
         return Question(stream=self.stream, since_ms=since_ms, cursor=self.cursor, now_ms=now_ms)
 
     @property

@@ -1,8 +1,8 @@
 """The promises of an adapter that the hub may ask (`Polled`), over recorded pages; one function each.
 
-A recording of a page is a JSON file: `about` (a sentence), `stream`, `since` and `asked_at` (times), `cursor` (empty for a
-first page), `account`, `answer` with `body` and `headers`, and `expected`: the `cursor` behind it, and the ids of the
-`events` and `levels` and the names of the `needs` that its deliveries say, everything left out that is empty.
+A recording of a page is a JSON file: `about` (a sentence), `stream`, `since` and `asked_at` (times), `cursor` (empty
+for a first page), `account`, `body` and `headers` of the answer, and `expected`: the `cursor` behind it, and the ids of
+the `events` and `levels` and the names of the `needs` that its deliveries say, everything left out that is empty.
 """
 
 from collections.abc import Callable, Iterator, Mapping

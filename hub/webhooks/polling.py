@@ -84,7 +84,7 @@ class Polling:
 
     def __init__(self, taking: Deliveries, memory: Memory, metrics: Metrics) -> None:
         self._taking = taking
-        self.memory = memory
+        self._memory = memory
         self._metrics = metrics
         # Its own, so that no delivery waits for a page.
         self._fetcher = Fetcher(SOURCES_AT_ONCE_MAX)
@@ -106,7 +106,7 @@ class Polling:
         finally:
             await end(self._turns.values())
             await self._fetcher.aclose()
-            await self.memory.aclose()
+            await self._memory.aclose()
 
     def note_house_changed(self) -> None:
         """There may be others to ask, or another way."""
@@ -119,15 +119,19 @@ class Polling:
                 return _streams(party, asking)
         return ()
 
-    async def ask(self, source: str, since_ms: int | None) -> None:
-        """Have a source asked soon, from a time on or from where it is, whichever process does.
+    async def states(self, source: str) -> dict[str, Progress]:
+        """How far each stream of a source was asked.
 
         Raises:
-            Fault: the ledger did not answer.
+            Fault: the ledger did not answer, here and below.
         """
+        return {stream: progress for (_, stream), progress in (await self._memory.states(source)).items()}
+
+    async def ask(self, source: str, since_ms: int | None) -> None:
+        """Have a source asked soon, from a time on or from where it is, whichever process does."""
         for stream in self.streams(source):
             since = first_since_ms(_now_ms()) if since_ms is None else since_ms
-            await self.memory.ask(source, stream, since, is_since=since_ms is not None)
+            await self._memory.ask(source, stream, since, is_since=since_ms is not None)
         self._news.set()
 
     async def look(self) -> None:
@@ -138,11 +142,11 @@ class Polling:
         """
         asked = self._taking.accounts.asked()
         for source in self._held - {party.settings.id for party, _ in asked} - self._turns.keys():
-            await self.memory.release(source)
+            await self._memory.release(source)
             self._held.discard(source)
         if not asked:
             return
-        states, now_ms = await self.memory.states(), _now_ms()
+        states, now_ms = await self._memory.states(), _now_ms()
         for party, asking in asked:
             source = party.settings.id
             known = [states.get((source, stream)) for stream in _streams(party, asking)]
@@ -154,11 +158,11 @@ class Polling:
     async def _turn(self, party: Party, asking: Polled) -> None:
         source = party.settings.id
         try:
-            if not await self.memory.hold(source):
+            if not await self._memory.hold(source):
                 return
             self._held.add(source)
             for stream in _streams(party, asking):
-                progress = await self.memory.opened(source, stream, first_since_ms(_now_ms()))
+                progress = await self._memory.opened(source, stream, first_since_ms(_now_ms()))
                 if progress.due_ms <= _now_ms():
                     await self._walk(party, asking, stream, progress)
         except Fault as fault:
@@ -208,9 +212,9 @@ class Polling:
         after = went_on(walking, page.cursor, _now_ms(), party.settings.asked_every_seconds)
         if stream == LEVELS:
             await self._taking.compare(party, page.deliveries)
-            return after if await self.memory.note(source, stream, after) else None
+            return after if await self._memory.note(source, stream, after) else None
         arrived = [_asked_for(arrived_of(party, each)) for each in page.deliveries]
-        found = await self.memory.keep(source, stream, after, arrived)
+        found = await self._memory.keep(source, stream, after, arrived)
         if found is None:
             return None
         self._taking.on_due()
@@ -223,7 +227,7 @@ class Polling:
         wait = max(wait_seconds(walking.attempts + 1), retry_after)
         log.warning("a source cannot be asked", source=party.settings.id, stream=stream, reason=why, wait_seconds=wait)
         after = failed(walking, why, _now_ms(), wait, passes=passes)
-        await self.memory.note(party.settings.id, stream, after)
+        await self._memory.note(party.settings.id, stream, after)
 
     def _is_full(self, source: str) -> bool:
         backlog = self._taking.backlogs.get(source, Backlog())

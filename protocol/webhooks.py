@@ -89,7 +89,7 @@ class AskedStream(Struct, frozen=True, kw_only=True, omit_defaults=True):
     # Whether a walk over its pages is under way.
     is_under_way: bool = False
     # Deliveries of the walk that is under way, or else of the last one, that were new to the inbox.
-    found: int = 0
+    found: int
     # Why the last attempt failed.
     problem: str | None = None
 

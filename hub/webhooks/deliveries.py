@@ -208,7 +208,7 @@ class Deliveries:
     def _brought(self, party: Party, result: Result) -> Result:
         """What became of something that was asked for; most of it was delivered before."""
         self._metrics.missed_found(party.settings.id, result.new)
-        is_old = result.state == "booked" and not result.new
+        is_old = result.state == "booked" and all(event.status == "duplicate" for event in result.events)
         return Result("ignored", "all of it was booked before", events=result.events) if is_old else result
 
     async def compare(self, party: Party, page: Iterable[Delivery]) -> None:

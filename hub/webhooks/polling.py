@@ -90,6 +90,8 @@ class Polling:
         self._fetcher = Fetcher(SOURCES_AT_ONCE_MAX)
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._held: set[str] = set()
+        # Source -> until when it asked for patience, whatever stream that was of; UTC milliseconds.
+        self._quiet_until: dict[str, int] = {}
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -152,6 +154,7 @@ class Polling:
             known = [states.get((source, stream)) for stream in _streams(party, asking)]
             self._metrics.reconciled(source, min((each.done_ms if each else 0 for each in known), default=0) / 1000)
             is_due = any(each is None or each.due_ms <= now_ms for each in known)
+            is_due = is_due and now_ms >= self._quiet_until.get(source, 0)
             if is_due and source not in self._turns and len(self._turns) < SOURCES_AT_ONCE_MAX:
                 self._turns[source] = asyncio.create_task(self._turn(party, asking), name="asking")
 
@@ -161,9 +164,10 @@ class Polling:
             if not await self._memory.hold(source):
                 return
             self._held.add(source)
+            self._quiet_until.pop(source, None)
             for stream in _streams(party, asking):
                 progress = await self._memory.opened(source, stream, first_since_ms(_now_ms()))
-                if progress.due_ms <= _now_ms():
+                if progress.due_ms <= _now_ms() and source not in self._quiet_until:
                     await self._walk(party, asking, stream, progress)
         except Fault as fault:
             log.warning("a source is asked later", source=source, reason=str(fault))
@@ -227,6 +231,8 @@ class Polling:
         wait = max(wait_seconds(walking.attempts + 1), retry_after)
         log.warning("a source cannot be asked", source=party.settings.id, stream=stream, reason=why, wait_seconds=wait)
         after = failed(walking, why, _now_ms(), wait, passes=passes)
+        if page is not None and passes:
+            self._quiet_until[party.settings.id] = after.due_ms
         await self._memory.note(party.settings.id, stream, after)
 
     def _is_full(self, source: str) -> bool:

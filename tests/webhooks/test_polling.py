@@ -231,6 +231,24 @@ async def test_who_asks_for_patience_is_asked_no_sooner_and_where_it_was(
     assert again.at - refused.at >= 1.9
 
 
+async def test_who_asks_for_patience_is_asked_nothing_else_meanwhile(
+    redis_url: str, postgres_dsn: str, tmp_path: Path, vendor: Vendor, until: Until
+) -> None:
+    prepare(tmp_path)
+    vendor.faults = [web.Response(status=429, headers={"Retry-After": "2"})]
+    said = sources(vendor.url).replace('levels = "ignore"', 'levels = "drift"')
+    async with open_town(tmp_path, redis_url, postgres_dsn, sources=said) as town:
+
+        async def are_both_asked() -> bool:
+            return len([each for each in (await streams(town))["streams"] if "done_at" in each]) == 2
+
+        await until(are_both_asked)
+
+    refused, orders, levels = vendor.asked
+    assert (orders.path, levels.path) == ("/orders.json", "/inventory_levels.json")
+    assert orders.at - refused.at >= 1.9
+
+
 async def test_a_server_that_stops_in_the_middle_of_a_page_is_asked_again(
     town: Town, vendor: Vendor, until: Until
 ) -> None:

@@ -33,7 +33,7 @@ class _At(Struct):
 
 
 class _Identity(Struct):
-    variant_id: Id
+    variant_id: Id | None = None
 
 
 class _Item(Struct):
@@ -104,5 +104,6 @@ def _levels(item: _Item, account: Account) -> list[dict[str, Any]]:
             "data": {"variant_id": variant, "location_id": at.location_id, "available_to_sell": at.available_to_sell},
         }
         for at in item.locations
-        if str(at.location_id) in account.locations
+        # What has no variants is told by its deliveries alone.
+        if variant and str(at.location_id) in account.locations
     ]

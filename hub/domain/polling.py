@@ -35,6 +35,13 @@ def first_since_ms(now_ms: int) -> int:
     return now_ms - OVERLAP_SECONDS * 1000
 
 
+def is_due(progress: Progress | None, now_ms: int, every_seconds: int) -> bool:
+    """Whether a stream is to be asked now: nobody asked it yet, it is time, or the file says a shorter time by now."""
+    if progress is None or progress.due_ms <= now_ms:
+        return True
+    return bool(progress.done_ms) and not progress.attempts and progress.done_ms + every_seconds * 1000 <= now_ms
+
+
 def begun(progress: Progress, now_ms: int) -> Progress:
     """A walk that is under way, or one that begins."""
     if progress.began_ms:

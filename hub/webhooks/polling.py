@@ -17,7 +17,7 @@ import structlog
 from adapters.contract import Page, Polled, Question
 from hub.crashpoints import crash
 from hub.domain.inbox import POLLED, WAITING_MAX, Arrived, Backlog
-from hub.domain.polling import Progress, begun, failed, first_since_ms, went_on
+from hub.domain.polling import Progress, begun, failed, first_since_ms, is_due, went_on
 from hub.faults import Fault
 from hub.patience import Trouble, news_within
 from hub.tasks import end
@@ -132,7 +132,8 @@ class Polling:
     async def ask(self, source: str, since_ms: int | None) -> None:
         """Have a source asked soon, from a time on or from where it is, whichever process does."""
         for stream in self.streams(source):
-            since = first_since_ms(_now_ms()) if since_ms is None else since_ms
+            now_ms = first_since_ms(_now_ms())
+            since = now_ms if since_ms is None else min(since_ms, now_ms)
             await self._memory.ask(source, stream, since, is_since=since_ms is not None)
         self._news.set()
 
@@ -153,9 +154,10 @@ class Polling:
             source = party.settings.id
             known = [states.get((source, stream)) for stream in _streams(party, asking)]
             self._metrics.reconciled(source, min((each.done_ms if each else 0 for each in known), default=0) / 1000)
-            is_due = any(each is None or each.due_ms <= now_ms for each in known)
-            is_due = is_due and now_ms >= self._quiet_until.get(source, 0)
-            if is_due and source not in self._turns and len(self._turns) < SOURCES_AT_ONCE_MAX:
+            every_seconds = party.settings.asked_every_seconds
+            is_wanted = any(is_due(each, now_ms, every_seconds) for each in known)
+            may_be = now_ms >= self._quiet_until.get(source, 0) and source not in self._turns
+            if is_wanted and may_be and len(self._turns) < SOURCES_AT_ONCE_MAX:
                 self._turns[source] = asyncio.create_task(self._turn(party, asking), name="asking")
 
     async def _turn(self, party: Party, asking: Polled) -> None:
@@ -167,7 +169,8 @@ class Polling:
             self._quiet_until.pop(source, None)
             for stream in _streams(party, asking):
                 progress = await self._memory.opened(source, stream, first_since_ms(_now_ms()))
-                if progress.due_ms <= _now_ms() and source not in self._quiet_until:
+                is_wanted = is_due(progress, _now_ms(), party.settings.asked_every_seconds)
+                if is_wanted and source not in self._quiet_until:
                     await self._walk(party, asking, stream, progress)
         except Fault as fault:
             log.warning("a source is asked later", source=source, reason=str(fault))
@@ -225,10 +228,8 @@ class Polling:
         return msgspec.structs.replace(after, found=found)
 
     async def _wait(self, party: Party, stream: str, walking: Progress, page: Failed | None) -> None:
-        # Without a place nothing is tried before the next time; a reload does not need to wait for that.
         why, passes = (page.why, page.passes) if page else ("no place of the source is mapped by itself", False)
-        retry_after = page.retry_after_seconds if page else party.settings.asked_every_seconds
-        wait = max(wait_seconds(walking.attempts + 1), retry_after)
+        wait = max(wait_seconds(walking.attempts + 1), page.retry_after_seconds if page else 0)
         log.warning("a source cannot be asked", source=party.settings.id, stream=stream, reason=why, wait_seconds=wait)
         after = failed(walking, why, _now_ms(), wait, passes=passes)
         if page is not None and passes:

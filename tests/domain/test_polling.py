@@ -4,7 +4,16 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.polling import OVERLAP_SECONDS, REFUSALS_MAX, Progress, begun, failed, first_since_ms, went_on
+from hub.domain.polling import (
+    OVERLAP_SECONDS,
+    REFUSALS_MAX,
+    Progress,
+    begun,
+    failed,
+    first_since_ms,
+    is_due,
+    went_on,
+)
 
 NOW_MS = 1_795_600_000_000
 OVERLAP_MS = OVERLAP_SECONDS * 1000
@@ -27,6 +36,16 @@ def test_the_next_walk_begins_before_this_one_began_and_is_due_later() -> None:
     assert (inside.cursor, inside.since_ms, inside.began_ms, inside.done_ms) == ("page 2", NEW.since_ms, NOW_MS, 0)
     assert (over.since_ms, over.began_ms, over.cursor) == (NOW_MS - OVERLAP_MS, 0, "")
     assert (over.done_ms, over.due_ms) == (NOW_MS + 60_000, NOW_MS + 60_000 + 3_600_000)
+
+
+def test_it_is_due_when_its_time_has_come_or_the_file_says_a_shorter_one() -> None:
+    over = went_on(begun(NEW, NOW_MS), "", NOW_MS, 3_600)
+    waiting = failed(over, "429", NOW_MS, 600.0, passes=True)
+
+    assert is_due(None, NOW_MS, 3_600)
+    assert [is_due(over, NOW_MS + seconds * 1_000, 3_600) for seconds in (3_599, 3_600)] == [False, True]
+    assert is_due(over, NOW_MS + 60_000, 60)
+    assert not is_due(waiting, NOW_MS + 60_000, 60)
 
 
 def test_what_passes_is_tried_again_where_it_was_and_what_does_not_from_the_beginning_in_the_end() -> None:

@@ -375,6 +375,23 @@ async def test_it_is_asked_by_command_from_a_time_on(town: Town, vendor: Vendor,
     assert (refused.code, "GET /orders.json answers 403" in refused.out) == (1, True), refused
 
 
+async def test_a_time_that_is_still_to_come_passes_nothing_over(town: Town, vendor: Vendor, until: Until) -> None:
+    vendor.orders = [till_order(1)]
+
+    await asked_again(town, until, since="2999-01-01T00:00:00Z")
+
+    await booked(town, until, "BAG-NOIR", -1)
+
+
+async def test_a_file_that_says_a_shorter_time_is_heeded_at_once(town: Town, vendor: Vendor, until: Until) -> None:
+    vendor.orders = [till_order(1)]
+    said = sources(vendor.url).replace("reconcile_seconds = 86400", "reconcile_seconds = 1")
+    town.write(sources=said)
+    await town.reload()
+
+    await booked(town, until, "BAG-NOIR", -1)
+
+
 async def test_only_an_administrator_has_it_asked_and_only_where_it_can_be(town: Town) -> None:
     stranger = await town.post(PATH, None, token=town.token(["events:write"]))
     nobody = await town.post("/v1/webhooks/plain/reconcile", None, token=town.token(["admin"]))

@@ -23,6 +23,8 @@ ROUNDS_MAX = 5
 NEEDS_MAX = 20
 EVENTS_PER_DELIVERY_MAX = 1_000
 LEVELS_PER_DELIVERY_MAX = 1_000
+DELIVERIES_PER_PAGE_MAX = 1_000
+CURSOR_CHARS_MAX = 2_000
 # Variants of one product at Shopify, the most that a vendor describes at once.
 DESCRIPTIONS_PER_DELIVERY_MAX = 2_048
 
@@ -152,22 +154,51 @@ class Adapter(Protocol):
         """The headers that a request to the vendor's API carries."""
 
 
+class Question(Struct, frozen=True, kw_only=True):
+    """How far the hub is in one stream of what a vendor can be asked."""
+
+    # One of the adapter's `streams`.
+    stream: str
+    # What happened since is wanted, UTC milliseconds; of levels, all that there are.
+    since_ms: int
+    # Where the page before ended; empty: the first page is wanted.
+    cursor: str = ""
+    # The hub's clock, UTC milliseconds.
+    now_ms: int
+
+
+class Answer(Struct, frozen=True):
+    """What the vendor's API answered to a question."""
+
+    # Empty where it answers that there is nothing.
+    body: bytes
+    # Names in lower case.
+    headers: Mapping[str, str] = {}
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """Part of what happened at a vendor, as if it had been delivered."""
 
+    # What is told again unchanged has the same `delivery_id`.
     deliveries: tuple[Delivery, ...]
-    # Where to go on; opaque to the hub, which keeps it.
+    # Where to go on; opaque to the hub, which keeps it. Empty: nothing more happened so far.
     cursor: str
-    # Nothing more happened so far: ask again later.
-    is_last: bool
 
 
 @runtime_checkable
 class Polled(Protocol):
-    """What an adapter has besides, where the hub may ask what happened. A page that is told again changes nothing."""
+    """What an adapter has besides, where the hub may ask what happened. A page that is told again changes nothing.
 
-    def poll(self, cursor: str, now_ms: int, account: Account) -> Need:
-        """What to fetch next; the first cursor is empty and means from now on."""
+    The hub asks from a time on, page by page, and later from a time before the one at which it began: again, therefore,
+    what a vendor's index may have been late with. The deliveries of a page take the road of all others; levels are
+    asked for where they are compared, and are not kept.
+    """
 
-    def polled(self, body: bytes, cursor: str, now_ms: int) -> Page | None:
+    # What can be asked: `orders`, and `levels` where the vendor tells all of its stock levels page by page.
+    streams: tuple[str, ...]
+
+    def poll(self, question: Question, account: Account) -> Need | None:
+        """What to fetch next; None: of this account nothing can be asked, as long as its places are not mapped."""
+
+    def polled(self, question: Question, account: Account, answer: Answer) -> Page | None:
         """What was fetched; None: it cannot be read."""

@@ -129,11 +129,11 @@ class Hub:
         self._run("house", self._stores.current.watch())
         self._run("reload", self._reload_when_asked())
         replaying = Replaying()
-        self._stores.current.listeners.append(replaying.note_house_changed)
+        self._stores.current.listeners += [replaying.note_house_changed, self._stores.webhooks.note_house_changed]
         self._run("parked events", replaying.run(parts))
         self._run("hooks", self._hooks.run())
-        self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
-        self._run("deliveries", self._stores.webhooks.run())
+        for name, job in self._stores.webhooks.jobs().items():
+            self._run(name, job)
 
     def doors(self) -> Doors:
         """Where the doors are."""

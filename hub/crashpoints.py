@@ -32,6 +32,8 @@ POINTS: dict[str, bool] = {
     "facts booked": True,
     "ledger waited for": False,
     "delivery kept": False,
+    "page fetched": False,
+    "page kept": False,
     "request read": False,
     "request answered": False,
     # Booking and requests, around the batcher.

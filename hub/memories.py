@@ -2,15 +2,17 @@
 
 from contextlib import AsyncExitStack
 
-from hub.ledger import accuracy, feed, history, inbox
+from hub.ledger import accuracy, drifts, feed, history, inbox, polls
 from hub.ledger.accuracy import Accuracy
 from hub.ledger.asking import Asking
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
+from hub.ledger.drifts import Drifts
 from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
 from hub.ledger.inbox import Inbox
 from hub.ledger.parked import Parked
+from hub.ledger.polls import Polls
 from hub.ledger.recent import RecentAccuracy
 from hub.telemetry import Metrics
 
@@ -28,6 +30,9 @@ class Memories:
         self.happened, self.followed = map(FeedEntries, feeds)
         keeping = [asking(exits, dsn, "inbox", inbox.DEADLINE_SECONDS) for _ in range(inbox.CONNECTIONS)]
         self.inbox = Inbox(keeping, asking(exits, dsn, "deliveries", inbox.WORK_SECONDS))
+        self.drifts = Drifts(asking(exits, dsn, "drifts", drifts.DEADLINE_SECONDS))
+        self.polls = Polls(Link(dsn, "asking sources", command_seconds=polls.COMMAND_SECONDS))
+        exits.push_async_callback(self.polls.aclose)
         self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

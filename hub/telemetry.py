@@ -169,10 +169,27 @@ class Metrics:
             ["source"],
             registry=self.registry,
         )
+        self._drift_lasting = self._of_source(
+            "hub_source_drift_lasting",
+            "Positions of which an alert has told that a source's own level differs from ours.",
+        )
+        self._reconciled = self._of_source(
+            "hub_source_reconciled_seconds",
+            "When a source was last asked to the end for what happened at it, in seconds since 1970; 0: never.",
+        )
+        self._missed = Counter(
+            "hub_source_missed_events_total",
+            "Events that a source was asked for and had not delivered; `order.changed` is not counted.",
+            ["source"],
+            registry=self.registry,
+        )
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, ["hook"], registry=self.registry)
+
+    def _of_source(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, ["source"], registry=self.registry)
 
     def answered(self, statuses: Iterable[str]) -> None:
         """Count the answers of one request."""
@@ -200,6 +217,18 @@ class Metrics:
     def source_drift(self, source: str, units: int) -> None:
         """By how many units a source and the hub differ."""
         self._source_drift.labels(source).set(units)
+
+    def drift_lasts(self, source: str, positions: int) -> None:
+        """How many positions an alert has told of."""
+        self._drift_lasting.labels(source).set(positions)
+
+    def reconciled(self, source: str, at_seconds: float) -> None:
+        """When a source was last asked to the end."""
+        self._reconciled.labels(source).set(at_seconds)
+
+    def missed_found(self, source: str, events: int) -> None:
+        """Events that came only because they were asked for; of none, that it is counted."""
+        self._missed.labels(source).inc(events)
 
     def kernel_called(self, commands: int, seconds: float) -> None:
         """Note one call of the kernel."""

@@ -47,6 +47,7 @@ _ALERTS: Final = (
     *("promise_short", "counterfeit_suspect", "out_of_reach", "not_found", "never_explained", "clock_skew", "conflict"),
     *("sold_out", "back_in_stock", "low_stock", "stale_source", "answers_lost", "reversed", "applied_twice"),
     *("entry_set_aside", "stock_differs", "repaired"),
+    *("source_drift", "source_drift_over"),
 )
 # Every type -> when it is told.
 FEED_TYPES: Final = {

@@ -73,3 +73,29 @@ class InboxDismissedAnswer(Struct, frozen=True):
 
     id: int
     status: Literal["dismissed"] = "dismissed"
+
+
+class AskedStream(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far one stream of a source was asked for what happened."""
+
+    # `orders`, or `levels`, which are compared and not kept.
+    stream: str
+    # What happened since then is asked for next; of levels, all.
+    since: str
+    # When it is asked next.
+    due_at: str
+    # When it was asked to the end; left out where it never was.
+    done_at: str | None = None
+    # Whether a walk over its pages is under way.
+    is_under_way: bool = False
+    # Deliveries of the walk that is under way, or else of the last one, that were new to the inbox.
+    found: int
+    # Why the last attempt failed.
+    problem: str | None = None
+
+
+class ReconcileAnswer(Struct, frozen=True):
+    """How far a source was asked for what happened."""
+
+    source: str
+    streams: tuple[AskedStream, ...]

@@ -76,6 +76,15 @@ MISTAKES = [
     ("[[source]]\nid = 's'\nreturns_to = 'shelf'", '16: source[0].returns_to: "shelf" is no status of the house'),
     ("[[source]]\nid = 's'\nurl = 'https://hub.example'", "16: source[0].url: is without effect: the source has no"),
     ("[[source]]\nid = 's'\nadapter = 'standard_webhooks'", "14: source[0]: its adapter checks signatures: give it"),
+    ("[[source]]\nid = 's'\npoll_seconds = 60", "16: source[0].poll_seconds: is without effect: the source has no"),
+    (
+        "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\npoll_seconds = 60",
+        "17: source[0].poll_seconds: the adapter standard_webhooks cannot ask what happened",
+    ),
+    (
+        "[[source]]\nid = 's'\nadapter = 'shopify'\npoll_seconds = 60",
+        "17: source[0].poll_seconds: needs api_url, and token_env or token_file, to ask with",
+    ),
     (
         "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_env = 'A_B'\nsecret_file = 'c'",
         "18: source[0].secret_file: give secret_env or secret_file, not both",

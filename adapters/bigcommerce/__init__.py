@@ -28,10 +28,24 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
+from adapters.bigcommerce import asking
 from adapters.bigcommerce.offering import BigCommerceOffering
 from adapters.bigcommerce.orders import Telling, order_reading
-from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.contract import (
+    Account,
+    Adapter,
+    Answer,
+    Delivery,
+    Level,
+    Maturity,
+    Need,
+    Page,
+    Question,
+    Reading,
+    Reply,
+)
 from adapters.one_delivery import readable
+from adapters.paging import paged
 from adapters.signatures import refusal
 from adapters.telling import (
     Id,
@@ -70,6 +84,8 @@ class _Data(Struct):
     # Of a stock that changed.
     variant_id: Id | None = None
     location_id: Id | None = None
+    # Only of one that comes from a page: then nothing is left to be fetched.
+    available_to_sell: Number | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Message(Struct):
@@ -140,7 +156,10 @@ def _stock_changed(telling: Telling, message: _Message, fetched: Mapping[str, by
     variant, location = message.data.variant_id, message.data.location_id
     if variant is None or location is None:
         raise Unmapped("It names no variant and location.")
-    place = place_of(telling.account, location)
+    place, said = place_of(telling.account, location), message.data.available_to_sell
+    if said is not msgspec.UNSET:
+        available = None if said is None else whole(said)
+        return Reading(levels=(_level(telling, message, telling.alias("variant", variant), place, available),))
     if "inventory" not in fetched:
         query = {"variant_id:in": segment(variant)}
         return Reading(needs=(Need(name="inventory", path="/v3/inventory/items", query=query),))
@@ -197,6 +216,7 @@ class BigCommerce(BigCommerceOffering):
     documentation = "https://developer.bigcommerce.com/docs/integrations/webhooks/events"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    streams = (asking.ORDERS, asking.LEVELS)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -226,6 +246,14 @@ class BigCommerce(BigCommerceOffering):
     def credentials(self, token: str) -> Mapping[str, str]:
         """An access token of the store; the older resources answer in XML unless asked not to."""
         return {"x-auth-token": token, "accept": "application/json"}
+
+    def poll(self, question: Question, account: Account) -> Need | None:
+        """Orders that changed, or levels of the places that are mapped."""
+        return asking.need_of(question, account)
+
+    def polled(self, question: Question, account: Account, answer: Answer) -> Page | None:
+        """Messages about them."""
+        return paged(lambda: asking.page_of(question, account, answer))
 
 
 ADAPTER: Adapter = BigCommerce()

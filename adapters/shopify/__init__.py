@@ -28,7 +28,21 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.contract import (
+    Account,
+    Adapter,
+    Answer,
+    Delivery,
+    Level,
+    Maturity,
+    Need,
+    Page,
+    Question,
+    Reading,
+    Reply,
+)
+from adapters.paging import paged
+from adapters.shopify import asking
 from adapters.shopify.offering import ShopifyOffering
 from adapters.shopify.orders import Telling, fulfilment_events, order_events, refund_events
 from adapters.shopify.payloads import (
@@ -149,6 +163,7 @@ class Shopify(ShopifyOffering):
     documentation = "https://shopify.dev/docs/api/webhooks"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    streams = (asking.ORDERS, asking.LEVELS)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -179,6 +194,18 @@ class Shopify(ShopifyOffering):
     def credentials(self, token: str) -> Mapping[str, str]:
         """An access token of the Admin API."""
         return {"x-shopify-access-token": token}
+
+    def poll(self, question: Question, account: Account) -> Need | None:
+        """Orders that changed, or levels of the places that are mapped."""
+        if question.stream == asking.LEVELS:
+            return asking.levels_need(question, account)
+        return asking.orders_need(question)
+
+    def polled(self, question: Question, account: Account, answer: Answer) -> Page | None:
+        """What they say, as deliveries."""
+        if question.stream == asking.LEVELS:
+            return paged(lambda: asking.levels_page(question, account, answer))
+        return paged(lambda: asking.orders_page(question, answer))
 
 
 ADAPTER: Adapter = Shopify()

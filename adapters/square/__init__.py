@@ -29,9 +29,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import ROUNDS_MAX, Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.contract import (
+    ROUNDS_MAX,
+    Account,
+    Adapter,
+    Answer,
+    Delivery,
+    Level,
+    Maturity,
+    Need,
+    Page,
+    Question,
+    Reading,
+    Reply,
+)
 from adapters.one_delivery import readable
+from adapters.paging import paged
 from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.square import asking
 from adapters.square.offering import SquareOffering
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
@@ -92,6 +107,9 @@ _catalogue = msgspec.json.Decoder(_Catalogue).decode
 
 
 def _order(telling: Telling, message: _Message, fetched: Mapping[str, bytes]) -> Reading:
+    """One of a page has the order in it, and needs no other."""
+    if whole_order := message.data.object.get("order"):
+        return _read(telling, msgspec.convert(whole_order, Order), fetched)
     return _by_id(telling, message.data.id, fetched)
 
 
@@ -114,7 +132,10 @@ def _by_id(telling: Telling, id: str, fetched: Mapping[str, bytes]) -> Reading:
         return Reading()
     if "order" not in fetched:
         return Reading(needs=(Need(name="order", path=f"/orders/{segment(id)}"),))
-    order = _fetched(fetched["order"]).order
+    return _read(telling, _fetched(fetched["order"]).order, fetched)
+
+
+def _read(telling: Telling, order: Order, fetched: Mapping[str, bytes]) -> Reading:
     source = needed_source(order)
     if source and "source" not in fetched:
         return Reading(needs=(Need(name="source", path=f"/orders/{segment(source)}"),))
@@ -175,6 +196,7 @@ class Square(SquareOffering):
     documentation = "https://developer.squareup.com/docs/webhooks/overview"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    streams = (asking.ORDERS, asking.LEVELS)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before: a trial is a delivery of its own topic."""
@@ -210,6 +232,14 @@ class Square(SquareOffering):
     def credentials(self, token: str) -> Mapping[str, str]:
         """An access token of the account."""
         return {"authorization": f"Bearer {token}"}
+
+    def poll(self, question: Question, account: Account) -> Need | None:
+        """Orders that changed, or counts, of the places that are mapped."""
+        return asking.need_of(question, account)
+
+    def polled(self, question: Question, account: Account, answer: Answer) -> Page | None:
+        """What they say, as deliveries."""
+        return paged(lambda: asking.page_of(question, account, answer))
 
 
 ADAPTER: Adapter = Square()

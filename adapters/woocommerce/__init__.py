@@ -25,21 +25,33 @@ units of a completed order that is cancelled do not come back; refunds beyond th
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
-from adapters.signatures import TOLERANCE_SECONDS, hmac_sha256, in_base64, is_one_of
+from adapters.contract import (
+    Account,
+    Adapter,
+    Answer,
+    Delivery,
+    Level,
+    Maturity,
+    Need,
+    Page,
+    Question,
+    Reading,
+    Reply,
+)
+from adapters.paging import paged
+from adapters.signatures import hmac_sha256, in_base64, is_one_of
 from adapters.telling import Id, Number, alias_of, cancelled, described, digest, said_by, told, whole, word
+from adapters.woocommerce import asking
 from adapters.woocommerce.offering import WooCommerceOffering
 from adapters.woocommerce.orders import Telling, order_reading
 
 # Products that are one article; the others only group some.
 _ARTICLES = ("simple", "variation")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
-_ORDERS_PER_PAGE = 100
 
 
 class _Product(Struct):
@@ -58,7 +70,6 @@ class _Deleted(Struct):
 
 _product = msgspec.json.Decoder(_Product).decode
 _deleted = msgspec.json.Decoder(_Deleted).decode
-_orders = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def _changed_order(telling: Telling, delivery: Delivery, fetched: Mapping[str, bytes]) -> Reading:
@@ -105,6 +116,7 @@ class WooCommerce(WooCommerceOffering):
     documentation = "https://woocommerce.github.io/woocommerce-rest-api-docs/"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    streams = (asking.ORDERS, asking.LEVELS)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """A webhook that was just saved."""
@@ -136,35 +148,13 @@ class WooCommerce(WooCommerceOffering):
         """Consumer key and secret."""
         return {"authorization": f"Basic {in_base64(token.encode())}"}
 
-    def poll(self, cursor: str, now_ms: int, account: Account) -> Need:
-        """Orders that were modified since, by their ids, so that none is passed over when another is modified."""
-        since, _, page = _cursor(cursor, now_ms)
-        query = {"modified_after": since, "dates_are_gmt": "true", "orderby": "id", "order": "asc", "page": str(page)}
-        return Need(name="orders", path="/orders", query={**query, "per_page": str(_ORDERS_PER_PAGE)})
+    def poll(self, question: Question, account: Account) -> Need | None:
+        """Orders that changed, or products."""
+        return asking.need_of(question, account)
 
-    def polled(self, body: bytes, cursor: str, now_ms: int) -> Page | None:
-        """Each order as if it had just been updated."""
-        try:
-            orders = _orders(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-        since, begun, page = _cursor(cursor, now_ms)
-        topic = {"x-wc-webhook-topic": "order.updated"}
-        deliveries = tuple(
-            Delivery(body=bytes(raw), headers=topic, received_at_ms=now_ms) for raw in orders[:_ORDERS_PER_PAGE]
-        )
-        is_last = len(orders) < _ORDERS_PER_PAGE
-        return Page(deliveries=deliveries, cursor=begun if is_last else f"{since} {begun} {page + 1}", is_last=is_last)
-
-
-def _cursor(cursor: str, now_ms: int) -> tuple[str, str, int]:
-    """Since when orders are asked for, since when they will be after the last page, and the page."""
-    since, _, rest = cursor.partition(" ")
-    begun, _, page = rest.partition(" ")
-    # Both clocks, and what it takes to fetch a page.
-    now = datetime.fromtimestamp(now_ms // 1000, UTC) - timedelta(seconds=TOLERANCE_SECONDS)
-    asked = now.replace(tzinfo=None).isoformat()
-    return since or asked, begun or asked, int(page) if page.isdigit() else 1
+    def polled(self, question: Question, account: Account, answer: Answer) -> Page | None:
+        """What they say, as deliveries."""
+        return paged(lambda: asking.page_of(question, answer))
 
 
 ADAPTER: Adapter = WooCommerce()

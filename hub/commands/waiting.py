@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -92,3 +93,29 @@ def dismiss(environ: Mapping[str, str], number: int, config: Path | None, url: s
     from hub.commands.webhooks import run_dismiss  # noqa: PLC0415
 
     sys.exit(run(run_dismiss(config, environ, number, url=url)))
+
+
+@webhooks.command()
+@click.argument("source")
+@click.option("--since", type=str, help="From this time on, like 2026-11-01T00:00:00Z; default: from where it is.")
+@CONFIG
+@_DOOR
+@click.pass_obj
+def reconcile(environ: Mapping[str, str], source: str, since: str | None, config: Path | None, url: str | None) -> None:
+    """Ask a third party for what its deliveries missed, and wait until that is done."""
+    begins = _time_in(since)
+    from hub.commands.reconciling import run_reconcile  # noqa: PLC0415
+
+    sys.exit(run(run_reconcile(config, environ, source, begins, url=url)))
+
+
+def _time_in(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise click.UsageError("--since is a time with its offset, like 2026-11-01T00:00:00Z")
+    return time

@@ -41,6 +41,9 @@ Instant = Annotated[
     datetime, msgspec.Meta(tz=True, description="a time with its offset, like 2026-11-22T10:00:00+00:00")
 ]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)]
+# Between two times at which a third party is asked what happened; vendors allow some requests a second.
+AskingSeconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+RECONCILE_SECONDS = 3_600
 # What an attribute says; it may have several lines.
 Value = Annotated[str, msgspec.Meta(max_length=500)]
 WebAddress = Annotated[
@@ -173,6 +176,20 @@ class SourceSettings(Table, frozen=True):
     api_url: WebAddress | None = None
     token_env: Label | None = None
     token_file: Label | None = None
+    # How often its API is asked for what its deliveries missed, 0 being never; None: every hour where it can be.
+    reconcile_seconds: AskingSeconds | None = None
+    # How often it is asked where it delivers nothing; it needs no secret then.
+    poll_seconds: Seconds | None = None
+    # How long a stock level of its own may differ from ours before an alert tells it.
+    drift_seconds: Seconds = 900
+
+    @property
+    def asked_every_seconds(self) -> int:
+        """How often it is asked what happened, where it can be; 0: never."""
+        if self.api_url is None or not (self.token_env or self.token_file):
+            return 0
+        every = self.reconcile_seconds if self.poll_seconds is None else self.poll_seconds
+        return RECONCILE_SECONDS if every is None else every
 
 
 class SkuSettings(Table, frozen=True):

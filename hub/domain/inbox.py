@@ -8,6 +8,8 @@ import msgspec
 # Kept: not booked yet. Ignored: it says nothing about stock. Parked: it waits for a person.
 State = Literal["kept", "booked", "ignored", "parked", "dismissed"]
 
+# The method of what nobody delivered: the hub asked for it.
+POLLED = "POLL"
 # What waits of one source, kept or parked; beyond it nothing more is taken of it until that is mended.
 WAITING_MAX = 20_000
 # Of a delivery's headers and parameters, in characters; the later ones are left out.

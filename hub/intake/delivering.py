@@ -1,10 +1,11 @@
 """What the HTTP door does with deliveries of third parties; `hub.webhooks` is given to it by the assembly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from adapters.contract import Delivery, Reply
 from hub.domain.inbox import Kept, State, Told
+from hub.domain.polling import Progress
 from protocol.webhooks import WebhookAnswer
 
 
@@ -49,12 +50,33 @@ class Tried(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """Asks third parties what happened; `hub.webhooks.polling.Polling` is one. Each call may raise a Fault."""
+
+    def streams(self, source: str) -> tuple[str, ...]:
+        """What is asked of a source; nothing where there is no such source that can be asked."""
+        ...
+
+    async def states(self, source: str) -> Mapping[str, Progress]:
+        """How far each stream of a source was asked."""
+        ...
+
+    async def ask(self, source: str, since_ms: int | None) -> None:
+        """Have a source asked soon, from a time on or from where it is, whichever process does."""
+        ...
+
+
 class Webhooks(Protocol):
     """`hub.webhooks.working.Webhooks` is one."""
 
     @property
     def taking(self) -> Taking:
         """Who takes them."""
+        ...
+
+    @property
+    def polling(self) -> Asking:
+        """Who asks for what they did not deliver."""
         ...
 
     @property

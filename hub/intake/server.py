@@ -25,6 +25,7 @@ from hub.intake.reads import (
     get_positions,
     query_availability,
 )
+from hub.intake.reconciling import get_reconcile, post_reconcile
 from hub.intake.reservation_list import get_reservations
 from hub.intake.reservations import get_reservation, post_change, post_reservations
 from hub.intake.skus import get_skus, put_skus
@@ -106,6 +107,8 @@ def _add_webhooks(app: web.Application) -> None:
     """What third parties deliver, and what waits of it."""
     app.router.add_post("/v1/webhooks/{source}", guarded(any_webhook))
     app.router.add_get("/v1/webhooks/{source}", guarded(any_webhook))
+    app.router.add_get("/v1/webhooks/{source}/reconcile", guarded(get_reconcile))
+    app.router.add_post("/v1/webhooks/{source}/reconcile", guarded(post_reconcile))
     app.router.add_get("/v1/inbox", guarded(get_inbox))
     app.router.add_post("/v1/inbox/replay", guarded(post_inbox_replay))
     app.router.add_get("/v1/inbox/{id}", guarded(get_delivery))

@@ -5,24 +5,21 @@ the lock and the right to write, and another process goes on within seconds. Wha
 is delivered again. An operator changes things without the lock; the `version` tells the sender.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from hashlib import blake2b
-
 import asyncpg
 
 from hub.domain.entry import PARTITION
 from hub.domain.feed import BEGINNING, Place
 from hub.domain.hooks import HookState, Late, Progress
-from hub.faults import ServerRefused, Unavailable
+from hub.faults import ServerRefused
 from hub.ledger.connection import Link
+from hub.ledger.locks import Locks
 from hub.ledger.rows import instant, ms_of
 
 # Hooks that are known, those of earlier files among them.
 HOOKS_MAX = 1_000
 
-_LOCK, _UNLOCK = "SELECT pg_try_advisory_lock($1)", "SELECT pg_advisory_unlock($1)"
+# What is lost with the power of its machine is sent again.
+_PREPARE = "SET synchronous_commit = off"
 # From now on: the feed keeps what was before, for whoever asks for it. A writer at work may be one entry further.
 _MAKE = """INSERT INTO hub.hook (partition, id, place)
     SELECT $1, $2, coalesce((SELECT ARRAY[cursor_epoch, cursor_seq, $3] FROM hub.hub_state
@@ -62,12 +59,8 @@ class Hooks:
     """The hooks of one ledger, for any number of callers in turn, over one connection; close it."""
 
     def __init__(self, link: Link, *, partition: int = PARTITION) -> None:
-        self._link = link
+        self._locks = Locks(link, person=b"hub hook", doing="The ledger's hooks cannot be read or written")
         self._partition = partition
-        self._turn = asyncio.Lock()
-        # The connection that holds locks, and for which hooks.
-        self._locked_on: asyncpg.Connection | None = None
-        self._locked: set[str] = set()
 
     async def hold(self, id: str) -> bool:
         """Be the process that sends to a hook, unless another one is.
@@ -75,26 +68,15 @@ class Hooks:
         Raises:
             Unavailable, ServerRefused: as `Link.use`, here and below.
         """
-        async with self._use() as connection:
-            if self._locked_on is not connection:
-                # What is lost with the power of its machine is sent again.
-                await connection.execute("SET synchronous_commit = off")
-                self._locked_on, self._locked = connection, set()
-            if id not in self._locked and await connection.fetchval(_LOCK, _name_of(id)):
-                self._locked.add(id)
-            return id in self._locked
+        return await self._locks.hold(id, _PREPARE)
 
     async def release(self, id: str) -> None:
         """Let another process send to a hook."""
-        if self._holds(id):
-            # A connection made anew just now has no lock, and says so: a warning in Postgres's log.
-            async with self._use() as connection:
-                self._locked.discard(id)
-                await connection.execute(_UNLOCK, _name_of(id))
+        await self._locks.release(id)
 
     async def make(self, id: str) -> None:
         """Know a hook from now on, whoever sends to it."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             await connection.execute(_MAKE, self._partition, id, BEGINNING.offset, list(BEGINNING), HOOKS_MAX)
 
     async def opened(self, id: str) -> HookState:
@@ -103,7 +85,7 @@ class Hooks:
         Raises:
             ServerRefused: there are too many of earlier files.
         """
-        async with self._held(id) as connection:
+        async with self._locks.held(id) as connection:
             await connection.execute(_MAKE, self._partition, id, BEGINNING.offset, list(BEGINNING), HOOKS_MAX)
             row = await self._row(connection, id)
         if row is None:
@@ -112,31 +94,31 @@ class Hooks:
 
     async def state(self, id: str) -> HookState | None:
         """How far a hook was told; None: it is not known."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             row = await self._row(connection, id)
         return None if row is None else _state_of(row)
 
     async def looked(self, id: str) -> HookState | None:
         """The same for who sends to it. Raises Unavailable: another process may send to it now."""
-        async with self._held(id) as connection:
+        async with self._locks.held(id) as connection:
             row = await self._row(connection, id)
         return None if row is None else _state_of(row)
 
     async def states(self) -> list[HookState]:
         """Every hook that is known, by name."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             rows = await connection.fetch(_STATE + " ORDER BY id", self._partition, BEGINNING.offset)
         return [_state_of(row) for row in rows]
 
     async def due(self, id: str, now: float, late_max: int) -> list[Late]:
         """What is to be tried again by now, the longest due first; times are seconds since 1970."""
-        async with self._held(id) as connection:
+        async with self._locks.held(id) as connection:
             rows = await connection.fetch(_DUE, self._partition, id, instant(int(now * 1000)), late_max)
         return [_late_of(row) for row in rows]
 
     async def dead(self, id: str, late_max: int) -> list[Late]:
         """What is tried no more, in the order of the feed."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             rows = await connection.fetch(_DEAD, self._partition, id, late_max)
         return [_late_of(row) for row in rows]
 
@@ -148,7 +130,7 @@ class Hooks:
         key = (self._partition, id)
         replay = [list(place) for place in progress.replay] if progress.replay else [None, None]
         values = (*key, version, list(progress.place), *replay, progress.is_gone)
-        async with self._held(id) as connection:
+        async with self._locks.held(id) as connection:
             if not progress.taken and not progress.late:
                 return str(await connection.execute(_GO_ON, *values)) == "UPDATE 1"
             async with connection.transaction():
@@ -160,53 +142,28 @@ class Hooks:
 
     async def resume(self, id: str) -> bool:
         """Send again to a hook whose receiver wanted nothing more; False: there is no such hook."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             return str(await connection.execute(_RESUME, self._partition, id)) == "UPDATE 1"
 
     async def replay(self, id: str, after: Place, until: Place) -> bool:
         """Tell a stretch of the feed again; False: there is no such hook, or it is told one again already."""
-        async with self._use() as connection:
+        async with self._locks.use() as connection:
             done = await connection.execute(_REPLAY, self._partition, id, list(after), list(until))
         return str(done) == "UPDATE 1"
 
     async def revive(self, id: str, now: float) -> int:
         """Try what is tried no more, as if it had never been; how much that is."""
-        async with self._use() as connection, connection.transaction():
+        async with self._locks.use() as connection, connection.transaction():
             await connection.execute(_RESUME, self._partition, id)
             done = await connection.execute(_REVIVE, self._partition, id, instant(int(now * 1000)))
         return int(str(done).rpartition(" ")[2])
 
     async def aclose(self) -> None:
         """Close the connection, and let other processes send."""
-        self._locked_on, self._locked = None, set()
-        await self._link.aclose()
+        await self._locks.aclose()
 
     async def _row(self, connection: asyncpg.Connection, id: str) -> asyncpg.Record | None:
         return await connection.fetchrow(_STATE + " AND id = $3", self._partition, BEGINNING.offset, id)
-
-    @asynccontextmanager
-    async def _use(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._turn, self._link.use("The ledger's hooks cannot be read or written") as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _held(self, id: str) -> AsyncIterator[asyncpg.Connection]:
-        """The connection, while this process may send to the hook."""
-        if not self._holds(id):
-            raise Unavailable("another process may send to this hook now")
-        async with self._use() as connection:
-            if connection is not self._locked_on:
-                raise Unavailable("another process may send to this hook now")
-            yield connection
-
-    def _holds(self, id: str) -> bool:
-        connection = self._locked_on
-        return connection is not None and not connection.is_closed() and id in self._locked
-
-
-def _name_of(id: str) -> int:
-    """What the lock of a hook is called."""
-    return int.from_bytes(blake2b(id.encode(), digest_size=8, person=b"hub hook").digest(), signed=True)
 
 
 def _state_of(row: asyncpg.Record) -> HookState:

@@ -10,7 +10,19 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from hub.domain.inbox import LACKS_MAX, TOPIC_CHARS_MAX, WHY_CHARS_MAX, Arrived, Backlog, Kept, Known, State, Told, cut
+from hub.domain.inbox import (
+    LACKS_MAX,
+    POLLED,
+    TOPIC_CHARS_MAX,
+    WHY_CHARS_MAX,
+    Arrived,
+    Backlog,
+    Kept,
+    Known,
+    State,
+    Told,
+    cut,
+)
 from hub.faults import Unavailable
 from hub.ledger.asking import Asking
 from hub.ledger.rows import instant, ms_of
@@ -41,9 +53,10 @@ _KEEP = f"""WITH made AS (
         WHERE source = $1 AND delivery = $2 AND state = 'parked' AND next_at <= now() RETURNING {_ROW})
     SELECT * FROM made UNION ALL SELECT * FROM again"""
 _KNOWN = "SELECT state, why, digest FROM hub.inbox WHERE source = $1 AND delivery = $2"
+# What was delivered goes before what was asked for.
 _DUE = f"""UPDATE hub.inbox SET next_at = {_LEASE} WHERE number IN (
         SELECT number FROM hub.inbox WHERE state = 'kept' AND next_at <= now() AND source <> ALL($2::text[])
-        ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING {_ROW}"""
+        ORDER BY method = '{POLLED}', next_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING {_ROW}"""
 # It stays parked until something came of it, so that no list misses it meanwhile.
 _AGAIN = f"""UPDATE hub.inbox SET next_at = {_LEASE}, attempts = 0 WHERE number IN (
         SELECT number FROM hub.inbox WHERE state = 'parked' AND number > $1 AND next_at <= now() {{which}}
@@ -62,8 +75,10 @@ _ONE = f"SELECT {_ROW}, state, why FROM hub.inbox WHERE number = $1"
 # What it said is nobody's any more.
 _DISMISS = """UPDATE hub.inbox SET state = 'dismissed', body = '', headers = '{}', query = '{}', settled_at = now()
     WHERE number = $1 AND state = 'parked' RETURNING number"""
-_CLEAR = """DELETE FROM hub.inbox WHERE number IN (SELECT number FROM hub.inbox
-    WHERE state IN ('booked', 'ignored', 'dismissed') AND settled_at < now() - $1::integer * interval '1 day' LIMIT $2)
+# What was asked for and brought nothing new is told again if it must be: a day is enough to know it by.
+_CLEAR = f"""DELETE FROM hub.inbox WHERE number IN (SELECT number FROM hub.inbox
+    WHERE state IN ('booked', 'ignored', 'dismissed') AND settled_at < now() - interval '1 day' *
+        CASE WHEN method = '{POLLED}' AND state = 'ignored' THEN least($1::integer, 1) ELSE $1::integer END LIMIT $2)
     RETURNING number"""
 
 _decode_fields = msgspec.json.Decoder(dict[str, str]).decode
@@ -85,7 +100,7 @@ class Inbox:
         rows = await asking.fetch(
             _KEEP,
             *(arrived.source, arrived.delivery, instant(arrived.received_at_ms), cut(arrived.topic, TOPIC_CHARS_MAX)),
-            *(arrived.method, _text(arrived.headers), _text(arrived.query), arrived.body, arrived.digest),
+            *(arrived.method, text_of(arrived.headers), text_of(arrived.query), arrived.body, arrived.digest),
         )
         if rows:
             return _kept(rows[0])
@@ -156,7 +171,8 @@ class Inbox:
         return len(await self._asking.fetch(_CLEAR, days, DELETED_AT_ONCE_MAX))
 
 
-def _text(fields: Mapping[str, str]) -> str:
+def text_of(fields: Mapping[str, str]) -> str:
+    """Headers or parameters as a row has them."""
     return msgspec.json.encode({cut(name, 1_000): cut(value, 10_000) for name, value in fields.items()}).decode()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
-from adapters.contract import Account, Adapter
+from adapters.contract import Account, Adapter, Polled
 from adapters.discovery import UnusableAdapter, adapter_named
 from hub.access import Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings, SourceSettings
@@ -51,9 +51,24 @@ class Accounts:
             Unavailable: this process was not told its secrets, which another's house names.
         """
         party = self.of(source)
-        if party is not None and not party.account.secrets:
+        # Who is only asked has none, and nothing is believed that comes in its name.
+        is_named = party is not None and (party.settings.secret_env or party.settings.secret_file)
+        if party is not None and is_named and not party.account.secrets:
             raise Unavailable(f"this hub knows no secret of the source {source}; reload it, or start it anew", 60)
         return party
+
+    def asked(self) -> list[tuple[Party, Polled]]:
+        """Those that are asked what happened, and how."""
+        return [
+            (party, party.adapter)
+            for party in self._present().values()
+            if party.token is not None and party.settings.asked_every_seconds and isinstance(party.adapter, Polled)
+        ]
+
+    def drift_seconds(self) -> dict[str, int]:
+        """How long the levels of those may differ from ours whose levels are compared."""
+        compared = [party.settings for party in self._present().values() if party.settings.levels == "drift"]
+        return {settings.id: settings.drift_seconds for settings in compared}
 
     def any(self) -> bool:
         """Whether the house hears of any third party."""

@@ -23,6 +23,7 @@ from hub.webhooks.facts import Unmapped, facts_of, lacking, unknown_aliases
 from hub.webhooks.levels import Drift, counts, differences, positions_of
 from protocol.answers import EventAnswer
 from protocol.events import Event
+from protocol.feed import ORDER_CHANGED
 
 # The ledger was late: soon it has the rest.
 LATE_SECONDS = 2.0
@@ -37,6 +38,8 @@ class Result(msgspec.Struct, frozen=True):
     lacks: tuple[str, ...] = ()
     events: tuple[EventAnswer, ...] = ()
     wait_seconds: float = 0.0
+    # Events that nobody had told before.
+    new: int = 0
     # Whether the third party is why it is tried again.
     has_failed: bool = False
 
@@ -81,7 +84,7 @@ async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledge
         if masters:
             events += counts(levels, house, positions)
         else:
-            drift.note(party.settings.id, differences(levels, house, positions))
+            await drift.note(party.settings.id, differences(levels, house, positions))
     facts = facts_of(events, party, house, is_verbatim=reading.is_verbatim)
     if isinstance(facts, Unmapped):
         return _unmapped(facts)
@@ -108,10 +111,17 @@ async def _book(stock: Stock, party: Party, facts: Sequence[Fact], ledger_wait_s
     seen = Claims(sub=party.settings.id, source=party.settings.id, pools=frozenset({pool} if pool else ()))
     telling = Telling(stock.current.house, seen, stock.watermark, int(time() * 1000))
     events = tuple(answer_to(fact, outcome, telling)[0] for fact, outcome in zip(facts, outcomes, strict=True))
+    new = sum(_is_new(fact, outcome) for fact, outcome in zip(facts, outcomes, strict=True))
     if not is_kept:
-        return Result("kept", "the ledger is late", events=events, wait_seconds=LATE_SECONDS)
+        return Result("kept", "the ledger is late", events=events, wait_seconds=LATE_SECONDS, new=new)
     refused = [_refusal(fact, outcome) for fact, outcome in zip(facts, outcomes, strict=True) if _is_refused(outcome)]
-    return Result("parked", "; ".join(refused), events=events) if refused else Result("booked", events=events)
+    why = "; ".join(refused)
+    return Result("parked" if refused else "booked", why, events=events, new=new)
+
+
+def _is_new(fact: Fact, outcome: Outcome) -> bool:
+    # A vendor dates an order anew that says what it said: such a picture is an event of its own.
+    return isinstance(outcome, Applied) and fact.type != ORDER_CHANGED
 
 
 def _is_refused(outcome: Outcome) -> bool:

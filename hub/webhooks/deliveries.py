@@ -1,7 +1,7 @@
 """The path of one delivery: verified → kept raw → understood, fetched, booked → settled, or tried again later."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Protocol
 
@@ -9,12 +9,12 @@ import structlog
 
 from adapters.contract import Delivery, Reading, Reply
 from hub.crashpoints import crash
-from hub.domain.inbox import WAITING_MAX, Arrived, Backlog, Kept, Known, State, without_secrets
+from hub.domain.inbox import POLLED, WAITING_MAX, Arrived, Backlog, Kept, Known, State, without_secrets
 from hub.faults import Fault, Unavailable
 from hub.settings import LimitsSettings
 from hub.tasks import end
 from hub.telemetry import Metrics
-from hub.webhooks import understanding
+from hub.webhooks import drifting, understanding
 from hub.webhooks.accounts import Accounts, Party
 from hub.webhooks.booking import Result, Stock, book
 from hub.webhooks.fetching import Failed, Fetcher
@@ -65,7 +65,13 @@ class Deliveries:
     """Takes the deliveries of all sources, and tries to book them."""
 
     def __init__(
-        self, accounts: Accounts, inbox: Inbox, stock: Stock, metrics: Metrics, limits: LimitsSettings
+        self,
+        accounts: Accounts,
+        inbox: Inbox,
+        stock: Stock,
+        metrics: Metrics,
+        limits: LimitsSettings,
+        drifts: drifting.Memory,
     ) -> None:
         self.accounts = accounts
         self._inbox = inbox
@@ -74,7 +80,7 @@ class Deliveries:
         self._answer_seconds = limits.webhook_wait_ms / 1000
         self._ledger_wait_seconds = limits.ledger_wait_ms / 1000
         self._fetcher = Fetcher()
-        self._drift = Drift(metrics.source_drift)
+        self._drift = Drift(metrics.source_drift, drifts)
         self._at_once: set[asyncio.Task[Result]] = set()
         # Task -> source.
         self._behind: dict[asyncio.Task[Result], str] = {}
@@ -194,9 +200,30 @@ class Deliveries:
                     if isinstance(fetched, Failed):
                         return _after(fetched, kept.attempts + 1)
                     read = fetched
-                return await self._booked(party, read)
+                result = await self._booked(party, read)
+                return self._brought(party, result) if delivery.method == POLLED else result
         except TimeoutError:
             return _after(Failed(f"it took longer than {TRY_SECONDS:g} seconds"), kept.attempts + 1)
+
+    def _brought(self, party: Party, result: Result) -> Result:
+        """What became of something that was asked for; most of it was delivered before."""
+        self._metrics.missed_found(party.settings.id, result.new)
+        is_old = result.state == "booked" and all(event.status == "duplicate" for event in result.events)
+        return Result("ignored", "all of it was booked before", events=result.events) if is_old else result
+
+    async def compare(self, party: Party, page: Iterable[Delivery]) -> None:
+        """Compare the levels of a page with ours; nothing of it is kept, for it is asked for again.
+
+        Raises:
+            Fault: a store did not answer.
+        """
+        reads = [understanding.reading(party, delivery, {}) for delivery in page]
+        told = [read for read in reads if read.unmapped is None]
+        whole = Reading(
+            levels=tuple(level for read in told for level in read.levels),
+            aliases=tuple(dict.fromkeys(alias for read in told for alias in read.aliases)),
+        )
+        await book(self._stock, party, whole, self._drift, self._ledger_wait_seconds)
 
     async def _booked(self, party: Party, read: Reading) -> Result:
         try:

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from adapters.contract import ROUNDS_MAX, Delivery, Need, Reading
+from adapters.contract import ROUNDS_MAX, Answer, Delivery, Need, Reading
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Party
 
@@ -40,9 +40,9 @@ class Failed(msgspec.Struct, frozen=True):
 class Fetcher:
     """Fetches for all sources; close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._room = asyncio.Semaphore(REQUESTS_MAX)
+        self._room = asyncio.Semaphore(requests_max)
 
     async def read(self, party: Party, delivery: Delivery, first: Reading) -> Reading | Failed:
         """What the delivery says once all is fetched that it needs; `first` is what it says without."""
@@ -53,13 +53,13 @@ class Fetcher:
             for need in reading.needs:
                 if need.name in fetched:
                     continue
-                answer = await self._fetch(party, need)
+                answer = await self.ask(party, need)
                 if isinstance(answer, Failed):
                     return answer
-                size += len(answer)
+                size += len(answer.body)
                 if size > FETCHED_BYTES_MAX:
                     return Failed(f"what it needs is larger than {FETCHED_BYTES_MAX} bytes", passes=False)
-                fetched[need.name] = answer
+                fetched[need.name] = answer.body
             reading = understanding.reading(party, delivery, fetched)
         return Failed(f"it still needs something after {ROUNDS_MAX} rounds", passes=False) if reading.needs else reading
 
@@ -68,7 +68,8 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def _fetch(self, party: Party, need: Need) -> bytes | Failed:
+    async def ask(self, party: Party, need: Need) -> Answer | Failed:
+        """What one request is answered, and with which headers."""
         if party.settings.api_url is None:
             return Failed("it only points at something, and the source has no `api_url` to fetch it from", passes=False)
         url = address(party.settings.api_url, need)
@@ -106,14 +107,15 @@ def address(api_url: str, need: Need) -> URL | None:
     return url if is_within and url.origin() == base.origin() else None
 
 
-async def _answer(response: aiohttp.ClientResponse, asked: str) -> bytes | Failed:
-    if response.status == 200:
+async def _answer(response: aiohttp.ClientResponse, asked: str) -> Answer | Failed:
+    # 204 is how some say that there is nothing.
+    if response.status in (200, 204):
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > ANSWER_BYTES_MAX:
                 return Failed(f"{asked} answers more than {ANSWER_BYTES_MAX} bytes", passes=False)
-        return bytes(body)
+        return Answer(bytes(body), {name.lower(): value for name, value in response.headers.items()})
     passes = response.status >= 500 or response.status in _PASSING
     what = "a redirect, which is not followed" if 300 <= response.status < 400 else f"{response.status}"
     return Failed(f"{asked} answers {what}", passes, _retry_after(response.headers))

@@ -5,17 +5,16 @@ it is compared with the free and the fenced units of a position less its deficit
 is reserved or aside here is added to make the whole shelf of a count.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from adapters.contract import Level
+from hub.domain.drifting import DIFFERENCES_MAX, Told
 from hub.domain.rules import House
 from hub.stock.reads import Reads
-from protocol.answers import PositionItem
+from hub.webhooks.drifting import Memory
+from protocol.answers import PositionItem, epoch_ms
 from protocol.events import AbsoluteLine, Count
 from protocol.limits import QUANTITY_MAX
-
-# Differences that are remembered of one source; the oldest are forgotten.
-DIFFERENCES_MAX = 2_000
 
 # (SKU by the house's name, location) -> the position, where there is one.
 Positions = Mapping[tuple[str, str], PositionItem]
@@ -24,18 +23,26 @@ Positions = Mapping[tuple[str, str], PositionItem]
 class Drift:
     """By how many units sources and the hub differ, as far as this process was told; `tell` takes each new sum."""
 
-    def __init__(self, tell: Callable[[str, int], None]) -> None:
+    def __init__(self, tell: Callable[[str, int], None], memory: Memory) -> None:
         self._tell = tell
+        self._memory = memory
         # Source -> (SKU, location) -> units, where they differ.
         self._units: dict[str, dict[tuple[str, str], int]] = {}
 
-    def note(self, source: str, differences: Mapping[tuple[str, str], int]) -> None:
-        """A source was compared; 0 is no difference any more."""
+    async def note(self, source: str, told: Sequence[Told]) -> None:
+        """A source was compared.
+
+        Raises:
+            Unavailable: the ledger did not answer, and nothing is noted.
+        """
+        if told:
+            await self._memory.note(source, told)
         known = self._units.setdefault(source, {})
-        for place, units in differences.items():
+        for each in told:
+            place = (each.sku, each.location)
             known.pop(place, None)
-            if units:
-                known[place] = units
+            if each.units:
+                known[place] = each.units
         while len(known) > DIFFERENCES_MAX:
             del known[next(iter(known))]
         self._tell(source, sum(map(abs, known.values())))
@@ -57,14 +64,32 @@ async def positions_of(levels: Iterable[Level], house: House, reads: Reads) -> P
     }
 
 
-def differences(levels: Iterable[Level], house: House, positions: Positions) -> dict[tuple[str, str], int]:
-    """How many units more than us the vendor has, of each SKU that it counts and we know by its name."""
+async def ours(places: Iterable[tuple[str, str]], house: House, reads: Reads) -> dict[tuple[str, str], int]:
+    """What we have of each (SKU, location) that a vendor's level would be compared with.
+
+    Raises:
+        Unavailable: Redis did not answer.
+    """
+    wanted: dict[str, list[tuple[str, str]]] = {}
+    for sku, location in places:
+        wanted.setdefault(location, []).append((sku, location))
     found: dict[tuple[str, str], int] = {}
+    for location, named in wanted.items():
+        skus = {house.sku(sku) for sku, _ in named}
+        known = {item.sku: item for item in await reads.positions_among(location, sorted(skus))}
+        found |= {place: _ours(known.get(house.sku(place[0]))) for place in named}
+    return found
+
+
+def differences(levels: Iterable[Level], house: House, positions: Positions) -> list[Told]:
+    """What the vendor has of each SKU that it counts and we know by its name, and how much more than us that is."""
+    found: dict[tuple[str, str], Told] = {}
     for level in levels:
         if level.available is not None:
-            place = (house.sku(level.sku), level.location)
-            found[place] = level.available - _ours(positions.get(place))
-    return found
+            sku, location = place = (house.sku(level.sku), level.location)
+            units = level.available - _ours(positions.get(place))
+            found[place] = Told(sku, location, level.available, units, epoch_ms(level.time))
+    return list(found.values())
 
 
 def counts(levels: Iterable[Level], house: House, positions: Positions) -> list[Count]:

@@ -1,15 +1,48 @@
 """All that deliveries go through, put together for one process."""
 
+from typing import Protocol
+
 from hub.settings import Settings
 from hub.telemetry import Metrics
+from hub.webhooks import drifting, polling
 from hub.webhooks.accounts import Accounts
 from hub.webhooks.booking import Stock
 from hub.webhooks.deliveries import Deliveries
+from hub.webhooks.drifting import DriftWatch
+from hub.webhooks.levels import ours
+from hub.webhooks.polling import Polling
 from hub.webhooks.working import Inbox, Webhooks
 
 
-def open_webhooks(settings: Settings, stock: Stock, inbox: Inbox, metrics: Metrics) -> Webhooks:
-    """What takes and books deliveries; run it, and close its `taking`."""
+class Tables(Protocol):
+    """What the ledger keeps of third parties; `hub.memories.Memories` has it."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """What they delivered."""
+        ...
+
+    @property
+    def drifts(self) -> drifting.Memory:
+        """Which of their levels differ from ours."""
+        ...
+
+    @property
+    def polls(self) -> polling.Memory:
+        """How far they were asked."""
+        ...
+
+
+def open_webhooks(settings: Settings, stock: Stock, tables: Tables, metrics: Metrics) -> Webhooks:
+    """What takes and books deliveries, asks for them, and watches levels; run its jobs, and close its `taking`."""
     accounts = Accounts(lambda: stock.current.house, settings.secrets)
-    taking = Deliveries(accounts, inbox, stock, metrics, settings.limits)
-    return Webhooks(taking, inbox, stock, metrics, keep_days=settings.limits.inbox_days)
+    taking = Deliveries(accounts, tables.inbox, stock, metrics, settings.limits, tables.drifts)
+    watch = DriftWatch(
+        tables.drifts,
+        ours=lambda places: ours(places, stock.current.house, stock.reads),
+        raise_alert=lambda fact: stock.booking.book([fact]),
+        stated_seconds=accounts.drift_seconds,
+        on_lasting=metrics.drift_lasts,
+    )
+    asking, days = Polling(taking, tables.polls, metrics), settings.limits.inbox_days
+    return Webhooks(taking, tables.inbox, stock, metrics, polling=asking, watch=watch, keep_days=days)

@@ -8,11 +8,18 @@ import msgspec
 import structlog
 
 from adapters.contract import (
+    CURSOR_CHARS_MAX,
+    DELIVERIES_PER_PAGE_MAX,
     DESCRIPTIONS_PER_DELIVERY_MAX,
     EVENTS_PER_DELIVERY_MAX,
     LEVELS_PER_DELIVERY_MAX,
     NEEDS_MAX,
+    Answer,
     Delivery,
+    Need,
+    Page,
+    Polled,
+    Question,
     Reading,
     Reply,
 )
@@ -88,6 +95,31 @@ def credentials(party: Party) -> Mapping[str, str]:
     except Exception as error:
         _note(party, "credentials", error)
         return {}
+
+
+def need_of(party: Party, asking: Polled, question: Question) -> Need | str | None:
+    """What is to be fetched for a question; None: nothing; a text: why that cannot be said."""
+    try:
+        return asking.poll(question, party.account)
+    except Exception as error:
+        _note(party, "poll", error)
+        return _BROKEN
+
+
+def page_of(party: Party, asking: Polled, question: Question, answer: Answer) -> Page | str:
+    """What was answered; a text: why that cannot be said."""
+    try:
+        page = asking.polled(question, party.account, answer)
+    except Exception as error:
+        _note(party, "polled", error)
+        return _BROKEN
+    if page is None:
+        return "what it answers cannot be read"
+    if len(page.deliveries) > DELIVERIES_PER_PAGE_MAX:
+        return "it says more than one page may"
+    if len(page.cursor) > CURSOR_CHARS_MAX or "\0" in page.cursor:
+        return "where it would go on cannot be kept"
+    return "it goes on where it is" if page.cursor and page.cursor == question.cursor else page
 
 
 def _note(party: Party, doing: str, error: Exception) -> None:

@@ -4,9 +4,9 @@ Any number of processes may do it at once: each delivery is given to one of them
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from time import monotonic, time
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,6 +18,8 @@ from hub.telemetry import Metrics
 from hub.webhooks import deliveries
 from hub.webhooks.booking import Result, Stock
 from hub.webhooks.deliveries import Deliveries
+from hub.webhooks.drifting import DriftWatch
+from hub.webhooks.polling import Polling
 from protocol.identifiers import nfc
 
 log = structlog.get_logger()
@@ -77,8 +79,20 @@ class Inbox(deliveries.Inbox, Protocol):
 class Webhooks:
     """All that the doors and the hub do with deliveries."""
 
-    def __init__(self, taking: Deliveries, inbox: Inbox, stock: Stock, metrics: Metrics, *, keep_days: int) -> None:
+    def __init__(
+        self,
+        taking: Deliveries,
+        inbox: Inbox,
+        stock: Stock,
+        metrics: Metrics,
+        *,
+        polling: Polling,
+        watch: DriftWatch,
+        keep_days: int,
+    ) -> None:
         self.taking = taking
+        self.polling = polling
+        self.watch = watch
         self.inbox = inbox
         self._stock = stock
         self._metrics = metrics
@@ -93,6 +107,11 @@ class Webhooks:
         """What could not be mapped may be by now."""
         self._again_behind = 0
         self._news.set()
+        self.polling.note_house_changed()
+
+    def jobs(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What is to be run while the doors are open, by name."""
+        return {"deliveries": self.run(), "asking sources": self.polling.run(), "watch over levels": self.watch.run()}
 
     async def run(self) -> None:
         """Look for work until cancelled; a ledger that is away is waited for."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from protocol.identifiers import Name
+from protocol.identifiers import Name, Time
 from protocol.specs.operation import BODY, JSON, PARAMETERS, Answer, Body, Operation, Parameter
 from protocol.specs.parameters import PAGES
 from protocol.webhooks import (
@@ -13,6 +13,7 @@ from protocol.webhooks import (
     InboxDismissedAnswer,
     InboxReplayAnswer,
     InboxState,
+    ReconcileAnswer,
     WebhookAnswer,
 )
 
@@ -120,4 +121,36 @@ _INBOX: Final = (
         problems=("not_found",),
     ),
 )
-DELIVERING: Final = (*_WEBHOOKS, *_INBOX)
+_RECONCILING: Final = (
+    Operation(
+        method="get",
+        path="/v1/webhooks/{source}/reconcile",
+        id="getReconciliation",
+        tag="webhooks",
+        summary="How far a third party was asked for what its deliveries missed",
+        scopes=("admin",),
+        parameters=(_SOURCE,),
+        answers=(Answer(description="What was asked so far.", type=ReconcileAnswer),),
+        problems=("not_found", *PARAMETERS),
+    ),
+    Operation(
+        method="post",
+        path="/v1/webhooks/{source}/reconcile",
+        id="reconcile",
+        tag="webhooks",
+        summary="Ask a third party soon for what its deliveries missed",
+        scopes=("admin",),
+        parameters=(
+            _SOURCE,
+            Parameter(
+                name="since",
+                type=Time,
+                description="What happened since, a time since the year 2000; default: from where it is.",
+                example="2026-11-22T10:00:00+00:00",
+            ),
+        ),
+        answers=(Answer(description="How far it is; it is asked by whichever hub asks it.", type=ReconcileAnswer),),
+        problems=("not_found", *PARAMETERS),
+    ),
+)
+DELIVERING: Final = (*_WEBHOOKS, *_RECONCILING, *_INBOX)

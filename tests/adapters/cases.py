@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.discovery import adapter_named
+from adapters.kit.pages import PagedCase, page_recording_from
 from adapters.kit.recordings import Case, recording_from
 from tests.adapters.signing import SIGN_A_TIME, SIGNS
 
@@ -16,3 +17,10 @@ def case_of(name: str) -> Case:
     recordings = tuple(recording_from(path.read_bytes(), path.stem) for path in files)
     assert recordings, f"nothing of {name} was recorded"
     return Case(adapter, recordings, SIGNS[name], name in SIGN_A_TIME)
+
+
+def paged_case_of(name: str) -> PagedCase:
+    adapter = adapter_named(name)
+    assert adapter is not None
+    files = sorted((RECORDINGS / name / "pages").glob("*.json"))
+    return PagedCase(adapter, tuple(page_recording_from(path.read_bytes(), path.stem) for path in files))

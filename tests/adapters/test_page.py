@@ -6,6 +6,7 @@ import msgspec
 
 from adapters.discovery import adapter_named, names
 from adapters.kit.conformance import CHECKS
+from adapters.kit.pages import PAGE_CHECKS
 from adapters.kit.recordings import recording_from
 from adapters.offering import Offering
 from tests.docs.pages import ROOT, fences, table, table_under
@@ -29,6 +30,11 @@ def test_the_table_of_adapters_is_that_of_the_code() -> None:
 def test_the_promises_are_those_of_the_kit() -> None:
     rows = [(check.__name__.replace("_", " "), (check.__doc__ or "").strip()) for check in CHECKS]
     assert table_under(PAGE, "promises") == table(("promise", "why"), rows)
+
+
+def test_the_promises_about_pages_are_those_of_the_kit() -> None:
+    rows = [(check.__name__.replace("_", " "), (check.__doc__ or "").strip()) for check in PAGE_CHECKS]
+    assert table_under(PAGE, "page promises") == table(("promise", "why"), rows)
 
 
 def test_the_recording_on_the_page_is_one() -> None:

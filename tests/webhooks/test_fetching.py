@@ -140,6 +140,15 @@ async def test_a_delivery_that_never_has_enough_is_parked(
     assert (await settled(town, until))["why"] == "it still needs something after 5 rounds"
 
 
+async def test_an_answer_that_there_is_nothing_is_an_answer(town: Town, vendor: Vendor, until: Until) -> None:
+    vendor.answers = [(204, {}, b"")]
+
+    await town.deliver(town.body(fetch=["/orders/1"]))
+
+    # The till's own adapter cannot read what is empty; that it came so far is what counts.
+    assert (await settled(town, until))["why"] == "the adapter has a defect: DecodeError"
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [

@@ -1,0 +1,44 @@
+"""When a difference is told: it has lasted, it was not told, and its numbers belong together."""
+
+import msgspec
+import pytest
+
+from hub.domain.command import Raising
+from hub.domain.drifting import Difference, alert_of, lasts
+
+NOW_MS = 1_795_600_000_000
+KNOWN = Difference("shop", "BAG-NOIR", "LON-KNB", 12, 2, NOW_MS, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "units_now", "alert_ms", "is_told"),
+    [
+        (900_000, 2, 0, True),
+        (899_999, 2, 0, False),
+        (900_000, 3, 0, False),
+        (900_000, 2, NOW_MS, False),
+        (9_000_000, 2, 0, True),
+    ],
+)
+def test_it_is_told_when_it_has_lasted(after_ms: int, units_now: int, alert_ms: int, is_told: bool) -> None:
+    difference = msgspec.structs.replace(KNOWN, alert_ms=alert_ms)
+
+    assert lasts(difference, units_now, NOW_MS + after_ms, 900) == is_told
+
+
+def test_the_alert_names_it_and_a_later_difference_is_another() -> None:
+    alert, over = alert_of(KNOWN, 2), alert_of(KNOWN, 0)
+    again = alert_of(msgspec.structs.replace(KNOWN, theirs=11, units=1), 1)
+    later = alert_of(msgspec.structs.replace(KNOWN, since_ms=NOW_MS + 1), 2)
+
+    assert (alert.type, over.type) == ("source_drift", "source_drift_over")
+    assert alert.detail == Raising("shop BAG-NOIR LON-KNB", 2)
+    assert msgspec.json.decode(alert.payload) == {
+        "source": "shop",
+        "sku": "BAG-NOIR",
+        "location": "LON-KNB",
+        "theirs": 12,
+        "ours": 10,
+    }
+    assert alert.id == again.id
+    assert len({alert.id, over.id, later.id}) == 3

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import msgspec
 
 from adapters.contract import Account, Adapter, Delivery, Maturity, Reading, Reply
-from adapters.signatures import from_base64, refusal
+from adapters.signatures import from_base64, refusal, signed
 from adapters.telling import told, word
 from protocol.codec import Malformed, decode_event, refuse_duplicate_keys, split_array
 from protocol.events import Event
@@ -38,6 +38,7 @@ class StandardWebhooks:
     documentation = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
     maturity: Maturity = "recorded"
     topics: tuple[str, ...] = ("*",)
+    signs_time = True
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -47,6 +48,10 @@ class StandardWebhooks:
         """By id, time and body."""
         keys = [from_base64(secret.removeprefix(SECRET_PREFIX)) for secret in account.secrets]
         return refusal(delivery, [key for key in keys if key])
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By id, time and body; a secret that is no base64 signs as an empty key, which is never right."""
+        return signed(delivery, from_base64(account.secrets[0].removeprefix(SECRET_PREFIX)) or b"")
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""

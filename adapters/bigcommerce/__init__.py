@@ -31,7 +31,7 @@ from msgspec import Struct
 from adapters.bigcommerce.orders import Telling, order_reading
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
 from adapters.one_delivery import readable
-from adapters.signatures import refusal
+from adapters.signatures import refusal, signed
 from adapters.telling import (
     Id,
     Number,
@@ -196,6 +196,7 @@ class BigCommerce:
     documentation = "https://developer.bigcommerce.com/docs/integrations/webhooks/events"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    signs_time = True
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -204,6 +205,10 @@ class BigCommerce:
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By id, time and body."""
         return refusal(delivery, [secret.encode() for secret in account.secrets])
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By id, time and body."""
+        return signed(delivery, account.secrets[0].encode())
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""

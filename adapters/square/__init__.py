@@ -31,10 +31,11 @@ from msgspec import Struct
 
 from adapters.contract import ROUNDS_MAX, Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
 from adapters.one_delivery import readable
-from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.signatures import hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
 
+_SIGNATURE = "x-square-hmacsha256-signature"
 _IN_STOCK, _VARIATION = "IN_STOCK", "ITEM_VARIATION"
 
 
@@ -167,6 +168,10 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
+def _signature(secret: str, url: str, delivery: Delivery) -> str:
+    return in_base64(hmac_sha256(secret.encode(), url.encode(), delivery.body))
+
+
 class Square:
     """The adapter."""
 
@@ -174,6 +179,7 @@ class Square:
     documentation = "https://developer.squareup.com/docs/webhooks/overview"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    signs_time = False
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before: a trial is a delivery of its own topic."""
@@ -183,10 +189,13 @@ class Square:
         """By the address that Square was given, and the body."""
         if not account.url:
             return "the source has no `url`, which Square signs"
-        url = account.url.encode()
-        expected = [in_base64(hmac_sha256(secret.encode(), url, delivery.body)) for secret in account.secrets if secret]
-        given = delivery.headers.get("x-square-hmacsha256-signature", "")
-        return None if is_one_of(given, expected) else "`x-square-hmacsha256-signature` is missing or wrong"
+        expected = [_signature(secret, account.url, delivery) for secret in account.secrets if secret]
+        given = delivery.headers.get(_SIGNATURE, "")
+        return None if is_one_of(given, expected) else f"`{_SIGNATURE}` is missing or wrong"
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By the address and the body."""
+        return with_headers(delivery, {_SIGNATURE: _signature(account.secrets[0], account.url, delivery)})
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""

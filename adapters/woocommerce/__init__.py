@@ -31,7 +31,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
-from adapters.signatures import TOLERANCE_SECONDS, hmac_sha256, in_base64, is_one_of
+from adapters.signatures import TOLERANCE_SECONDS, hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.telling import Id, Number, alias_of, cancelled, described, digest, said_by, told, whole, word
 from adapters.woocommerce.orders import Telling, order_reading
 
@@ -39,6 +39,7 @@ from adapters.woocommerce.orders import Telling, order_reading
 _ARTICLES = ("simple", "variation")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
 _ORDERS_PER_PAGE = 100
+_SIGNATURE = "x-wc-webhook-signature"
 
 
 class _Product(Struct):
@@ -97,6 +98,10 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
+def _signature(secret: str, delivery: Delivery) -> str:
+    return in_base64(hmac_sha256(secret.encode(), delivery.body))
+
+
 class WooCommerce:
     """The adapter."""
 
@@ -104,6 +109,7 @@ class WooCommerce:
     documentation = "https://woocommerce.github.io/woocommerce-rest-api-docs/"
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
+    signs_time = False
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """A webhook that was just saved."""
@@ -111,9 +117,13 @@ class WooCommerce:
 
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By the body alone."""
-        expected = [in_base64(hmac_sha256(secret.encode(), delivery.body)) for secret in account.secrets if secret]
-        given = delivery.headers.get("x-wc-webhook-signature", "")
-        return None if is_one_of(given, expected) else "`x-wc-webhook-signature` is missing or wrong"
+        expected = [_signature(secret, delivery) for secret in account.secrets if secret]
+        given = delivery.headers.get(_SIGNATURE, "")
+        return None if is_one_of(given, expected) else f"`{_SIGNATURE}` is missing or wrong"
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By the body alone."""
+        return with_headers(delivery, {_SIGNATURE: _signature(account.secrets[0], delivery)})
 
     def delivery_id(self, delivery: Delivery) -> str:
         """Of this delivery only: one that somebody sends again by hand has another."""

@@ -19,7 +19,20 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "import", "parked", "webhooks", "verify", "hooks")
+COMMANDS = (
+    "serve",
+    "check",
+    "reload",
+    "token",
+    "demo",
+    "replay",
+    "import",
+    "parked",
+    "webhooks",
+    "verify",
+    "hooks",
+    "adapters",
+)
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 

@@ -79,9 +79,14 @@ class StandardWebhooks:
             event = self._event(msgspec.Raw(delivery.body), self.delivery_id(delivery), account)
             return Reading(events=(event,), is_verbatim=True)
         # In an array the delivery's id would be that of several events.
-        ids = [f"{self.delivery_id(delivery)}:{number}" for number in range(1, len(items) + 1)]
-        events = tuple(self._event(raw, id, account) for raw, id in zip(items, ids, strict=True))
-        return Reading(events=events, is_verbatim=True)
+        events = [self._item(raw, place, delivery, account) for place, raw in enumerate(items)]
+        return Reading(events=tuple(events), is_verbatim=True)
+
+    def _item(self, raw: msgspec.Raw, place: int, delivery: Delivery, account: Account) -> Event:
+        try:
+            return self._event(raw, f"{self.delivery_id(delivery)}:{place + 1}", account)
+        except Malformed as error:
+            raise Malformed(error.detail, (error.path or "$").replace("$", f"$[{place}]", 1)) from error
 
     def _event(self, raw: msgspec.Raw, id: str, account: Account) -> Event:
         """One event, with what the envelope, the delivery and the account say where it says nothing."""

@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
-from adapters.one_delivery import Telling, readable
+from adapters.one_delivery import Telling, readable, unread
 from adapters.signatures import hmac_sha256, is_one_of, with_headers
 from adapters.telling import (
     Number,
@@ -233,7 +233,7 @@ class Zettle:
         """By its topic."""
         message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
-            return Reading(unmapped="The body is no message of Zettle.") if message is None else Reading()
+            return unread(_message, delivery.body) if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message.payload), telling.aliases)
 

@@ -82,7 +82,8 @@ MISTAKES = [
     ),
     (
         "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_env = 'A_B'",
-        "17: source[0].secret_env: the environment variable A_B is not set",
+        "17: source[0].secret_env: the environment variable A_B is not set, of which source s has its secret; "
+        "set it and start the hub anew, or use secret_file",
     ),
     (
         "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_file = 'none'",

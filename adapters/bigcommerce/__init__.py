@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from adapters.bigcommerce.orders import Telling, order_reading
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
-from adapters.one_delivery import readable
+from adapters.one_delivery import readable, unread
 from adapters.signatures import refusal, signed
 from adapters.telling import (
     Id,
@@ -223,7 +223,7 @@ class BigCommerce:
         """By its topic."""
         message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
-            return Reading(unmapped="The body is no event of BigCommerce.") if message is None else Reading()
+            return unread(_message, delivery.body) if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message, fetched), telling.aliases)
 

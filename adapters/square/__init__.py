@@ -13,10 +13,10 @@ the token goes into `authorization`.
 | catalog.version.updated | SKUs of the variations that changed, which are fetched |
 
 An order without fulfilments is a sale at its location once it is completed. One with fulfilments is an order: placed
-while it is no draft, sent as far as its fulfilments are completed, and what only cancelled or failed ones hold is free
-again. Returned lines come back where the order that they are of was sold or sent, so that order is fetched, too.
-Whether the seller put them back is not told, so they go where the source puts returns. Lines without a variation and
-gift cards are no stock; articles are named by their variation.
+while it is no draft, sent as far as its fulfilments are completed, cancelled when every line was taken out, and what
+only cancelled or failed ones hold is free again. Returned lines come back where the order that they are of was sold or
+sent, so that order is fetched, too. Whether the seller put them back is not told, so they go where the source puts
+returns. Lines without a variation and gift cards are no stock; articles are named by their variation.
 
 All from the documents; nothing was tried in an account. Known gaps: several returns of one line of which only some were
 sent; a catalogue change of more than four pages.
@@ -30,7 +30,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.contract import ROUNDS_MAX, Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
-from adapters.one_delivery import readable
+from adapters.one_delivery import readable, unread
 from adapters.signatures import hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
@@ -211,7 +211,7 @@ class Square:
         """By its topic."""
         message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
-            return Reading(unmapped="The body is no event of Square.") if message is None else Reading()
+            return unread(_message, delivery.body) if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message, fetched), telling.aliases)
 

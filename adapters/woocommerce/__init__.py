@@ -13,9 +13,10 @@ token is `ck_…:cs_…`.
 | product.created, product.updated, product.restored | names of the SKU, and what the shop has of it |
 
 Statuses: `on-hold`, `processing` and `completed` orders are placed; `completed` ones were sent; `cancelled` and `trash`
-ones are cancelled, `refunded` ones where they were not completed. All others, also those of plugins, say nothing, since
-the shop keeps no stock for them. What was refunded before the completion is free again. After it, units come back as
-far as the line's `_restock_refunded_items` says: that is from WooCommerce's source, its documents do not tell.
+ones are cancelled, `refunded` ones where they were not completed, and those of which every line was deleted. All
+others, also those of plugins, say nothing, since the shop keeps no stock for them. What was refunded before the
+completion is free again. After it, units come back as far as the line's `_restock_refunded_items` says: that is from
+WooCommerce's source, its documents do not tell.
 The shop names no places: `*` is where it sends from, gets back, and what its stock is compared with. Without it the hub
 takes what was sent from where it keeps it, compares nothing, and sets returns aside.
 

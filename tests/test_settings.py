@@ -70,6 +70,7 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
     assert [sku.id for sku in loaded.house.skus] == ["BAG-NOIR", "BAG-ROUGE"]
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
     assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 3, 1]
+    assert [(drop.folder, drop.source) for drop in loaded.drops] == [(tmp_path / "drop/erp", "erp")]
     assert loaded.secrets == (SourceSecrets("shopify-eu", (Secret("one"), Secret("two")), Secret("three")),)
 
 

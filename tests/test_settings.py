@@ -10,6 +10,7 @@ from hub.access import JwtKey, OpaqueKey, Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings
 from hub.faults import SettingsInvalid
 from hub.settings import (
+    DropSettings,
     HubSettings,
     LedgerSettings,
     LimitsSettings,
@@ -274,6 +275,8 @@ def test_what_a_running_hub_cannot_take_is_named() -> None:
 
     assert needs_restart(running, running) == []
     assert needs_restart(running, wanted) == ["hub.http", "limits.stop_seconds"]
+    drops = (DropSettings(folder=Path("erp"), source="erp"),)
+    assert needs_restart(running, msgspec.structs.replace(running, drops=drops)) == ["drop"]
     changed = msgspec.structs.replace(wanted, house=HouseSettings())
     assert needs_restart(wanted, changed) == []
 

@@ -43,6 +43,8 @@ def something_was_tried(case: Case) -> None:
     """An adapter that reads nothing keeps every other promise."""
     steps = still_to_record(case.adapter, case.recordings)
     assert not steps, " ".join(steps)
+    says = any(each.expected for each in case.recordings)
+    assert says, "in no recording is anything `expected`: add a delivery that says something about stock"
 
 
 def what_the_vendor_sent_is_believed(case: Case) -> None:

@@ -51,6 +51,7 @@ def check(name: str, folder: Path | None, recordings: Path | None) -> None:
 @adapters.command()
 @click.argument("name")
 @click.argument("topic", required=False)
+@click.option("--in", "folder", type=_FOLDER, help="The folder of its package, where that is not installed.")
 @click.option("--to", help="The door; default: that of --source at the hub of --config.")
 @click.option("--secret-env", help="The variable that holds the secret to sign with.")
 @CONFIG

@@ -30,6 +30,8 @@ def run_new(name: str, into: Path | None) -> int:
     module = name if is_here else f"{name}_hub"
     words = {
         "name": name,
+        # As headers have it.
+        "dashed": name.replace("_", "-"),
         "module": module,
         "project": module.replace("_", "-"),
         "title": name.replace("_", " ").title(),

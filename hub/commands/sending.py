@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.contract import Account, Adapter, Delivery, Signing
 from adapters.kit.recordings import Recording
-from hub.commands.recorded import adapter_of, recorded_in
+from hub.commands.recorded import adapter_in, adapter_of, recorded_in
 from hub.faults import SettingsInvalid, Unavailable
 from hub.settings import Settings, load
 
@@ -26,6 +26,7 @@ async def run_send(  # noqa: PLR0913 - one keyword for each option of the comman
     environ: Mapping[str, str],
     *,
     to: str | None,
+    folder: Path | None,
     secret_env: str | None,
     config: Path | None,
     source: str | None,
@@ -37,7 +38,7 @@ async def run_send(  # noqa: PLR0913 - one keyword for each option of the comman
         SettingsInvalid: there is no such adapter, topic, source or secret, or no address.
         Unavailable: no hub answers.
     """
-    adapter, place = adapter_of(name)
+    adapter, place = adapter_of(name) if folder is None else adapter_in(folder, name)
     if not isinstance(adapter, Signing):
         raise SettingsInvalid(f"{name} does not say how its vendor signs: it has no `sign`")
     recording = _sample(adapter, topic, recorded_in(place))

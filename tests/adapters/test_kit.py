@@ -137,6 +137,9 @@ def test_a_recording_that_is_an_example_is_none() -> None:
     assert "first" in step
     assert still_to_do(case.adapter, case.recordings) == []
     assert len(still_to_do(case.adapter, ())) == 1
+    silent = tuple(msgspec.structs.replace(each, expected={}) for each in case.recordings)
+    with pytest.raises(AssertionError, match="in no recording is anything `expected`"):
+        conformance.something_was_tried(Case(case.adapter, silent))
 
 
 @pytest.mark.parametrize("name", names())

@@ -38,7 +38,8 @@ def test_the_recording_on_the_page_is_one() -> None:
 
 def test_the_recording_on_the_page_is_the_one_that_an_author_begins_with() -> None:
     shown = next(block.text for block in fences(PAGE) if block.info == "json")
-    begun = (ROOT / "hub" / "commands" / "scaffold" / "recording.txt").read_text("utf-8").replace("$name", "acme")
+    begun = (ROOT / "hub" / "commands" / "scaffold" / "recording.txt").read_text("utf-8")
+    begun = begun.replace("$name", "acme").replace("$dashed", "acme")
     assert begun.strip() == shown.replace("A till sold", "TODO: an example. A till sold")
 
 

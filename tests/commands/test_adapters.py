@@ -33,6 +33,9 @@ url = "https://hub.example/v1/webhooks/square"
 """
 
 
+UNFINISHED = ("adapters", "send", "acme", "--in", "acme-hub", "--to", "http://127.0.0.1:1", "--secret-env", "PATH")
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
@@ -249,6 +252,8 @@ async def test_a_running_hub_takes_what_is_sent_to_it(redis_url: str, postgres_d
         )
         (tmp_path / "shop.secret").write_text("another")
         refused = await send("shop", "shopify", "orders/create", "--to", door)
+        await run_apart("adapters", "new", "acme", cwd=tmp_path)
+        begun = await run_apart(*UNFINISHED, cwd=tmp_path)
         nobody = await send("shop", "shopify", "orders/create", "--to", "http://127.0.0.1:1/v1/webhooks/shop")
         unknown = await send("till", "shopify", "orders/create")
 
@@ -263,5 +268,6 @@ async def test_a_running_hub_takes_what_is_sent_to_it(redis_url: str, postgres_d
     assert refused.code == 1
     assert "answered 401" in refused.out
     assert not [told for told in (first, refused) if "secret-of-the-shop" in told.out]
+    assert "name a topic; there are sale" in begun.sentence
     assert "no hub answers" in nobody.sentence
     assert "no source till" in unknown.sentence

@@ -12,6 +12,7 @@ import pytest
 from adapters.discovery import names
 from adapters.kit.conformance import CHECKS
 from hub.commands.scaffolding import run_new
+from tests.adapters.test_discovery import forget
 from tests.commands.test_commands import ROOT, Run, Told, hub, run_apart
 from tests.webhooks.town import open_town
 
@@ -137,6 +138,33 @@ def test_a_broken_promise_is_told_with_a_sentence_and_what_it_says_instead(hub: 
     assert '"quantity": 1' in told.out
     assert "  BROKEN  whatever arrives nothing is raised\n          it raised AssertionError at " in told.out
     assert told.out.endswith(f"2 of {len(CHECKS)} promises are not kept.\n")
+
+
+def test_an_installed_package_is_checked_by_its_name_and_a_broken_one_is_told(
+    hub: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub("adapters", "new", "acme")
+    written(tmp_path / "acme-hub/acme_hub/__init__.py", tmp_path / "acme-hub/acme_hub/recordings")
+    info = tmp_path / "acme-hub" / "acme_hub-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-hub\nVersion: 0.1.0\n")
+    offers = "acme = acme_hub:ADAPTER\nabsent = no_such_module:ADAPTER\n"
+    (info / "entry_points.txt").write_text(f"[inventory_sync_hub.adapters]\n{offers}")
+    monkeypatch.syspath_prepend(str(tmp_path / "acme-hub"))
+    forget()
+    try:
+        checked, listed = hub("adapters", "check", "acme"), hub("adapters")
+        absent = hub("adapters", "check", "absent")
+    finally:
+        forget()
+
+    assert checked.code == 0, checked
+    assert "2 recordings in " in checked.out
+    assert listed.code == 1
+    assert "acme-hub 0.1.0" in next(line for line in listed.out.splitlines() if line.startswith("acme"))
+    assert "cannot be used" in next(line for line in listed.out.splitlines() if line.startswith("absent"))
+    assert "no_such_module" in listed.err
+    assert "cannot be loaded" in absent.sentence
 
 
 @pytest.mark.parametrize("name", names())

@@ -28,7 +28,7 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     body: msgspec.Raw
     received_at: datetime
-    expected: dict[str, Any]
+    expected: dict[str, Any] = {}
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     method: str = "POST"

@@ -186,6 +186,17 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
+class Signing(Protocol):
+    """What an adapter has besides, so that a delivery can be made for trials: how its vendor signs."""
+
+    # Whether the vendor signs a time; then `verify` refuses what is old.
+    signs_time: bool
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """The delivery as the vendor sends it, signed with the newest secret; the account has one."""
+
+
+@runtime_checkable
 class Polled(Protocol):
     """What an adapter has besides, where the hub may ask what happened. A page that is told again changes nothing.
 

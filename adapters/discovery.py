@@ -39,6 +39,24 @@ def adapter_named(name: str) -> Adapter | None:
 
 
 @cache
+def package_of(name: str) -> str:
+    """Whose an adapter is: a package and its version; empty where there is none of that name."""
+    if name in _own():
+        return "inventory-sync-hub"
+    offer = _offered().get(name)
+    return f"{offer.dist.name} {offer.dist.version}" if offer and offer.dist else ""
+
+
+@cache
+def module_of(name: str) -> str:
+    """Where an adapter is defined, as imports name it; empty where there is none of that name."""
+    if own := _own().get(name):
+        return type(own).__module__
+    offer = _offered().get(name)
+    return offer.module if offer else ""
+
+
+@cache
 def _own() -> dict[str, Adapter]:
     modules = [import_module(f"adapters.{module.name}") for module in iter_modules(adapters.__path__)]
     found = [module.ADAPTER for module in modules if hasattr(module, "ADAPTER")]

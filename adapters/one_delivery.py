@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from msgspec import MsgspecError, Struct
 
-from adapters.contract import Account
-from adapters.telling import Id, alias_of, instant
+from adapters.contract import Account, Reading
+from adapters.telling import Id, alias_of, instant, told
 from protocol.identifiers import Sku
 
 T = TypeVar("T")
@@ -35,6 +35,16 @@ class Telling(Struct):
 def first_of(*texts: str | None) -> str | None:
     """The first text that says anything."""
     return next((text for text in texts if text), None)
+
+
+def unread(decode: Callable[[bytes], object], body: bytes) -> Reading:
+    """Why a body cannot be read: the field, and what was expected there."""
+
+    def say() -> Reading:
+        decode(body)
+        return Reading()
+
+    return told(say)
 
 
 def readable(decode: Callable[[bytes], T], body: bytes) -> T | None:

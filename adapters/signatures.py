@@ -1,11 +1,13 @@
-"""Signatures of deliveries: HMACs compared in constant time, several secrets at once, and how old one may be."""
+"""Signatures of deliveries: HMACs compared in constant time, several secrets at once, how old one may be; and made."""
 
 import hmac
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
+
+from msgspec import structs
 
 from adapters.contract import Delivery
 from protocol.signing import signature
@@ -15,6 +17,7 @@ TOLERANCE_SECONDS = 300
 # A dot in an id would make another id and time of the same signature.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SIGNATURES_MAX = 20
+_MADE_UP = "msg_trial"
 
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
@@ -55,6 +58,18 @@ def seconds_of(text: str) -> int | None:
 def is_stale(seconds: int, received_at_ms: int) -> bool:
     """Whether a delivery was signed too long before it came, or after that."""
     return abs(received_at_ms / 1000 - seconds) > TOLERANCE_SECONDS
+
+
+def with_headers(delivery: Delivery, headers: Mapping[str, str]) -> Delivery:
+    """The delivery with these headers, too; their names in lower case."""
+    return structs.replace(delivery, headers={**delivery.headers, **headers})
+
+
+def signed(delivery: Delivery, key: bytes) -> Delivery:
+    """The delivery as Standard Webhooks has it signed, when it arrives; without an id it is given a made-up one."""
+    id, timestamp = delivery.headers.get("webhook-id") or _MADE_UP, str(delivery.received_at_ms // 1000)
+    made = signature(key, id, timestamp, delivery.body)
+    return with_headers(delivery, {"webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": made})
 
 
 def refusal(delivery: Delivery, keys: Iterable[bytes]) -> str | None:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import msgspec
 
 from adapters.contract import Account, Adapter, Delivery, Maturity, Reading, Reply
-from adapters.signatures import from_base64, refusal
+from adapters.signatures import from_base64, refusal, signed
 from adapters.telling import told, word
 from protocol.codec import Malformed, decode_event, refuse_duplicate_keys, split_array
 from protocol.events import Event
@@ -38,6 +38,7 @@ class StandardWebhooks:
     documentation = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
     maturity: Maturity = "recorded"
     topics: tuple[str, ...] = ("*",)
+    signs_time = True
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -47,6 +48,10 @@ class StandardWebhooks:
         """By id, time and body."""
         keys = [from_base64(secret.removeprefix(SECRET_PREFIX)) for secret in account.secrets]
         return refusal(delivery, [key for key in keys if key])
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By id, time and body; a secret that is no base64 signs as an empty key, which is never right."""
+        return signed(delivery, from_base64(account.secrets[0].removeprefix(SECRET_PREFIX)) or b"")
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""
@@ -74,9 +79,14 @@ class StandardWebhooks:
             event = self._event(msgspec.Raw(delivery.body), self.delivery_id(delivery), account)
             return Reading(events=(event,), is_verbatim=True)
         # In an array the delivery's id would be that of several events.
-        ids = [f"{self.delivery_id(delivery)}:{number}" for number in range(1, len(items) + 1)]
-        events = tuple(self._event(raw, id, account) for raw, id in zip(items, ids, strict=True))
-        return Reading(events=events, is_verbatim=True)
+        events = [self._item(raw, place, delivery, account) for place, raw in enumerate(items)]
+        return Reading(events=tuple(events), is_verbatim=True)
+
+    def _item(self, raw: msgspec.Raw, place: int, delivery: Delivery, account: Account) -> Event:
+        try:
+            return self._event(raw, f"{self.delivery_id(delivery)}:{place + 1}", account)
+        except Malformed as error:
+            raise Malformed(error.detail, (error.path or "$").replace("$", f"$[{place}]", 1)) from error
 
     def _event(self, raw: msgspec.Raw, id: str, account: Account) -> Event:
         """One event, with what the envelope, the delivery and the account say where it says nothing."""

@@ -20,7 +20,7 @@ from adapters.contract import (
     Level,
     Reading,
 )
-from protocol.codec import Malformed, decode_event, encode_canonical
+from protocol.codec import Malformed, decode_event, encode_canonical, malformed
 from protocol.events import (
     Event,
     Line,
@@ -64,9 +64,14 @@ def told(say: Callable[[], Reading], aliases: Iterable[str] = ()) -> Reading:
     except Unmapped as error:
         return Reading(unmapped=str(error)[:DETAIL_CHARS_MAX])
     except Malformed as error:
-        return Reading(unmapped=f"It says what no event can: {error.detail}"[:DETAIL_CHARS_MAX])
+        return Reading(unmapped=f"{_field(error)} says what no event can: {error.detail}"[:DETAIL_CHARS_MAX])
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
-        return Reading(unmapped=f"It cannot be read: {error}"[:DETAIL_CHARS_MAX])
+        unread = malformed(error)
+        return Reading(unmapped=f"{_field(unread)} cannot be read: {unread.detail}"[:DETAIL_CHARS_MAX])
+
+
+def _field(error: Malformed) -> str:
+    return f"`{error.path}`" if error.path not in (None, "$") else "It"
 
 
 def checked(reading: Reading) -> Reading:

@@ -21,6 +21,7 @@ from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault
 from hub.hooks.means import means_of
 from hub.hooks.sending import Sending
+from hub.imports.dropping import Drops
 from hub.intake.parts import Parts
 from hub.intake.replaying import Replaying
 from hub.intake.sealing import Sealing
@@ -125,6 +126,7 @@ class Hub:
     def _run_behind_doors(self, parts: Parts) -> None:
         """What works while the doors are open."""
         self._run("imports", self._stores.imports.run())
+        self._run("drops", Drops(self._settings.drops, self._stores.imports, self._metrics).run())
         self._run("sweep", self._stores.sweep.run())
         self._run("house", self._stores.current.watch())
         self._run("reload", self._reload_when_asked())
@@ -244,8 +246,7 @@ class Hub:
 
     def _admin_app(self, live: LiveDoor) -> web.Application:
         # Bodies are unpacked where both sizes are bounded.
-        app = web.Application(handler_args={"auto_decompress": False})
-        demo = self._demo
+        app, demo = web.Application(handler_args={"auto_decompress": False}), self._demo
         add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
 
         def take_readings() -> None:
@@ -278,8 +279,8 @@ class Hub:
 
     async def _let_ledger_catch_up(self) -> None:
         """Wait a moment until the ledger has all, and have it note that then; nobody but its writer works any more."""
-        await end(task for task in self._tasks if task.get_name() != _LEDGER_WRITER)
         stores = self._stores
+        await end(task for task in self._tasks if task.get_name() != _LEDGER_WRITER)
         # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
         with suppress(Fault):
             await stores.healing.keep_lost()

@@ -183,6 +183,21 @@ class Metrics:
             ["source"],
             registry=self.registry,
         )
+        self._drop_files = Counter(
+            "hub_drop_files_total",
+            "Files of books that were dropped into a folder, by where they were put: done or refused.",
+            ["source", "end"],
+            registry=self.registry,
+        )
+        self._drop_waiting = Gauge(
+            "hub_drop_waiting", "Files in a folder of books that are not done yet.", ["source"], registry=self.registry
+        )
+        self._drop_usable = Gauge(
+            "hub_drop_usable",
+            "0 while a folder of books is not there or cannot be used; the log says why.",
+            ["source"],
+            registry=self.registry,
+        )
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:
@@ -229,6 +244,19 @@ class Metrics:
     def missed_found(self, source: str, events: int) -> None:
         """Events that came only because they were asked for; of none, that it is counted."""
         self._missed.labels(source).inc(events)
+
+    def drop_ended(self, source: str, end: str) -> None:
+        """A file of books was put where such files go."""
+        self._drop_files.labels(source, end).inc()
+
+    def drop_seen(self, source: str, waiting: int) -> None:
+        """A folder of books was looked into."""
+        self._drop_waiting.labels(source).set(waiting)
+        self._drop_usable.labels(source).set(1)
+
+    def drop_unusable(self, source: str) -> None:
+        """A folder of books cannot be used."""
+        self._drop_usable.labels(source).set(0)
 
     def kernel_called(self, commands: int, seconds: float) -> None:
         """Note one call of the kernel."""

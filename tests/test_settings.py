@@ -10,6 +10,7 @@ from hub.access import JwtKey, OpaqueKey, Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings
 from hub.faults import SettingsInvalid
 from hub.settings import (
+    DropSettings,
     HubSettings,
     LedgerSettings,
     LimitsSettings,
@@ -70,6 +71,7 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
     assert [sku.id for sku in loaded.house.skus] == ["BAG-NOIR", "BAG-ROUGE"]
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
     assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 3, 1]
+    assert [(drop.folder, drop.source) for drop in loaded.drops] == [(tmp_path / "drop/erp", "erp")]
     assert loaded.secrets == (SourceSecrets("shopify-eu", (Secret("one"), Secret("two")), Secret("three")),)
 
 
@@ -273,6 +275,8 @@ def test_what_a_running_hub_cannot_take_is_named() -> None:
 
     assert needs_restart(running, running) == []
     assert needs_restart(running, wanted) == ["hub.http", "limits.stop_seconds"]
+    drops = (DropSettings(folder=Path("erp"), source="erp"),)
+    assert needs_restart(running, msgspec.structs.replace(running, drops=drops)) == ["drop"]
     changed = msgspec.structs.replace(wanted, house=HouseSettings())
     assert needs_restart(wanted, changed) == []
 

@@ -91,12 +91,17 @@ MISTAKES = [
     ),
     (
         "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_env = 'A_B'",
-        "17: source[0].secret_env: the environment variable A_B is not set",
+        "17: source[0].secret_env: the environment variable A_B is not set, of which source s has its secret; "
+        "set it and start the hub anew, or use secret_file",
     ),
     (
         "[[source]]\nid = 's'\nadapter = 'standard_webhooks'\nsecret_file = 'none'",
         "17: source[0].secret_file: ",
     ),
+    ("[[drop]]\nfolder = 'a'\nsource = 'e'\n[[drop]]\nfolder = 'b'\nsource = 'e'", '19: drop[1].source: "e" stands in'),
+    ("[[drop]]\nfolder = 'a'\nsource = 'e'\n[[drop]]\nfolder = './a'\nsource = 'f'", '18: drop[1].folder: "a" stands'),
+    ("[[drop]]\nfolder = 'a'\nsource = 'e'\nlocation = 'X'", '17: drop[0].location: "X" is no location of the house'),
+    ("[[drop]]\nsource = 'e'", "14: drop[0]"),
     (
         f"[[key]]\nid = 'k'\nsub = 's'\nhash = 'sha256:{'0' * 64}'\npools = ['vip']",
         '18: key[0].pools[0]: "vip" is no pool of the house',

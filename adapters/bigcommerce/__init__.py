@@ -31,22 +31,10 @@ from msgspec import Struct
 from adapters.bigcommerce import asking
 from adapters.bigcommerce.offering import BigCommerceOffering
 from adapters.bigcommerce.orders import Telling, order_reading
-from adapters.contract import (
-    Account,
-    Adapter,
-    Answer,
-    Delivery,
-    Level,
-    Maturity,
-    Need,
-    Page,
-    Question,
-    Reading,
-    Reply,
-)
-from adapters.one_delivery import readable
+from adapters.contract import Account, Adapter, Answer, Delivery, Level, Maturity, Need, Page, Question, Reading, Reply
+from adapters.one_delivery import readable, unread
 from adapters.paging import paged
-from adapters.signatures import refusal
+from adapters.signatures import refusal, signed
 from adapters.telling import (
     Id,
     Number,
@@ -217,6 +205,7 @@ class BigCommerce(BigCommerceOffering):
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
     streams = (asking.ORDERS, asking.LEVELS)
+    signs_time = True
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -225,6 +214,10 @@ class BigCommerce(BigCommerceOffering):
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By id, time and body."""
         return refusal(delivery, [secret.encode() for secret in account.secrets])
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By id, time and body."""
+        return signed(delivery, account.secrets[0].encode())
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""
@@ -239,7 +232,7 @@ class BigCommerce(BigCommerceOffering):
         """By its topic."""
         message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
-            return Reading(unmapped="The body is no event of BigCommerce.") if message is None else Reading()
+            return unread(_message, delivery.body) if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message, fetched), telling.aliases)
 

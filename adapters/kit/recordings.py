@@ -2,7 +2,8 @@
 
 One JSON file each: `about` (a sentence), `headers` without the signature, `body` (an object, sent as compact JSON, or a
 text, sent as it is), `received_at`, `account` where it differs from the usual one, `fetched` by name, and `expected`:
-the reading, with everything left out that is empty.
+the reading, with everything left out that is empty. One whose `headers` hold the signature that the vendor itself made
+says with which `secret`, that of an account made for trials.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +13,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import Account, Adapter, Delivery, Reading
+from adapters.contract import Account, Adapter, Delivery, Reading, Signing
 
-# How the vendor signs: the delivery as it goes out, with the secret. Written anew from the vendor's documents, so that
-# a mistake in the adapter does not prove itself.
+# How the vendor signs: the delivery as it goes out, with the secret. Where it is written anew from the vendor's
+# documents, a mistake in the adapter does not prove itself.
 Sign = Callable[[Delivery, str], Delivery]
+_SOURCE = "trial"
 SECRETS = ("bm90LWEtc2VjcmV0LXRoZS1uZXdlc3Qtb25l", "bm90LWEtc2VjcmV0LXRoZS1vbmUtYmVmb3Jl")
 
 
@@ -26,12 +28,14 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     body: msgspec.Raw
     received_at: datetime
-    expected: dict[str, Any]
+    expected: dict[str, Any] = {}
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     method: str = "POST"
     account: Mapping[str, Any] = {}
     fetched: Mapping[str, msgspec.Raw] = {}
+    # With which the vendor made the signature among the headers; empty where there is none.
+    secret: str = ""
     # Of the file; for messages only.
     name: str = ""
 
@@ -49,7 +53,7 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def of_account(self) -> Account:
         """The account that it is delivered to."""
-        return msgspec.convert({"secrets": SECRETS, **self.account}, Account)
+        return msgspec.convert({"source": _SOURCE, "secrets": SECRETS, **self.account}, Account)
 
     @property
     def answers(self) -> dict[str, bytes]:
@@ -62,13 +66,27 @@ class Case(Struct, frozen=True):
 
     adapter: Adapter
     recordings: tuple[Recording, ...]
-    sign: Sign
-    # Whether the vendor signs a time; then an old delivery is refused.
+    # None: the adapter's own.
+    sign: Sign | None = None
+    # Whether the vendor signs a time, so that an old delivery is refused; the adapter's own word where it signs itself.
     signs_time: bool = False
+
+    @property
+    def is_time_signed(self) -> bool:
+        """Whether what is old is refused."""
+        return self.signs_time if self.sign is not None else self._signing.signs_time
 
     def signed(self, recording: Recording, secret: str = SECRETS[0]) -> Delivery:
         """The delivery as the vendor sends it."""
-        return self.sign(recording.delivery, secret)
+        if self.sign is not None:
+            return self.sign(recording.delivery, secret)
+        account = msgspec.structs.replace(recording.of_account, secrets=(secret,))
+        return self._signing.sign(recording.delivery, account)
+
+    @property
+    def _signing(self) -> Signing:
+        assert isinstance(self.adapter, Signing), "it has no `sign` and `signs_time`, and nobody else says how it signs"
+        return self.adapter
 
     def reading(self, recording: Recording) -> Reading:
         """What it says."""
@@ -82,6 +100,8 @@ def recording_from(raw: bytes, name: str) -> Recording:
         msgspec.MsgspecError: it is no recording.
     """
     read = msgspec.json.decode(raw, type=Recording)
+    # Now, and not when a promise is looked at.
+    _ = read.of_account
     return msgspec.structs.replace(read, name=name)
 
 

@@ -56,7 +56,7 @@ from adapters.shopify.payloads import (
     Product,
     Refund,
 )
-from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.signatures import hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.telling import (
     Unmapped,
     alias_of,
@@ -70,6 +70,8 @@ from adapters.telling import (
     whole,
     word,
 )
+
+_SIGNATURE = "x-shopify-hmac-sha256"
 
 _order = msgspec.json.Decoder(Order).decode
 _fetched = msgspec.json.Decoder(FetchedOrder).decode
@@ -156,6 +158,10 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
+def _signature(secret: str, delivery: Delivery) -> str:
+    return in_base64(hmac_sha256(secret.encode(), delivery.body))
+
+
 class Shopify(ShopifyOffering):
     """The adapter."""
 
@@ -164,6 +170,7 @@ class Shopify(ShopifyOffering):
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
     streams = (asking.ORDERS, asking.LEVELS)
+    signs_time = False
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before."""
@@ -171,9 +178,13 @@ class Shopify(ShopifyOffering):
 
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By the body alone."""
-        expected = [in_base64(hmac_sha256(secret.encode(), delivery.body)) for secret in account.secrets if secret]
-        given = delivery.headers.get("x-shopify-hmac-sha256", "")
-        return None if is_one_of(given, expected) else "`x-shopify-hmac-sha256` is missing or wrong"
+        expected = [_signature(secret, delivery) for secret in account.secrets if secret]
+        given = delivery.headers.get(_SIGNATURE, "")
+        return None if is_one_of(given, expected) else f"`{_SIGNATURE}` is missing or wrong"
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By the body alone."""
+        return with_headers(delivery, {_SIGNATURE: _signature(account.secrets[0], delivery)})
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""

@@ -13,10 +13,10 @@ the token goes into `authorization`.
 | catalog.version.updated | SKUs of the variations that changed, which are fetched |
 
 An order without fulfilments is a sale at its location once it is completed. One with fulfilments is an order: placed
-while it is no draft, sent as far as its fulfilments are completed, and what only cancelled or failed ones hold is free
-again. Returned lines come back where the order that they are of was sold or sent, so that order is fetched, too.
-Whether the seller put them back is not told, so they go where the source puts returns. Lines without a variation and
-gift cards are no stock; articles are named by their variation.
+while it is no draft, sent as far as its fulfilments are completed, cancelled when every line was taken out, and what
+only cancelled or failed ones hold is free again. Returned lines come back where the order that they are of was sold or
+sent, so that order is fetched, too. Whether the seller put them back is not told, so they go where the source puts
+returns. Lines without a variation and gift cards are no stock; articles are named by their variation.
 
 All from the documents; nothing was tried in an account. Known gaps: several returns of one line of which only some were
 sent; a catalogue change of more than four pages.
@@ -43,14 +43,15 @@ from adapters.contract import (
     Reading,
     Reply,
 )
-from adapters.one_delivery import readable
+from adapters.one_delivery import readable, unread
 from adapters.paging import paged
-from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.signatures import hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.square import asking
 from adapters.square.offering import SquareOffering
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
 
+_SIGNATURE = "x-square-hmacsha256-signature"
 _IN_STOCK, _VARIATION = "IN_STOCK", "ITEM_VARIATION"
 
 
@@ -189,6 +190,10 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
+def _signature(secret: str, url: str, delivery: Delivery) -> str:
+    return in_base64(hmac_sha256(secret.encode(), url.encode(), delivery.body))
+
+
 class Square(SquareOffering):
     """The adapter."""
 
@@ -197,6 +202,7 @@ class Square(SquareOffering):
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
     streams = (asking.ORDERS, asking.LEVELS)
+    signs_time = False
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """Nobody looks before: a trial is a delivery of its own topic."""
@@ -206,10 +212,13 @@ class Square(SquareOffering):
         """By the address that Square was given, and the body."""
         if not account.url:
             return "the source has no `url`, which Square signs"
-        url = account.url.encode()
-        expected = [in_base64(hmac_sha256(secret.encode(), url, delivery.body)) for secret in account.secrets if secret]
-        given = delivery.headers.get("x-square-hmacsha256-signature", "")
-        return None if is_one_of(given, expected) else "`x-square-hmacsha256-signature` is missing or wrong"
+        expected = [_signature(secret, account.url, delivery) for secret in account.secrets if secret]
+        given = delivery.headers.get(_SIGNATURE, "")
+        return None if is_one_of(given, expected) else f"`{_SIGNATURE}` is missing or wrong"
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By the address and the body."""
+        return with_headers(delivery, {_SIGNATURE: _signature(account.secrets[0], account.url, delivery)})
 
     def delivery_id(self, delivery: Delivery) -> str:
         """The same over retries."""
@@ -225,7 +234,7 @@ class Square(SquareOffering):
         """By its topic."""
         message, read = readable(_message, delivery.body), TOPICS.get(self.topic(delivery))
         if read is None or message is None:
-            return Reading(unmapped="The body is no event of Square.") if message is None else Reading()
+            return unread(_message, delivery.body) if message is None else Reading()
         telling = Telling(account, delivery.received_at_ms, {})
         return told(lambda: read(telling, message, fetched), telling.aliases)
 

@@ -128,7 +128,9 @@ def _order_events(telling: Telling, order: Order) -> list[Event]:
         telling.time(order.created_at, order.updated_at),
         telling.time(order.updated_at, order.created_at),
     )
-    if order.state == _CANCELLED:
+    # A line that is taken out is told no more; of an order without any nothing will be sent.
+    is_emptied = not order.line_items and updated > created
+    if order.state == _CANCELLED or is_emptied:
         return [cancelled(account, order.id, telling.time(order.closed_at, order.updated_at))]
     lines = [line for line in order.line_items if line.is_stock]
     by_uid = {line.uid: line for line in lines}

@@ -13,9 +13,10 @@ token is `ck_…:cs_…`.
 | product.created, product.updated, product.restored | names of the SKU, and what the shop has of it |
 
 Statuses: `on-hold`, `processing` and `completed` orders are placed; `completed` ones were sent; `cancelled` and `trash`
-ones are cancelled, `refunded` ones where they were not completed. All others, also those of plugins, say nothing, since
-the shop keeps no stock for them. What was refunded before the completion is free again. After it, units come back as
-far as the line's `_restock_refunded_items` says: that is from WooCommerce's source, its documents do not tell.
+ones are cancelled, `refunded` ones where they were not completed, and those of which every line was deleted. All
+others, also those of plugins, say nothing, since the shop keeps no stock for them. What was refunded before the
+completion is free again. After it, units come back as far as the line's `_restock_refunded_items` says: that is from
+WooCommerce's source, its documents do not tell.
 The shop names no places: `*` is where it sends from, gets back, and what its stock is compared with. Without it the hub
 takes what was sent from where it keeps it, compares nothing, and sets returns aside.
 
@@ -29,21 +30,9 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import (
-    Account,
-    Adapter,
-    Answer,
-    Delivery,
-    Level,
-    Maturity,
-    Need,
-    Page,
-    Question,
-    Reading,
-    Reply,
-)
+from adapters.contract import Account, Adapter, Answer, Delivery, Level, Maturity, Need, Page, Question, Reading, Reply
 from adapters.paging import paged
-from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.signatures import hmac_sha256, in_base64, is_one_of, with_headers
 from adapters.telling import Id, Number, alias_of, cancelled, described, digest, said_by, told, whole, word
 from adapters.woocommerce import asking
 from adapters.woocommerce.offering import WooCommerceOffering
@@ -52,6 +41,7 @@ from adapters.woocommerce.orders import Telling, order_reading
 # Products that are one article; the others only group some.
 _ARTICLES = ("simple", "variation")
 _PING = re.compile(rb"webhook_id=[0-9]{1,20}")
+_SIGNATURE = "x-wc-webhook-signature"
 
 
 class _Product(Struct):
@@ -109,6 +99,10 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
+def _signature(secret: str, delivery: Delivery) -> str:
+    return in_base64(hmac_sha256(secret.encode(), delivery.body))
+
+
 class WooCommerce(WooCommerceOffering):
     """The adapter."""
 
@@ -117,6 +111,7 @@ class WooCommerce(WooCommerceOffering):
     maturity: Maturity = "recorded"
     topics = tuple(TOPICS)
     streams = (asking.ORDERS, asking.LEVELS)
+    signs_time = False
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
         """A webhook that was just saved."""
@@ -124,9 +119,13 @@ class WooCommerce(WooCommerceOffering):
 
     def verify(self, delivery: Delivery, account: Account) -> str | None:
         """By the body alone."""
-        expected = [in_base64(hmac_sha256(secret.encode(), delivery.body)) for secret in account.secrets if secret]
-        given = delivery.headers.get("x-wc-webhook-signature", "")
-        return None if is_one_of(given, expected) else "`x-wc-webhook-signature` is missing or wrong"
+        expected = [_signature(secret, delivery) for secret in account.secrets if secret]
+        given = delivery.headers.get(_SIGNATURE, "")
+        return None if is_one_of(given, expected) else f"`{_SIGNATURE}` is missing or wrong"
+
+    def sign(self, delivery: Delivery, account: Account) -> Delivery:
+        """By the body alone."""
+        return with_headers(delivery, {_SIGNATURE: _signature(account.secrets[0], delivery)})
 
     def delivery_id(self, delivery: Delivery) -> str:
         """Of this delivery only: one that somebody sends again by hand has another."""

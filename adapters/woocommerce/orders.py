@@ -105,6 +105,9 @@ def _order_events(telling: Telling, order: _Order, refunds: list[_Refund]) -> li
     account = telling.account
     created = telling.time(order.date_created_gmt, order.date_modified_gmt)
     updated = telling.time(order.date_modified_gmt, order.date_created_gmt)
+    if not order.line_items and updated > created:
+        # A line that is deleted is told no more, so nothing else says that its units are free.
+        return [cancelled(account, order.id, updated)]
     completed = telling.time(order.date_completed_gmt) if order.date_completed_gmt else None
     # A line without a product was typed.
     lines = [line for line in order.line_items if line.product_id or (line.sku or "").strip()]

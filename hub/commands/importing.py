@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from hub.commands.books import Books, open_books
 from hub.commands.token import make_token
 from hub.faults import Fault, SettingsInvalid, Unavailable
+from hub.imports.told import broken_lines, summary
 from hub.settings import Settings, load
 from protocol.imports import ImportStatus, LineError
 
@@ -163,21 +164,14 @@ def _bar() -> Progress:
 
 def _tell(name: str, told: ImportStatus, seconds: float) -> None:
     rate = told.done / seconds if seconds else 0.0
-    unlisted = f" · {told.unlisted:,} unlisted counted as zero" if told.unlisted else ""
-    overruled = f" · {told.overruled:,} overruled by a newer count" if told.overruled else ""
     click.echo(f"Imported {name} in {seconds:,.1f} s ({rate:,.0f} lines/s)")
-    click.echo(
-        f"  {told.lines:,} lines{unlisted}: {told.changed:,} changed · {told.unchanged:,} unchanged{overruled}"
-        f" · {told.broken:,} broken"
-    )
+    click.echo(f"  {summary(told)}")
     _list(told.errors or (), told.broken)
 
 
 def _list(errors: tuple[LineError, ...], broken: int) -> None:
-    for error in errors:
-        click.echo(f"    line {error.line}: {error.detail}")
-    if broken > len(errors):
-        click.echo(f"    … and {broken - len(errors):,} more")
+    for line in broken_lines(errors, broken):
+        click.echo(f"    {line}")
 
 
 def _token(settings: Settings, source: str) -> str:

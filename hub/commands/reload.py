@@ -39,6 +39,9 @@ async def run_reload(config: Path | None, environ: Mapping[str, str], *, dry_run
         # The hub would say the same of its file, and nothing can be signed with settings that are wrong.
         for line in problems:
             click.echo(line, err=True)
+        click.echo(
+            "the running hub was not asked: this is what the file says with this command's environment", err=True
+        )
         return 1
     answer = await _ask(url or f"http://{settings.hub.admin}", _token(settings), dry_run=dry_run)
     for line in _told(answer, dry_run=dry_run):

@@ -67,6 +67,12 @@ class Imports:
         """The newest import of that id whose source may be seen."""
         return next((state for state in self.latest(may_see) if state.id == id), None)
 
+    def known(self, source: str, digest: str) -> ImportState | None:
+        """The newest import of a source whose id begins so."""
+        of_source = [state for state in self._states.values() if state.source == source]
+        begun = [state for state in of_source if state.id.startswith(digest)]
+        return max(begun, key=lambda state: state.started_at_ms, default=None)
+
     def latest(self, may_see: Callable[[str], bool]) -> list[ImportState]:
         """Those whose source may be seen, newest first, 100 at most."""
         seen = [state for state in self._states.values() if may_see(state.source)]

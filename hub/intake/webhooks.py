@@ -37,7 +37,7 @@ async def any_webhook(request: web.Request) -> web.Response:
     if request.method != "POST":
         raise Stopped(problem("method_not_allowed", "Deliveries are sent by POST."), {"Allow": "POST"})
     # Not raised: it is no bad token.
-    return problem_response(problem("unauthenticated", f"Not taken: {answer}."), {"WWW-Authenticate": "Bearer"})
+    return problem_response(problem("unauthenticated", f"Not taken: {answer}."), {"WWW-Authenticate": "Signature"})
 
 
 def _first_of_each(request: web.Request) -> dict[str, str]:

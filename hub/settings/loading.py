@@ -80,6 +80,7 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     settings = _settled(file, environ, folder, problems)
     _check_doors(settings.hub, problems)
     _check_reach(file, problems)
+    _check_drops(file, problems)
     check_house(file.house, problems)
     check_sources(file.house, problems)
     check_rules(file.house, problems)
@@ -109,6 +110,7 @@ def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: 
         access=access_settings(file, vault, problems),
         house=file.house,
         hooks=hooks,
+        drops=tuple(msgspec.structs.replace(drop, folder=_absolute(drop.folder, folder)) for drop in file.drop),
         secrets=source_secrets(file.source, vault, problems),
     )
 
@@ -160,6 +162,14 @@ def _check_doors(hub: HubSettings, problems: Problems) -> None:
             problems.add(f"hub.{name}", f"a port is at most {_PORT_MAX}, not {port}")
         elif port and taken.setdefault(address, name) != name:
             problems.add(f"hub.{name}", f"{address} is the door of {taken[address]} already; give each its own")
+
+
+def _check_drops(file: HubFile, problems: Problems) -> None:
+    check_once("drop", "source", [drop.source for drop in file.drop], problems)
+    check_once("drop", "folder", [os.path.normpath(drop.folder) for drop in file.drop], problems)
+    for place, drop in enumerate(file.drop):
+        locations = [location.id for location in file.location]
+        check_known("location of the house", drop.location, locations, f"drop[{place}].location", problems)
 
 
 def _check_reach(file: HubFile, problems: Problems) -> None:

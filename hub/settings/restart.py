@@ -9,9 +9,10 @@ _TABLES = ("hub", "redis", "ledger", "limits")
 
 def needs_restart(running: Settings, wanted: Settings) -> list[str]:
     """The keys that differ and stay as they are until the hub is started anew, in the file's order."""
-    return [
+    differing = [
         f"{table}.{field.encode_name}"
         for table in _TABLES
         for field in msgspec.structs.fields(getattr(running, table))
         if getattr(getattr(running, table), field.name) != getattr(getattr(wanted, table), field.name)
     ]
+    return differing if running.drops == wanted.drops else [*differing, "drop"]

@@ -135,6 +135,19 @@ class HookSettings(Table, frozen=True):
     id: Name | None = None
 
 
+class DropSettings(Table, frozen=True):
+    """`[[drop]]`: a folder into which another system puts its books, a file each."""
+
+    # Relative to the file's folder.
+    folder: Path
+    # Whose books they are: the space of event ids.
+    source: Name
+    # Of lines that name none.
+    location: Name | None = None
+    # What is not listed at the listed locations is zero; then a file with a broken line is refused whole.
+    complete: bool = False
+
+
 class Hook(msgspec.Struct, frozen=True):
     """A hook as it is sent to; neither its address nor its secrets stand in a repr."""
 
@@ -155,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True):
     access: AccessSettings = AccessSettings()
     house: HouseSettings = HouseSettings()
     hooks: tuple[Hook, ...] = ()
+    drops: tuple[DropSettings, ...] = ()
     # What the hub shares with the third parties among the house's sources.
     secrets: tuple[SourceSecrets, ...] = ()
 

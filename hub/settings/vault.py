@@ -23,11 +23,11 @@ class Vault:
         self.folder = folder
         self._problems = problems
 
-    def variable(self, name: str, path: str) -> Secret | None:
-        """The secret in a variable; None, and a problem, when it is not set or empty."""
+    def variable(self, name: str, path: str, missing: str = "") -> Secret | None:
+        """The secret in a variable; None, and a problem that ends with `missing`, when it is not set or empty."""
         text = self._environ.get(name, "").strip()
         if not text:
-            self._problems.add(path, f"the environment variable {name} is not set")
+            self._problems.add(path, f"the environment variable {name} is not set{missing}")
             return None
         return Secret(text)
 
@@ -68,21 +68,24 @@ def source_secrets(sources: tuple[SourceSettings, ...], vault: Vault, problems: 
     """What the hub shares with the third parties among the sources."""
     found = []
     for place, source in enumerate(sources):
-        shared = _shared(source.secret_env, source.secret_file, f"source[{place}].secret", vault, problems)
-        token = _shared(source.token_env, source.token_file, f"source[{place}].token", vault, problems)
+        path, id = f"source[{place}]", source.id
+        shared = _shared(source.secret_env, source.secret_file, f"{path}.secret", id, vault, problems)
+        token = _shared(source.token_env, source.token_file, f"{path}.token", id, vault, problems)
         if shared is not None or token is not None:
             secrets = tuple(map(Secret, shared.reveal().split())) if shared is not None else ()
             found.append(SourceSecrets(source.id, secrets, token))
     return tuple(found)
 
 
-def _shared(env: str | None, file: str | None, path: str, vault: Vault, problems: Problems) -> Secret | None:
+def _shared(env: str | None, file: str | None, path: str, id: str, vault: Vault, problems: Problems) -> Secret | None:
+    word = path.rpartition(".")[2]
     if env is not None and file is not None:
-        word = path.rpartition(".")[2]
         problems.add(f"{path}_file", f"give {word}_env or {word}_file, not both")
         return None
     if env is not None:
-        return vault.variable(env, f"{path}_env")
+        # A reload reads the environment that the hub was started with, whatever was set since.
+        missing = f", of which source {id} has its {word}; set it and start the hub anew, or use {word}_file"
+        return vault.variable(env, f"{path}_env", missing)
     return None if file is None else vault.file(Path(file), f"{path}_file")
 
 

@@ -19,6 +19,7 @@ from hub.webhooks.accounts import Accounts, Party
 from hub.webhooks.booking import Result, Stock, book
 from hub.webhooks.fetching import Failed, Fetcher
 from hub.webhooks.levels import Drift
+from hub.webhooks.refusals import Refusals
 from protocol.webhooks import DeliveryStatus, WebhookAnswer
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class Deliveries:
         self._ledger_wait_seconds = limits.ledger_wait_ms / 1000
         self._fetcher = Fetcher()
         self._drift = Drift(metrics.source_drift, drifts)
+        self._refusals = Refusals()
         self._at_once: set[asyncio.Task[Result]] = set()
         # Task -> source.
         self._behind: dict[asyncio.Task[Result], str] = {}
@@ -111,6 +113,7 @@ class Deliveries:
         objection = understanding.objection(party, delivery)
         if objection is not None:
             self._metrics.webhook_refused(source)
+            self._refusals.note(party, objection)
             return objection
         answer = await self._taken(party, delivery)
         self._metrics.webhook_answered(source, answer.status)

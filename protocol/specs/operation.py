@@ -94,7 +94,10 @@ HEADERS: Final = {
     "ETag": ("Changes with the answer; send it back in `If-None-Match`.", {"type": "string"}),
     "Cache-Control": ("Whether, and how long, a cache may keep the answer.", {"type": "string"}),
     "Retry-After": ("Seconds to wait before the next try.", {"type": "integer", "minimum": 1}),
-    "WWW-Authenticate": ("How to say who asks.", {"type": "string", "const": "Bearer"}),
+    "WWW-Authenticate": (
+        "How to say who asks: by a token, or at a third party's door by its signature.",
+        {"type": "string", "enum": ["Bearer", "Signature"]},
+    ),
 }
 # Status -> what every problem of it carries.
 PROBLEM_HEADERS: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from adapters import discovery
-from adapters.discovery import UnusableAdapter, adapter_named, names
+from adapters.discovery import UnusableAdapter, adapter_named, module_of, names, package_of
+from tests.adapters.cases import RECORDINGS
 
-OWN = ("bigcommerce", "shopify", "square", "standard_webhooks", "woocommerce", "zettle")
+# Each has a folder of recordings.
+OWN = tuple(sorted(path.name for path in RECORDINGS.iterdir()))
 # What a stranger's package looks like once it is installed.
 MODULE = """
 from adapters.standard_webhooks import StandardWebhooks
@@ -29,7 +31,7 @@ shopify = acme_hub:ADAPTER
 
 
 def forget() -> None:
-    for found in (names, adapter_named, discovery._own, discovery._offered):
+    for found in (names, adapter_named, package_of, module_of, discovery._own, discovery._offered):
         found.cache_clear()
 
 
@@ -48,6 +50,7 @@ def a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def test_the_modules_here_are_found_by_their_names() -> None:
+    assert {"bigcommerce", "shopify", "square", "standard_webhooks", "woocommerce", "zettle"} <= set(OWN)
     assert names() == OWN
     assert all((found := adapter_named(name)) is not None and found.name == name for name in OWN)
 
@@ -63,6 +66,12 @@ def test_an_installed_package_adds_its_own() -> None:
     acme = adapter_named("acme")
     assert acme is not None
     assert acme.name == "acme"
+    assert (package_of("acme"), module_of("acme")) == ("acme-hub 1.0", "acme_hub")
+
+
+def test_what_is_here_is_the_hubs_own_and_what_is_nowhere_is_nobodies() -> None:
+    assert (package_of("shopify"), module_of("shopify")) == ("inventory-sync-hub", "adapters.shopify")
+    assert (package_of("nobody"), module_of("nobody")) == ("", "")
 
 
 @pytest.mark.usefixtures("a_package")

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from tests.adapters.cases import case_of
 
 LYON, LONDON = "DC-LYON", "LON-KNB"
 BAG, SCARF = "BAG-NOIR", "shop-eu:variant:49148385"
-SKUS = (BAG, SCARF, "store-us:variant:510", "atelier:variation:23")
+SKUS = (BAG, SCARF, "store-us:variant:510", "atelier:variation:23", "square-knb:variation:VARBAGNOIR")
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 
@@ -46,7 +47,7 @@ def fact_of(event: Event, model: Model) -> Fact:
 def books_after(deliveries: list[list[Event]]) -> dict[tuple[str, str], tuple[int, int]]:
     """By SKU and location: what lies there less what is owed, and what is kept for orders."""
     locations = (LocationSettings(LYON, "warehouse"), LocationSettings(LONDON, "store"))
-    pools = (PoolSettings("online", locations=(LYON, LONDON)),)
+    pools = tuple(PoolSettings(pool, locations=(LYON, LONDON)) for pool in ("online", "store"))
     model = Model(House(HouseSettings(locations=locations, pools=pools), NOW))
     model.configure(model.house, booked_at_ms=NOW_MS)
     lines = tuple(Line(sku=sku, quantity=5) for sku in SKUS)
@@ -129,3 +130,15 @@ def test_what_was_lost_before_it_was_sent_is_not_sold_again() -> None:
 
     assert books[SCARF, LYON][0] + books[SCARF, LONDON][0] == 9
     assert books[SCARF, LYON][1] + books[SCARF, LONDON][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [("woocommerce", "order-on-hold", "order-emptied"), ("square", "web-order", "web-order-emptied")],
+)
+def test_an_order_of_which_every_line_was_taken_out_keeps_nothing(name: str, before: str, after: str) -> None:
+    whole, emptied = told_by(name, before), told_by(name, after)
+    assert any(kept for _, kept in books_after(whole).values())
+
+    for deliveries in ([*whole, *emptied], [*emptied, *whole]):
+        assert not any(kept for _, kept in books_after(deliveries).values())

@@ -12,7 +12,7 @@ from adapters.offering import Offering
 from tests.docs.pages import ROOT, fences, table, table_under
 
 PAGE = ROOT / "docs" / "adapters.md"
-LINES_MAX = 200
+LINES_MAX = 220
 
 
 def test_the_table_of_adapters_is_that_of_the_code() -> None:
@@ -43,6 +43,13 @@ def test_the_recording_on_the_page_is_one() -> None:
     assert json.loads(recording.delivery.body)["id"] == 4711
     assert recording.of_account.place("7") == "LON-KNB"
     assert msgspec.json.decode(shown)["expected"] == recording.expected
+
+
+def test_the_recording_on_the_page_is_the_one_that_an_author_begins_with() -> None:
+    shown = next(block.text for block in fences(PAGE) if block.info == "json")
+    begun = (ROOT / "hub" / "commands" / "scaffold" / "recording.txt").read_text("utf-8")
+    begun = begun.replace("$name", "acme").replace("$dashed", "acme")
+    assert begun.strip() == shown.replace("A till sold", "TODO: an example. A till sold")
 
 
 def test_the_page_is_short() -> None:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.contract import Account, Reading
+from adapters.contract import Account, Delivery, Reading
+from adapters.discovery import adapter_named
 from adapters.telling import Number, Unmapped, alias_of, instant, placed_and_set, sales, segment, told, whole
 from protocol.events import Sale
 from protocol.limits import LINES_PER_EVENT_MAX
@@ -70,6 +71,31 @@ def test_two_pictures_of_one_second_are_two_and_the_same_picture_is_one() -> Non
     assert one == same
     assert one[0].id == other[0].id
     assert one[1].id != other[1].id
+
+
+@pytest.mark.parametrize(
+    ("adapter", "body", "why"),
+    [
+        (
+            "square",
+            b'{"type": "order.created", "event_id": 7}',
+            "`$.event_id` cannot be read: Expected `str`, got `int`.",
+        ),
+        ("bigcommerce", b'{"data": {"id": []}}', "`$.data.id` cannot be read: Expected `int | str`, got `array`."),
+        ("zettle", b"[]", "It cannot be read: Expected `object`, got `array`."),
+        ("zettle", b'{"eventName"', "It cannot be read: Input data was truncated."),
+        (
+            "standard_webhooks",
+            b'[{"type": "receipt", "time": "2026-05-04T12:00:00Z", "location": 7, "lines": []}]',
+            "`$[0].location` says what no event can: Expected `str`, got `int`.",
+        ),
+    ],
+)
+def test_what_cannot_be_read_names_the_field_and_what_was_expected(adapter: str, body: bytes, why: str) -> None:
+    found = adapter_named(adapter)
+    assert found is not None
+
+    assert found.translate(Delivery(body=body), ACCOUNT, {}).unmapped == why
 
 
 def test_what_no_event_can_say_is_set_aside() -> None:

@@ -55,3 +55,34 @@ async def test_a_killed_hub_goes_on_and_tells_exactly_what_changed(hub: HubProce
     await until_holds(has_ended)
     assert (told["state"], told["changed"], told["unchanged"]) == ("done", LINES, 0)
     assert {(await hub.position(f"KILL-{i}"))["on_hand"] for i in range(0, LINES, 97)} == {3}
+
+
+async def test_a_killed_hub_goes_on_with_a_dropped_file_and_puts_it_away_once(hub: HubProcess, tmp_path: Path) -> None:
+    erp = tmp_path / "erp"
+    erp.mkdir()
+    with hub.config.open("a") as file:
+        file.write('\n[[drop]]\nfolder = "erp"\nsource = "till-7"\n')
+    (erp / "night.csv").write_bytes(csv_of((f"DROP-{i}", "DC-LYON", 3) for i in range(LINES)))
+    await hub.start()
+    told: dict[str, Any] = {}
+
+    async def is_half_done() -> bool:
+        items = (await ask(hub, "GET", "/v1/imports"))["items"]
+        told.update(items[0] if items else {})
+        return bool(told.get("done"))
+
+    await until_holds(is_half_done)
+    assert told["state"] == "running"
+    hub.signal(signal.SIGKILL)
+    assert await hub.ended() == -signal.SIGKILL
+    assert (erp / "night.csv").exists()
+    await hub.start()
+
+    async def is_put_away() -> bool:
+        return not (erp / "night.csv").exists()
+
+    await until_holds(is_put_away)
+    [report] = (erp / "done").glob("*-night.csv.report.txt")
+    assert f"{LINES:,} lines: {LINES:,} changed · 0 unchanged · 0 broken" in report.read_text()
+    assert len((await ask(hub, "GET", "/v1/imports"))["items"]) == 1
+    assert {(await hub.position(f"DROP-{i}"))["on_hand"] for i in range(0, LINES, 97)} == {3}

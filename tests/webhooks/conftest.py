@@ -27,7 +27,13 @@ def offered() -> Iterator[None]:
 
 
 def _look_again() -> None:
-    for known in (discovery.names, discovery.adapter_named, discovery._offered):
+    for known in (
+        discovery.names,
+        discovery.adapter_named,
+        discovery._offered,
+        discovery.package_of,
+        discovery.module_of,
+    ):
         known.cache_clear()
 
 

@@ -92,6 +92,8 @@ async def test_a_wrong_signature_leaves_no_trace_but_a_metric(
     reply = await town.webhook(sold("WRONG"), "msg_wrong", **changes)
 
     assert (reply.status, reply.problem) == (401, "unauthenticated")
+    # A token would not help.
+    assert reply.headers["WWW-Authenticate"] == "Signature"
     assert why in reply.json()["detail"]
     assert await inbox.fetchval("SELECT count(*) FROM hub.inbox") == kept
     assert await town.metric(metric) == before + 1

@@ -38,7 +38,9 @@ def generator_told(processes: Sequence[Generated], median_ms: float) -> Generato
     if shares[0] > CPU_SHARE_MAX:
         reasons.append(f"one of its processes took {shares[0]:.0%} of a core (add --processes)")
     if late > allowed:
-        reasons.append(f"1 % of what was due was noticed over {late:.1f} ms late (its machine is busy, or it is)")
+        reasons.append(
+            f"1 % of what was due was noticed over {late:.1f} ms late (its machine is busy, or it has too much to do)"
+        )
     if reasons:
         said = (
             f"The generator was the bottleneck: {' and '.join(reasons)}. The figures say as much of it as of the hub."

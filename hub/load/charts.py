@@ -32,11 +32,11 @@ class Axis(msgspec.Struct, frozen=True):
     ticks: list[tuple[float, str]]
 
 
-def linear(title: str, highest: float) -> Axis:
-    """From 0 to a round number that is not below the highest."""
+def linear(title: str, highest: float, *, is_whole: bool = True) -> Axis:
+    """From 0 to a round number that is not below the highest, or to the highest itself."""
     step = _round_step(highest / _TICKS)
-    top = step * max(1, math.ceil(highest / step - 1e-9))
-    ticks = [(number * step, plain(number * step)) for number in range(round(top / step) + 1)]
+    top = step * max(1, math.ceil(highest / step - 1e-9)) if is_whole else highest
+    ticks = [(number * step, plain(number * step)) for number in range(int(top / step + 1e-9) + 1)]
     return Axis(title, lambda value: value / top, ticks)
 
 

@@ -126,7 +126,8 @@ def check_files(options: LoadOptions, allowed: int) -> None:
     if needed > allowed:
         raise SettingsInvalid(
             f"{options.connections:,} connections and {options.sockets:,} sockets need {needed:,} open files in "
-            f"each of {options.processes} processes, and the system allows {allowed:,}: raise `ulimit -n`, or add --processes"
+            f"each of {options.processes} processes, and the system allows {allowed:,}: "
+            "raise `ulimit -n`, or add --processes"
         )
 
 

@@ -195,7 +195,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, of_text: bool
 
 def _seconds(points: Sequence[Point]) -> Axis:
     last = points[-1]
-    return linear("seconds", last.second + last.seconds)
+    return linear("seconds", last.second + last.seconds, is_whole=False)
 
 
 def _middle(point: Point) -> float:

@@ -20,6 +20,8 @@ from protocol.limits import LINES_PER_EVENT_MAX, SKUS_PER_QUERY_MAX
 _ASKED_AT_ONCE = 16
 _REQUEST_SECONDS_MAX = 30.0
 _TRIES_MAX = 20
+# Nobody was ever there: most likely a wrong address, so it is said soon.
+_FIRST_TRIES_MAX = 4
 _PAUSE_SECONDS = 0.1
 _PAUSE_SECONDS_MAX = 2.0
 _DETAIL_CHARS_MAX = 300
@@ -73,6 +75,7 @@ class Stock:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._few = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._tries_max = _FIRST_TRIES_MAX
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -156,15 +159,18 @@ class Stock:
         """Ask until there is an answer that is one."""
         url, why = f"{self._target.url.rstrip('/')}{path}", ""
         for tried in range(_TRIES_MAX):
+            if tried >= self._tries_max:
+                break
             try:
                 async with self._session.request(method, url, allow_redirects=False, **content) as response:
                     body = await response.read()
+                self._tries_max = _TRIES_MAX
                 if not is_unknown(response.status):
                     return response.status, body
                 why = f"it answers {response.status}"
             except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
                 raise Fault(f"{url} is not an address") from error
-            except (aiohttp.ClientConnectorError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 why = str(error) or type(error).__name__
             pause = min(_PAUSE_SECONDS_MAX, _PAUSE_SECONDS * 2**tried)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))

@@ -29,6 +29,8 @@ _BACK_SECONDS = 2.0
 # Sockets that are looked at in one go; requests that are due go before the next.
 _LOOKED_AT = 200
 SUBSCRIBED_SECONDS_MAX = 30.0
+# Where no socket was ever open, most likely the address is wrong, or the pool is not for this token.
+_FIRST_TRIES_MAX = 3
 
 
 class Screen(asyncio.Protocol):
@@ -132,7 +134,7 @@ class Screens:
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Semaphore(_OPENING_MAX)
         self._is_over = False
-        self._all_here = asyncio.Event()
+        self._changed = asyncio.Event()
         # How often a connection ended, by reason.
         self.ended: dict[str, int] = {}
 
@@ -140,14 +142,16 @@ class Screens:
         """Open all of them and wait until each is subscribed.
 
         Raises:
-            TimeoutError: not all are after `SUBSCRIBED_SECONDS_MAX`; `ended` says why.
+            TimeoutError: not all are after `SUBSCRIBED_SECONDS_MAX`, or none after a few tries; `ended` says why.
         """
         for watched in self.watched:
             self._start(watched, 0.0)
         async with asyncio.timeout(SUBSCRIBED_SECONDS_MAX + len(self.watched) / 100):
-            while self.open < len(self.watched):
-                self._all_here.clear()
-                await self._all_here.wait()
+            while (found := self.open) < len(self.watched):
+                if not found and sum(self.ended.values()) >= _FIRST_TRIES_MAX:
+                    raise TimeoutError
+                self._changed.clear()
+                await self._changed.wait()
 
     @property
     def open(self) -> int:
@@ -189,7 +193,7 @@ class Screens:
     def _told(self, screen: Screen, reason: str | None) -> None:
         if reason is not None and self._open.get(screen.watched) is screen:
             self._lost(screen.watched, reason)
-        self._all_here.set()
+        self._changed.set()
 
     def _lost(self, watched: Watched, reason: str) -> None:
         watched.is_subscribed = False
@@ -197,3 +201,4 @@ class Screens:
         if not self._is_over:
             self.ended[reason] = self.ended.get(reason, 0) + 1
             self._start(watched, random.uniform(0.1, _BACK_SECONDS))
+        self._changed.set()

@@ -19,7 +19,20 @@ from hub.settings import load
 from tests.intake.door import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "check", "reload", "token", "demo", "replay", "import", "parked", "webhooks", "verify", "hooks")
+COMMANDS = (
+    "serve",
+    "check",
+    "reload",
+    "token",
+    "demo",
+    "replay",
+    "import",
+    "parked",
+    "webhooks",
+    "verify",
+    "hooks",
+    "load",
+)
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
 
@@ -146,6 +159,16 @@ def test_the_version_is_told(hub: Run) -> None:
         (["parked", "--config", "none.toml"], "none.toml"),
         (["parked", "--url", "nowhere"], "nowhere"),
         (["parked", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
+        (["load", "--url", "http://10.1.2.3:8080"], "--yes-really-load http://10.1.2.3:8080"),
+        (["load", "--url", "nowhere"], "nowhere is not an address"),
+        (["load", "--url", "http://127.0.0.1:9", "--live", "ws://10.1.2.3:8081"], "another machine"),
+        (["load", "--url", "http://127.0.0.1:9"], "no hub answers at http://127.0.0.1:9"),
+        (["load", "--live", "ws://127.0.0.1:1"], "--url"),
+        (["load", "--rate", "0"], "--rate"),
+        (["load", "--warmup", "10"], "--warmup"),
+        (["load", "--sockets", "1", "--watch", "500"], "--watch"),
+        (["load", "--pool", "gulf", "--location", "PAR-FSH", "--name", "a b"], "--name"),
+        (["load", "--json", "no/such/folder.json"], "no/such/folder.json"),
         (["check", "a.toml", "b.toml"], "b.toml"),
     ],
     ids=" ".join,

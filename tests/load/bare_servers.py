@@ -1,7 +1,7 @@
 """The floors: servers that do nothing but take a request or a message with the same libraries.
 
-Run as a program with `http`, `named` (its answer has the event's id), `websocket` or `broadcast`; it prints its port when
-it is ready.
+Run as a program with `http`, `named` (its answer has the event's id), `websocket` or `broadcast`; it prints its port
+when it is ready.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ import resource
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import time
@@ -19,7 +20,7 @@ from hub.faults import SettingsInvalid
 from hub.load.load import run_load
 from hub.load.options import LoadOptions, Target, check_consent, check_files, is_loopback
 from hub.load.report import report_html
-from hub.load.words import live_line, summary, what_is_done
+from hub.load.words import live_line, summary
 from hub.settings import Settings, load
 
 # Who it is at the hub: the space of its event ids, and the owner of its reservations.
@@ -61,13 +62,12 @@ async def run_load_command(
             raise SettingsInvalid(f"{file}: there is no such folder")
     told = stop_signal()
     async with _target(asked, options, environ) as target:
-        click.echo(f"{target.url} · {target.location} · {target.pool} · {what_is_done(options)}", err=True)
         result = await run_load(
             target,
             options,
             version=version("inventory-sync-hub"),
             told=told,
-            say=lambda step: click.echo(f"        {step}", err=True),
+            say=partial(click.echo, err=True),
             second=lambda second: click.echo(live_line(second, options), err=True),
         )
     click.echo(summary(result))

@@ -19,6 +19,7 @@ from hub.load.options import LoadOptions, Share, Target
 from hub.load.result import SCHEMA, Machine, Result, SocketsFound, Timeline, curve, latency_of
 from hub.load.stock import Position, Stock
 from hub.load.telling import Final, Second
+from hub.load.words import what_is_done
 from hub.tasks import end
 from protocol.limits import LINES_PER_EVENT_MAX
 
@@ -42,6 +43,9 @@ async def run_load(
     timeline = Timeline(options.processes)
     machine = _machine()
     async with Stock(target) as stock:
+        # A hub that answers is one that a load can be told of.
+        await stock.positions(names[:1])
+        say(f"{target.url} · {target.location} · {target.pool} · {what_is_done(options)}")
         before = await _made_ready(stock, options, run, names, say)
         shares = [
             Share(target=target, options=options.share(number), number=number, run=run, units=_units(before))
@@ -57,7 +61,7 @@ async def run_load(
             await workers.prepare()
             began_at = datetime.now(UTC)
             await _until_told(workers, told)
-            say("compares stock, reservations and sockets with what was answered")
+            say("  compares stock, reservations and sockets with what was answered")
             finals = await workers.look()
         after = await stock.positions(names)
         await stock.release([hold for final in finals for hold in final.held])
@@ -72,7 +76,7 @@ async def _made_ready(
     left = [name for name, position in zip(names, before, strict=True) if position.reserved]
     if left:
         # They would end by themselves some time in this load.
-        say(f"gives back what an earlier load left reserved of {len(left):,} SKUs")
+        say(f"  gives back what an earlier load left reserved of {len(left):,} SKUs")
         await stock.release(await stock.held(left))
     missing = [
         (name, options.seed_units - position.units)
@@ -80,7 +84,7 @@ async def _made_ready(
         if position.units < options.seed_units
     ]
     if missing:
-        say(f"brings {len(missing):,} SKUs to {options.seed_units:,} units")
+        say(f"  brings {len(missing):,} SKUs to {options.seed_units:,} units")
         ids = (f"{options.name}-{run}-seed-{number}" for number in range(-(-len(missing) // LINES_PER_EVENT_MAX)))
         await stock.receive(ids, missing)
     return await stock.positions(names) if left or missing else before

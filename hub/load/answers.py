@@ -51,8 +51,7 @@ class EventSaid(msgspec.Struct, frozen=True):
 
 class _HoldSaid(msgspec.Struct, frozen=True):
     id: str = ""
-    type: str = ""
-    detail: str = ""
+    state: str = ""
 
 
 _one = msgspec.json.Decoder(EventSaid).decode
@@ -75,18 +74,16 @@ def events_said(body: bytes, ids: list[str]) -> list[EventSaid] | None:
     return said if [each.id for each in said] == ids else None
 
 
-def hold_outcome(verb: str, status: int, body: bytes, hold: str, *, is_again: bool) -> Outcome:
-    """What became of a request about a reservation."""
+def hold_said(verb: str, status: int, body: bytes, hold: str) -> tuple[Outcome, bool]:
+    """What became of a request about a reservation, and whether its unit was given back by that or before."""
     try:
         said = _hold(body)
     except (msgspec.MsgspecError, RecursionError):
-        return "wrong"
+        return "wrong", False
     if status == (201 if verb == "reserve" else 200):
-        return "booked" if said.id == hold else "wrong"
-    # Released by the first try, of which nobody knew.
-    if verb == "release" and is_again and status == 409 and said.type.endswith(":ended"):
-        return "booked"
-    return "refused" if 400 <= status < 500 else "wrong"
+        # One whose unit a sale has taken is `broken`, and is answered so.
+        return ("booked", said.state == "released") if said.id == hold else ("wrong", False)
+    return ("refused" if 400 <= status < 500 else "wrong"), False
 
 
 def reason(status: int, body: bytes) -> str:

@@ -5,7 +5,7 @@ Only what is certain counts: a request without an answer is in no sum until the 
 
 import msgspec
 
-from hub.load.answers import BOOKED, EventSaid, Outcome, events_said, hold_outcome, is_unknown, reason
+from hub.load.answers import BOOKED, EventSaid, Outcome, events_said, hold_said, is_unknown, reason
 from hub.load.requests import Sent
 
 # Of answers that no hub gives, so many are told in words.
@@ -158,7 +158,7 @@ class Bookkeeper:
                 self.newest[shown.sku] = shown.rev
 
     def _hold(self, sent: Sent, status: int, body: bytes) -> Outcome:
-        outcome = hold_outcome(sent.kind, status, body, sent.ids[0], is_again=sent.is_again)
+        outcome, is_given_back = hold_said(sent.kind, status, body, sent.ids[0])
         if outcome == "booked":
             _count(self.books.answers, sent.kind, 1)
             book = self.books.of(sent.skus[0])
@@ -167,7 +167,7 @@ class Bookkeeper:
                 there = max(0, self._units[sent.skus[0]] - sent.sold_before)
                 book.excess = max(book.excess, book.granted - book.leaving - there)
             elif sent.kind == "release":
-                book.given_back += 1
+                book.given_back += is_given_back
         elif outcome == "refused":
             _count(self.books.answers, f"{sent.kind} refused", 1)
             _count(self.books.refusals, f"{sent.kind}: {reason(status, body)}", 1)

@@ -159,10 +159,11 @@ class Screens:
         return sum(watched.is_subscribed for watched in self._open)
 
     async def current(self, revs: Mapping[str, int]) -> int:
-        """How many have at least these revs."""
+        """How many are open and have at least these revs."""
         found = 0
         for first in range(0, len(self.watched), _LOOKED_AT):
-            found += sum(watched.has(revs) for watched in self.watched[first : first + _LOOKED_AT])
+            some = self.watched[first : first + _LOOKED_AT]
+            found += sum(watched.is_subscribed and watched.has(revs) for watched in some)
             await asyncio.sleep(0)
         return found
 

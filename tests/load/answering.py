@@ -26,9 +26,9 @@ def said(sent: Sent, *statuses: str, **more: Any) -> bytes:
     return msgspec.json.encode(items if len(items) > 1 else items[0])
 
 
-def held(sent: Sent) -> bytes:
+def held(sent: Sent, state: str = "held") -> bytes:
     """A reservation, as every verb answers it."""
-    return msgspec.json.encode({"id": sent.ids[0], "state": "held", "lines": []})
+    return msgspec.json.encode({"id": sent.ids[0], "state": state, "lines": []})
 
 
 def problem(status: int, kind: str) -> bytes:

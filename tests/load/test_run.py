@@ -157,6 +157,31 @@ async def test_what_was_turned_away_after_it_was_booked_is_settled_and_no_fault(
     assert result.latency_ms["all"].count == 96
 
 
+async def test_what_became_of_a_reservation_is_settled_too(door: Door) -> None:
+    tried = count()
+
+    async def now_and_then(path: str, body: bytes, ask: Ask) -> Answer:
+        answer = await ask()
+        return (503, b"{}") if path.startswith("/v1/reservations") and next(tried) in range(5, 95, 6) else answer
+
+    run = Run(door, reserve=1.0)
+    async with http_proxy(door.url, now_and_then) as url:
+        result = await run.result(url=url)
+
+    assert result.judgement.is_clean, result.judgement.findings
+    assert (result.unknown, result.settled) == ({"503": 15}, 15)
+    assert {(await units(door, run.sku(number)))["reserved"] for number in range(5)} == {0}
+
+
+async def test_sales_that_take_what_is_held_make_no_false_finding(door: Door) -> None:
+    result = await Run(door, reserve=0.4, skus=1, watch=1, seed_units=30).result()
+
+    assert result.judgement.is_clean, result.judgement.findings
+    # Everything was sold, the held units too.
+    assert result.answers["applied"] + result.answers.get("accepted", 0) > 30
+    assert result.refusals["reserve: 409 insufficient"] > 0
+
+
 async def test_a_connection_that_breaks_leaves_nothing_in_doubt(door: Door) -> None:
     tried = count()
 

@@ -29,14 +29,19 @@ class Holds:
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._kept: deque[Hold] = deque()
+        self._is_refused = False
 
     def next(self, now: float) -> Hold | None:
         """The reservation whose turn it is, which leaves the book; None: make a new one."""
         if not self._kept:
             return None
-        if len(self._kept) < LIVE_MAX and now - self._kept[0].since < OLD_SECONDS:
-            return None
-        return self._kept.popleft()
+        is_enough = self._is_refused or len(self._kept) >= LIVE_MAX or now - self._kept[0].since >= OLD_SECONDS
+        self._is_refused = False
+        return self._kept.popleft() if is_enough else None
+
+    def refused(self) -> None:
+        """A new one was refused: give one back first."""
+        self._is_refused = True
 
     def verb(self, hold: Hold) -> str:
         """What is done with one whose turn it is."""

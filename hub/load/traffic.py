@@ -171,6 +171,8 @@ class Traffic:
             self._ask_again(sent)
         elif outcome == "refused":
             self.measuring.second.refused += 1
+            if sent.kind == "reserve":
+                self._holds.refused()
         elif sent.kind == "reserve":
             self._holds.keep(Hold(sent.ids[0], sent.skus[0], now))
         elif sent.kind == "confirm":

@@ -75,6 +75,21 @@ def test_holds_are_made_until_there_are_enough_then_the_oldest_goes() -> None:
     assert holds.next(OLD_SECONDS) is not None
 
 
+def test_after_a_refusal_one_is_given_back_first() -> None:
+    holds = Holds(random.Random(1))
+    holds.refused()
+    assert holds.next(0.0) is None
+    for name in ("a", "b"):
+        holds.keep(Hold(name, 0, 0.0))
+    holds.refused()
+
+    oldest = holds.next(0.0)
+
+    assert oldest is not None
+    assert oldest.id == "a"
+    assert holds.next(0.0) is None
+
+
 def test_half_are_confirmed_and_what_is_confirmed_is_released_next() -> None:
     holds = Holds(random.Random(1))
     verbs = [holds.verb(Hold("h", 0, 0.0)) for _ in range(1_000)]

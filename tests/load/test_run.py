@@ -101,11 +101,12 @@ async def test_reservations_are_made_confirmed_and_given_back_beside_sales(door:
     assert {(await units(door, run.sku(number)))["reserved"] for number in range(5)} == {0}
 
 
-async def test_of_three_units_no_more_are_granted_and_the_rest_is_refused(door: Door) -> None:
+async def test_of_three_units_no_more_are_granted_at_once_and_the_rest_is_refused(door: Door) -> None:
     result = await Run(door, reserve=1.0, skus=1, watch=1, seed_units=3).result()
 
     assert result.judgement.is_clean, result.judgement.findings
-    assert result.answers["reserve"] == 3
+    assert result.answers["reserve"] >= 3
+    assert result.answers["reserve"] - result.answers["release"] <= 3
     assert result.refusals["reserve: 409 insufficient"] == result.answers["reserve refused"] > 0
 
 

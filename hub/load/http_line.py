@@ -51,18 +51,18 @@ class HttpLine(asyncio.Protocol):
             return
         head = received[:end].lower()
         at = head.find(_LENGTH)
-        if at < 0 or not head.startswith(b"http/1.1 "):
+        length = head[at + len(_LENGTH) :].partition(b"\r")[0].strip()
+        status = head[9:12]
+        if at < 0 or not (head.startswith(b"http/1.1 ") and length.isdigit() and status.isdigit()):
             self.abort("no HTTP/1.1 answer with a length")
             return
         body_at = end + len(_HEAD_END)
-        length = head[at + len(_LENGTH) :].partition(b"\r")[0].strip()
-        whole = body_at + (int(length) if length.isdigit() else _ANSWER_BYTES_MAX)
+        whole = body_at + int(length)
         if len(received) < whole:
             self._keep(received)
             return
         self._received = b""
-        status = head[9:12]
-        self._answered(int(status) if status.isdigit() else 0, received[body_at:whole])
+        self._answered(int(status), received[body_at:whole])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""

@@ -4,21 +4,18 @@ import asyncio
 import os
 import platform
 import secrets
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from hub.load.books import Books
-from hub.load.bottleneck import generator_told
 from hub.load.choosing import sku_name
+from hub.load.conclusion import About, result_of
 from hub.load.crew import Crew, crew
-from hub.load.histogram import Histogram
 from hub.load.judgement import judge
-from hub.load.measuring import UNKNOWN
 from hub.load.options import LoadOptions, Share, Target
-from hub.load.result import SCHEMA, Machine, Result, SocketsFound, Timeline, curve, latency_of
+from hub.load.result import Machine, Result, Timeline
 from hub.load.stock import Position, Stock
-from hub.load.telling import Final, Second
+from hub.load.telling import Second
 from hub.load.words import what_is_done
 from hub.tasks import end
 from protocol.limits import LINES_PER_EVENT_MAX
@@ -65,7 +62,12 @@ async def run_load(
             finals = await workers.look()
         after = await stock.positions(names)
         await stock.release([hold for final in finals for hold in final.held])
-    return _result(target, options, finals, timeline, before, after, (version, machine, began_at))
+    about = About(version, target, options, machine, began_at)
+    books = Books()
+    for final in finals:
+        books.add(final.books)
+    judgement = judge(options.name, before, after, books, [final.sockets for final in finals])
+    return result_of(about, finals, books, timeline.points(), judgement)
 
 
 async def _made_ready(
@@ -115,64 +117,4 @@ def _machine() -> Machine:
         python=platform.python_version(),
         cpus=os.cpu_count() or 1,
         load_average=round(os.getloadavg()[0], 2),
-    )
-
-
-def _result(
-    target: Target,
-    options: LoadOptions,
-    finals: Sequence[Final],
-    timeline: Timeline,
-    before: Sequence[Position],
-    after: Sequence[Position],
-    about: tuple[str, Machine, datetime],
-) -> Result:
-    version, machine, began_at = about
-    books, latency = Books(), dict[str, Histogram]()
-    for final in finals:
-        books.add(final.books)
-        for kind, found in final.measured.latency.items():
-            latency.setdefault(kind, Histogram()).add(found)
-    known = Histogram.of({kind: found for kind, found in latency.items() if kind != UNKNOWN})
-    measured = [final.measured for final in finals]
-    seconds = max(each.seconds for each in measured)
-    sockets = [final.sockets for final in finals]
-
-    def a_second(number: int) -> float:
-        return round(number / seconds, 2) if seconds else 0.0
-
-    return Result(
-        schema=SCHEMA,
-        version=version,
-        began_at=began_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        url=target.url,
-        location=target.location,
-        pool=target.pool,
-        options=options,
-        machine=machine,
-        ended_early="; ".join(sorted({final.ended_early for final in finals} - {""})),
-        measured_seconds=round(seconds, 3),
-        rate_asked=a_second(sum(each.asked for each in measured)),
-        rate_answered=a_second(sum(each.answered for each in measured)),
-        events_booked_per_second=a_second(sum(each.booked for each in measured)),
-        requests_unsent=sum(each.unsent for each in measured),
-        latency_ms={"all": latency_of(known)} | {kind: latency_of(found) for kind, found in sorted(latency.items())},
-        latency_curve=curve(known),
-        events_sent=books.events,
-        hold_requests_sent=books.hold_requests,
-        answers=books.answers,
-        refusals=books.refusals,
-        unknown=books.unknown,
-        settled=books.settled,
-        unsettled=books.unsettled,
-        sockets=SocketsFound(
-            asked=sum(each.asked for each in sockets),
-            current=sum(each.current for each in sockets),
-            went_back=sum(each.went_back for each in sockets),
-            values=sum(each.values for each in sockets),
-            ended=dict(sum((Counter(each.ended) for each in sockets), Counter())),
-        ),
-        generator=generator_told([final.generated for final in finals], known.percentile(50) / 1000),
-        points=timeline.points(),
-        judgement=judge(options.name, before, after, books, sockets),
     )

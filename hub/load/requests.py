@@ -9,8 +9,6 @@ from hub.load.choosing import sku_name
 from hub.load.holds import Hold
 from hub.load.options import Share
 
-# The longest that a `cart` may be held; a load gives its holds back far sooner.
-HOLD_SECONDS = 3_600
 # Ids of a load are numbers of this width, so that all its requests have one length.
 _DIGITS = 10
 
@@ -56,9 +54,7 @@ class Writer:
             f'{{"id":"{self._prefix}%b","type":"sale","time":"%b",'
             f'"location":"{share.target.location}","pool":"{share.target.pool}",'
         ).encode()
-        self._reserve = (
-            f'{{"id":"{self._prefix}%b","pool":"{share.target.pool}","ttl_seconds":{HOLD_SECONDS},'
-        ).encode()
+        self._reserve = (f'{{"id":"{self._prefix}%b","pool":"{share.target.pool}",').encode()
 
     def sale(self, skus: Sequence[int], time: str, due: float, now: float) -> Sent:
         """A request that sells one unit of each of the SKUs, each in an event of its own."""

@@ -3,6 +3,7 @@
 `docs/load.md` lists the fields; they may be added to, and `schema` rises when one changes its meaning.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -153,6 +154,7 @@ class Timeline:
         whole.latency.add(second.latency)
         for name in ("asked", "answered", "booked", "refused", "unknown", "waiting", "sockets", "current"):
             setattr(whole, name, getattr(whole, name) + getattr(second, name))
+        whole.errors = dict(Counter(whole.errors) + Counter(second.errors))
         self._told[second.number] += 1
         return whole if self._told[second.number] == self._processes else None
 

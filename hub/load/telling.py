@@ -35,6 +35,8 @@ class Second(msgspec.Struct, tag="second"):
     refused: int = 0
     # Requests whose outcome was left open.
     unknown: int = 0
+    # Refusals and what left an outcome open, by kind.
+    errors: dict[str, int] = {}
     # From when it was due to its answer, in microseconds, of all kinds of requests.
     latency: Histogram = msgspec.field(default_factory=Histogram)
     # At its end: due and not sent; sockets that are open, and that have what was shown a second before.

@@ -28,7 +28,7 @@ def live_line(second: Second, options: LoadOptions) -> str:
         f"{second.number + 1:>5} s",
         f"{second.asked:>6,} asked {second.answered:>6,} answered",
         f"p50 {p50 / 1000:>8,.2f} ms p99 {p99 / 1000:>8,.2f} ms",
-        f"{second.refused:,} refused {second.unknown:,} unknown",
+        " ".join(f"{number:,} × {kind}" for kind, number in sorted(second.errors.items())) or "no errors",
     ]
     if second.waiting:
         parts.append(f"{second.waiting:,} waiting")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -39,8 +40,9 @@ class Worker:
         self.screens = Screens(share.target, [draw(names, share.options.watch) for _ in range(share.options.sockets)])
         self._behind: list[str] = []
         self._current = 0
-        # What answers had shown a second ago.
+        # What answers had shown a second ago, and the errors until then, by kind.
         self._shown: dict[str, int] = {}
+        self._errors: Counter[str] = Counter()
 
     async def prepare(self) -> None:
         """Open all connections and sockets.
@@ -176,6 +178,9 @@ class Worker:
 
     async def _tell_second(self) -> None:
         second = self.traffic.measuring.next_second()
+        books = self.traffic.keeper.books
+        errors = Counter(books.refusals) + Counter(books.unknown)
+        second.errors, self._errors = dict(errors - self._errors), errors
         second.waiting = self.traffic.lanes.waiting
         second.sockets = self.screens.open
         second.current = await self.screens.current(self._shown)

@@ -67,11 +67,24 @@ def test_the_end_says_whether_it_is_clean() -> None:
 def test_a_line_tells_what_was_asked_and_what_came() -> None:
     options = LoadOptions(rate=100.0, sockets=5, warmup_seconds=2)
 
-    line = live_line(Second(1, asked=100, answered=90, refused=2, unknown=3, waiting=10, current=4), options)
+    line = live_line(
+        Second(1, asked=100, answered=90, errors={"503": 3, "409 conflict": 2}, waiting=10, current=4), options
+    )
 
-    for said in ("2 s", "100 asked", "90 answered", "2 refused 3 unknown", "10 waiting", "4/5 sockets", "warm-up"):
+    for said in (
+        "2 s",
+        "100 asked",
+        "90 answered",
+        "3 × 503",
+        "2 × 409 conflict",
+        "10 waiting",
+        "4/5 sockets",
+        "warm-up",
+    ):
         assert said in line
-    assert "warm-up" not in live_line(Second(2), options)
+    quiet = live_line(Second(2), options)
+    assert "warm-up" not in quiet
+    assert "no errors" in quiet
 
 
 def test_what_is_done_is_said_before_it_is_done() -> None:

@@ -19,11 +19,12 @@ def times(*values: int) -> Histogram:
 def test_a_second_is_whole_when_all_processes_have_told_it() -> None:
     timeline = Timeline(2)
 
-    assert timeline.take(Second(0, asked=3, answered=2, latency=times(1_000), current=1)) is None
-    whole = timeline.take(Second(0, asked=4, answered=4, latency=times(9_000, 9_000), current=2))
+    assert timeline.take(Second(0, asked=3, answered=2, latency=times(1_000), current=1, errors={"503": 1})) is None
+    whole = timeline.take(Second(0, asked=4, answered=4, latency=times(9_000, 9_000), current=2, errors={"503": 2}))
 
     assert whole is not None
     assert (whole.asked, whole.answered, whole.current, whole.latency.total) == (7, 6, 3, 3)
+    assert whole.errors == {"503": 3}
     [point] = timeline.points()
     assert (point.asked, point.p50_ms, point.max_ms, point.sockets_current) == (7.0, 9.0, 9.0, 3)
 

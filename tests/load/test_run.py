@@ -148,12 +148,14 @@ async def test_what_was_turned_away_after_it_was_booked_is_settled_and_no_fault(
         is_turned_away = b'"sale"' in body and (number := next(tried)) < 120 and number % 5 == 0
         return (503, b"{}") if is_turned_away else answer
 
+    run = Run(door)
     async with http_proxy(door.url, now_and_then) as url:
-        result = await Run(door).result(url=url)
+        result = await run.result(url=url)
 
     assert result.judgement.is_clean, result.judgement.findings
     assert result.unknown == {"503": 24}
     assert result.settled == result.answers["duplicate"] == 24
+    assert sum(second.errors.get("503", 0) for second in run.seconds) == 24
     assert result.latency_ms["unknown"].count == 24
     assert result.latency_ms["all"].count == 96
 

@@ -7,8 +7,8 @@ import msgspec
 
 # Kept at once; then each new request gives the oldest back.
 LIVE_MAX = 16
-# One that was kept for so long goes on, however few there are: a `cart` ends by itself, after 15 minutes where the house
-# does not say otherwise.
+# One that was kept for so long goes on, however few there are: a `cart` ends by itself, after 15 minutes where the
+# house does not say otherwise.
 OLD_SECONDS = 300.0
 # Of those that are given back, the part that is confirmed before.
 CONFIRMED_SHARE = 0.5

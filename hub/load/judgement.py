@@ -21,7 +21,7 @@ _TOLD_MAX = 10
 class Finding(msgspec.Struct, frozen=True):
     """Something that should not be."""
 
-    # `stock`, `reserved`, `oversold`, `answers`, `unsettled`, `nothing`, `sockets`, `went_back`.
+    # `stock`, `reserved`, `oversold`, `unjudged`, `answers`, `unsettled`, `nothing`, `sockets`, `went_back`.
     kind: str
     text: str
 
@@ -39,14 +39,21 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def judge(
-    name: str, before: Sequence[Position], after: Sequence[Position], books: Books, sockets: Sequence[SocketsTold]
+    name: str, before: Sequence[Position], after: Sequence[Position] | str, books: Books, sockets: Sequence[SocketsTold]
 ) -> Judgement:
-    """Judge one load; `before` and `after` are of all its SKUs, in order, and nothing of it is under way."""
-    findings = [*_answers(books), *_positions(name, before, after, books), *_sockets(sockets)]
+    """Judge one load; `before` and `after` are of all its SKUs, in order, and nothing of it is under way.
+
+    In place of `after` may be said why nobody knows it.
+    """
+    if isinstance(after, str):
+        positions = [Finding("unjudged", f"stock and reservations could not be compared: {after}")]
+    else:
+        positions = _positions(name, before, after, books)
+    findings = [*_answers(books), *positions, *_sockets(sockets)]
     return Judgement(
         is_clean=not findings,
         findings=findings,
-        skus=len(before),
+        skus=0 if isinstance(after, str) else len(before),
         events=sum(book.sold for book in books.skus.values()),
         granted=sum(book.granted for book in books.skus.values()),
         sockets=sum(told.asked for told in sockets),

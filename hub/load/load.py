@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from hub.faults import Fault
 from hub.load.books import Books
 from hub.load.choosing import sku_name
 from hub.load.conclusion import About, result_of
@@ -15,7 +16,7 @@ from hub.load.judgement import judge
 from hub.load.options import LoadOptions, Share, Target
 from hub.load.result import Machine, Result, Timeline
 from hub.load.stock import Position, Stock
-from hub.load.telling import Second
+from hub.load.telling import Final, Second
 from hub.load.words import what_is_done
 from hub.tasks import end
 from protocol.limits import LINES_PER_EVENT_MAX
@@ -60,14 +61,26 @@ async def run_load(
             await _until_told(workers, told)
             say("  compares stock, reservations and sockets with what was answered")
             finals = await workers.look()
-        after = await stock.positions(names)
-        await stock.release([hold for final in finals for hold in final.held])
+        after = await _looked_at(stock, names, finals)
     about = About(version, target, options, machine, began_at)
     books = Books()
     for final in finals:
         books.add(final.books)
     judgement = judge(options.name, before, after, books, [final.sockets for final in finals])
     return result_of(about, finals, books, timeline.points(), judgement)
+
+
+async def _looked_at(stock: Stock, names: Sequence[str], finals: Sequence[Final]) -> list[Position] | str:
+    """The positions in the end, after which what is held is given back; or why the hub does not tell them.
+
+    What was measured until then must not be lost with the hub.
+    """
+    try:
+        after = await stock.positions(names)
+        await stock.release([hold for final in finals for hold in final.held])
+    except Fault as fault:
+        return str(fault)
+    return after
 
 
 async def _made_ready(

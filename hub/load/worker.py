@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-from hub.faults import Unavailable
+from hub.faults import Fault, Unavailable
 from hub.load.choosing import sku_name
 from hub.load.options import Share
 from hub.load.screens import Screens
@@ -83,9 +83,15 @@ class Worker:
 
     async def look(self) -> None:
         """Wait until all sockets are current, as long as patience lasts, and note which are not."""
+        if self.screens.watched:
+            try:
+                await self._compare()
+            except Fault as fault:
+                self._behind = [f"they could not be compared: {fault}"]
+
+    async def _compare(self) -> None:
+        """Raises Fault where the hub does not say what is true."""
         screens, until = self.screens, self._now() + CURRENT_SECONDS_MAX
-        if not screens.watched:
-            return
         async with Stock(self._share.target) as stock:
             while True:
                 truth = await stock.shown(sorted({sku for watched in screens.watched for sku in watched.skus}))

@@ -117,6 +117,14 @@ def test_a_load_of_which_nothing_was_booked_proves_nothing() -> None:
     assert (finding.kind, "5 × 403 forbidden" in finding.text) == ("nothing", True)
 
 
+def test_a_stock_that_nobody_tells_is_not_judged_and_not_clean() -> None:
+    found = judge("LOAD", BEFORE, "no hub answers", books(), [SocketsTold(asked=4, current=4)])
+
+    assert not found.is_clean
+    assert [(finding.kind, "no hub answers" in finding.text) for finding in found.findings] == [("unjudged", True)]
+    assert found.skus == 0
+
+
 def test_sockets_that_are_behind_or_went_back_are_found() -> None:
     behind = [f"socket {number}, LOAD-00000: it has 3 at rev 4" for number in range(10)]
     told = SocketsTold(asked=20, current=8, behind=behind, went_back=1)

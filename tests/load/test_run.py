@@ -231,6 +231,22 @@ async def test_a_reservation_of_what_is_not_there_is_found(door: Door) -> None:
     assert kinds(result)["oversold"] == 1
 
 
+async def test_what_was_measured_is_told_though_the_hub_does_not_say_what_it_has(door: Door) -> None:
+    sold = 0
+
+    async def says_nothing_later(path: str, body: bytes, ask: Ask) -> Answer:
+        nonlocal sold
+        sold += b'"sale"' in body
+        is_asked = path in ("/v1/positions", "/v1/availability/query")
+        return (403, b"{}") if is_asked and sold == 120 else await ask()
+
+    async with http_proxy(door.url, says_nothing_later) as url:
+        result = await Run(door, sockets=2).result(url=url)
+
+    assert kinds(result) == {"unjudged": 1, "sockets": 2}
+    assert result.latency_ms["sale"].count == 120
+
+
 async def test_a_socket_that_missed_its_last_frames_is_found(door: Door) -> None:
     frames = count()
 

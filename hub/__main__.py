@@ -13,6 +13,7 @@ import click
 
 from hub.commands.adapter_words import adapters
 from hub.commands.hook_words import hook_words
+from hub.commands.load_words import load_words
 from hub.commands.running import CONFIG as _CONFIG
 from hub.commands.running import run as _run
 from hub.commands.waiting import parked, webhooks
@@ -267,6 +268,8 @@ def _stop_signal() -> asyncio.Event:
         loop.add_signal_handler(number, stop)
     return told
 
+
+main.add_command(load_words(os.environ, _stop_signal, _set_up_logs))
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ from tests.databases import new_database
 # How long anything may take that tells nobody when it is done.
 PATIENCE_SECONDS = 60.0
 # Folders whose files take long: begun first, so that in the end no worker waits for another's last file.
-LONG_ONES = ("model", "recovery", "requirements", "flow", "faults", "verify", "docs", "browser", "architecture")
+LONG_ONES = ("model", "recovery", "requirements", "flow", "faults", "verify", "docs", "load", "browser", "architecture")
 # Where Python is told to keep no bytecode, each hub that a test starts would compile all that it imports.
 BYTECODE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode"
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):

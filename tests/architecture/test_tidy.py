@@ -24,7 +24,7 @@ IMPORTS = {
     "protocol.clients": {"protocol"},  # what others' programs use: it knows the wire and nothing of the hub
     "adapters": {"protocol"},
     "hub.domain": {"protocol"},
-    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.watching", "hub.addresses"], LEAVES),
+    **dict.fromkeys(["hub.journal", "hub.console", "hub.replay", "hub.load", "hub.watching", "hub.addresses"], LEAVES),
     **dict.fromkeys(["hub.stock", "hub.ledger", "hub.live"], LEAVES | {"hub.journal"}),
     "hub.imports": LEAVES | {"hub.journal", "hub.stock"},
     "hub.intake": LEAVES | {"hub.journal", "hub.stock", "hub.imports", "adapters"},  # a delivery is an adapter's value
@@ -56,6 +56,7 @@ THIRD_PARTY = {
         "hub.admin",
         "hub.console",
         "hub.replay",
+        "hub.load",
         "hub.demo",
         "hub.commands",
         "hub.assembly",
@@ -65,7 +66,7 @@ THIRD_PARTY = {
     "yarl": {"hub.webhooks"},  # how aiohttp reads an address
     "redis": {"hub.stock", "hub.journal", "hub.stores", "hub.embedded", "hub.recovery", "hub.adopting"},
     "asyncpg": {"hub.ledger"},
-    "websockets": {"protocol.clients", "hub.live"},
+    "websockets": {"protocol.clients", "hub.live", "hub.load"},
     "click": {"hub.__main__", "hub.commands"},
     "rich": {"hub.replay", "hub.commands"},
     "jwt": {"hub.access"},

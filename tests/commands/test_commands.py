@@ -32,6 +32,7 @@ COMMANDS = (
     "verify",
     "hooks",
     "adapters",
+    "load",
 )
 HEADER = "InvoiceNo,StockCode,Quantity,InvoiceDate\n"
 
@@ -159,6 +160,16 @@ def test_the_version_is_told(hub: Run) -> None:
         (["parked", "--config", "none.toml"], "none.toml"),
         (["parked", "--url", "nowhere"], "nowhere"),
         (["parked", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9"),
+        (["load", "--url", "http://10.1.2.3:8080"], "--yes-really-load http://10.1.2.3:8080"),
+        (["load", "--url", "nowhere"], "nowhere is not an address"),
+        (["load", "--url", "http://127.0.0.1:9", "--live", "ws://10.1.2.3:8081"], "another machine"),
+        (["load", "--url", "http://127.0.0.1:9"], "no hub answers at http://127.0.0.1:9"),
+        (["load", "--live", "ws://127.0.0.1:1"], "--url"),
+        (["load", "--rate", "0"], "--rate"),
+        (["load", "--warmup", "10"], "--warmup"),
+        (["load", "--sockets", "1", "--watch", "500"], "--watch"),
+        (["load", "--pool", "gulf", "--location", "PAR-FSH", "--name", "a b"], "--name"),
+        (["load", "--json", "no/such/folder.json"], "no/such/folder.json"),
         (["check", "a.toml", "b.toml"], "b.toml"),
     ],
     ids=" ".join,

@@ -1,6 +1,7 @@
 """The floors: servers that do nothing but take a request or a message with the same libraries.
 
-Run as a program with `http`, `websocket` or `broadcast`; it prints its port when it is ready.
+Run as a program with `http`, `named` (its answer has the event's id), `websocket` or `broadcast`; it prints its port
+when it is ready.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ class BareServer:
 
 @contextmanager
 def bare_server(kind: str) -> Iterator[BareServer]:
-    """The `http`, the `websocket` or the `broadcast` floor, ended at the end of the block."""
+    """The `http`, `named`, `websocket` or `broadcast` floor, ended at the end of the block."""
     with python([str(Path(__file__)), kind]) as process:
         yield BareServer(process.pid, int(first_line(process)))
 
@@ -43,9 +44,14 @@ async def _take(request: web.Request) -> web.Response:
     return web.Response(body=b'{"status":"applied"}', content_type="application/json")
 
 
-async def _serve_http() -> None:
+async def _take_and_name(request: web.Request) -> web.Response:
+    body = msgspec.json.encode({"id": _decode(await request.read()).id, "status": "applied"})
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _serve_http(take: Callable[[web.Request], Awaitable[web.Response]]) -> None:
     app = web.Application()
-    app.router.add_post("/v1/events", _take)
+    app.router.add_post("/v1/events", take)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -83,7 +89,8 @@ async def _serve_websocket(handle: Callable[[ServerConnection], Awaitable[None]]
 
 if __name__ == "__main__":
     kinds = {
-        "http": _serve_http,
+        "http": lambda: _serve_http(_take),
+        "named": lambda: _serve_http(_take_and_name),
         "websocket": lambda: _serve_websocket(_echo),
         "broadcast": lambda: _serve_websocket(_carry),
     }

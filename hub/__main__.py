@@ -17,7 +17,7 @@ from hub.commands.running import run as _run
 from hub.commands.waiting import parked, webhooks
 from hub.crashpoints import crash
 from hub.faults import Fault
-from hub.settings import check, load, read
+from hub.settings import KEYS_ONLY, NO_KEEPER, check, load, read
 
 # Signals this close together are one request to stop.
 SAME_SIGNAL_SECONDS = 1.0
@@ -126,7 +126,7 @@ def token(config: Path | None, as_key: bool, ttl: str, **claims: Any) -> None:
     """Print a token, alone on the last line."""
     from hub.commands.token import make_key, make_token  # noqa: PLC0415
 
-    settings = load(config, os.environ)
+    settings = load(config, os.environ, needed=NO_KEEPER if as_key else KEYS_ONLY)
     if as_key:
         text, table = make_key(**claims)
         click.echo(table, err=True)

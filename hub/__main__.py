@@ -1,6 +1,7 @@
 """The command line. Errors of use are one clear sentence and exit code 2."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -72,6 +73,9 @@ def serve(config: Path | None, log_level: str) -> None:
         # could get lost in a client library, and the start would go on.
         told = _stop_signal()
         async with running(settings, reread=partial(read, config, os.environ)) as hub:
+            # What the start made stays: full collections need not look at it.
+            gc.collect()
+            gc.freeze()
             doors = hub.doors()
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
             if asked_early:

@@ -1,6 +1,7 @@
 """The command line. Errors of use are one clear sentence and exit code 2."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from hub.commands.running import run as _run
 from hub.commands.waiting import parked, webhooks
 from hub.crashpoints import crash
 from hub.faults import Fault
-from hub.settings import check, load, read
+from hub.settings import KEYS_ONLY, NO_KEEPER, check, load, read
 
 # Signals this close together are one request to stop.
 SAME_SIGNAL_SECONDS = 1.0
@@ -74,6 +75,9 @@ def serve(config: Path | None, log_level: str) -> None:
         # could get lost in a client library, and the start would go on.
         told = _stop_signal()
         async with running(settings, reread=partial(read, config, os.environ)) as hub:
+            # What the start made stays: full collections need not look at it.
+            gc.collect()
+            gc.freeze()
             doors = hub.doors()
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
             if asked_early:
@@ -128,7 +132,7 @@ def token(config: Path | None, as_key: bool, ttl: str, **claims: Any) -> None:
     """Print a token, alone on the last line."""
     from hub.commands.token import make_key, make_token  # noqa: PLC0415
 
-    settings = load(config, os.environ)
+    settings = load(config, os.environ, needed=NO_KEEPER if as_key else KEYS_ONLY)
     if as_key:
         text, table = make_key(**claims)
         click.echo(table, err=True)

@@ -10,6 +10,8 @@ from hub.access import JwtKey, OpaqueKey, Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings
 from hub.faults import SettingsInvalid
 from hub.settings import (
+    KEYS_ONLY,
+    NO_KEEPER,
     DropSettings,
     HubSettings,
     LedgerSettings,
@@ -160,6 +162,38 @@ def test_secrets_come_from_the_environment_or_a_file_and_are_not_shown(file: Pat
     till = OpaqueKey("till", hash, "pos-1", scope=("events:write",))
     assert settings.access.opaque_keys == (till,)
     assert SECRET not in repr(settings)
+
+
+def test_what_a_command_does_not_use_is_not_asked_for(file: Path) -> None:
+    hash = "sha256:" + "0" * 64
+    file.write_text(
+        '[[jwt]]\nkid = "a"\nalgorithm = "HS256"\nsecret_env = "A"\n'
+        f'[[key]]\nid = "till"\nhash = "{hash}"\nsub = "pos-1"\n'
+        '[[hook]]\nid = "oms"\nurl = "https://oms.example/hook"\nsecret_env = "OMS"\n'
+        '[[source]]\nid = "pos"\nadapter = "standard_webhooks"\nsecret_file = "pos.secret"\n'
+    )
+
+    nothing, keys = load(file, {}, NO_KEEPER), load(file, {"A": SECRET}, KEYS_ONLY)
+
+    assert [key.kid for key in keys.access.jwt_keys] == ["a"]
+    for settings in (nothing, keys):
+        assert [(hook.id, hook.url.reveal(), hook.secrets.reveal()) for hook in settings.hooks] == [
+            ("oms", "https://oms.example/hook", "")
+        ]
+        assert not settings.secrets
+        assert [key.id for key in settings.access.opaque_keys] == ["till"]
+    assert not nothing.access.jwt_keys
+    with pytest.raises(SettingsInvalid, match="the environment variable A is not set"):
+        load(file, {"OMS": HOOK_SECRET}, KEYS_ONLY)
+    with pytest.raises(SettingsInvalid, match=r"A is not set \(and 2 more"):
+        load(file, {})
+
+
+def test_a_mistake_is_told_also_where_no_secret_is_needed(file: Path) -> None:
+    file.write_text('[[hook]]\nurl = "https://10.0.0.7/hook"\nsecret_env = "OMS"\n')
+
+    with pytest.raises(SettingsInvalid, match="must not be inside"):
+        load(file, {}, NO_KEEPER)
 
 
 def test_a_key_may_reach_every_pool_and_location(file: Path) -> None:

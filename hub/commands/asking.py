@@ -11,7 +11,7 @@ import msgspec
 
 from hub.commands.token import make_token
 from hub.faults import Fault, SettingsInvalid, Unavailable
-from hub.settings import load
+from hub.settings import KEYS_ONLY, load
 
 # To try again what waits, a thousand of it, may take as long.
 ANSWER_SECONDS_MAX = 600.0
@@ -77,7 +77,7 @@ async def door_of(
     Raises:
         SettingsInvalid: the file is wrong, or tells of no key to make a token with.
     """
-    settings = load(config, environ)
+    settings = load(config, environ, needed=KEYS_ONLY)
     token = make_token(settings, sub=sub, source=None, scope=("admin",), pool=(), location=(), ttl=_TTL, now=time())
     timeout = aiohttp.ClientTimeout(total=answer_seconds_max)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=timeout) as session:

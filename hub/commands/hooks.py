@@ -18,12 +18,12 @@ from hub.hooks.sender import has_room
 from hub.intake.sealing import Sealing
 from hub.ledger.connection import Link
 from hub.ledger.hooks import Hooks
-from hub.settings import Settings, load
+from hub.settings import NO_KEEPER, Settings, load
 from protocol.answers import rfc3339
 
 # Dead messages that are listed; the others follow when these are gone.
 LISTED_MAX = 100
-_HEAD = ("hook", "to", "state", "behind", "pending", "dead", "not taken because")
+_HEAD = ("hook", "to", "state", "behind", "pending", "tried again at", "dead", "not taken because")
 _DEAD_HEAD = ("id", "first tried", "attempts", "because", "cursor")
 
 
@@ -33,7 +33,7 @@ async def run_list(config: Path | None, environ: Mapping[str, str]) -> int:
     Raises:
         Fault: the ledger does not answer, here and below.
     """
-    settings = load(config, environ)
+    settings = load(config, environ, needed=NO_KEEPER)
     async with _hooks_of(settings) as (memory, _):
         known = {state.id: state for state in await memory.states()}
     hosts = {hook.id: host_in(hook.url.reveal()) for hook in settings.hooks}
@@ -45,7 +45,7 @@ async def run_list(config: Path | None, environ: Mapping[str, str]) -> int:
 
 async def run_dead(config: Path | None, environ: Mapping[str, str], hook: str) -> int:
     """Print the messages of a hook that are tried no more; the answer is the exit code."""
-    async with _hooks_of(load(config, environ)) as (memory, sealing):
+    async with _hooks_of(load(config, environ, needed=NO_KEEPER)) as (memory, sealing):
         state = await _known(memory, hook)
         late = await memory.dead(hook, LISTED_MAX)
     for line in table(_DEAD_HEAD, [_dead_row(each, sealing) for each in late]) if late else ["none is dead"]:
@@ -57,7 +57,7 @@ async def run_dead(config: Path | None, environ: Mapping[str, str], hook: str) -
 
 async def run_resume(config: Path | None, environ: Mapping[str, str], hook: str) -> int:
     """Send again to a hook whose receiver wanted nothing more; the answer is the exit code."""
-    async with _hooks_of(load(config, environ)) as (memory, _):
+    async with _hooks_of(load(config, environ, needed=NO_KEEPER)) as (memory, _):
         state = await _known(memory, hook)
         await memory.resume(hook)
     click.echo(f"{hook} is sent to again" if state.is_gone else f"{hook} was not stopped")
@@ -72,7 +72,7 @@ async def run_replay(
     Raises:
         SettingsInvalid: there is no such hook or cursor, or the hook is told a stretch again already.
     """
-    async with _hooks_of(load(config, environ)) as (memory, sealing):
+    async with _hooks_of(load(config, environ, needed=NO_KEEPER)) as (memory, sealing):
         state = await _known(memory, hook)
         if after is None:
             count = await memory.revive(hook, time())
@@ -119,9 +119,10 @@ def _place_in(text: str, sealing: Sealing) -> Place:
 
 def _row(id: str, host: str | None, state: HookState | None) -> tuple[str, ...]:
     if state is None:
-        return id, host or "", "not begun", "", "", "", ""
+        return id, host or "", "not begun", "", "", "", "", ""
     behind = f"{max(0.0, time() - state.behind_since):.0f} s" if state.behind_since else "0 s"
-    numbers = (f"{state.pending:,}", f"{state.dead:,}")
+    again_at = rfc3339(int(state.due_at * 1000)) if state.due_at and not state.is_gone else ""
+    numbers = (f"{state.pending:,}", again_at, f"{state.dead:,}")
     return id, host or "", _word(state, is_in_file=host is not None), behind, *numbers, state.problem
 
 

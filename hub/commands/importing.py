@@ -16,7 +16,7 @@ from hub.commands.books import Books, open_books
 from hub.commands.token import make_token
 from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.imports.told import broken_lines, summary
-from hub.settings import Settings, load
+from hub.settings import KEYS_ONLY, NO_KEEPER, Settings, load
 from protocol.imports import ImportStatus, LineError
 
 _CONNECT_SECONDS_MAX = 10.0
@@ -56,7 +56,7 @@ async def run_import(
     Raises:
         Fault: the file, the token or the address is wrong, the hub gives no answer, or the import failed.
     """
-    settings = load(config, environ)
+    settings = load(config, environ, needed=NO_KEEPER if bearer else KEYS_ONLY)
     headers = {"Authorization": f"Bearer {bearer or _token(settings, source)}"}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS_MAX, sock_read=_ANSWER_SECONDS_MAX)
     started_at = time()

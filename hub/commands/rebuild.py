@@ -15,7 +15,7 @@ from hub.ledger.epochs import anybody_works_in
 from hub.ledger.opening import LedgerState, open_ledger
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.recovered import Recovered
-from hub.settings import load
+from hub.settings import NO_KEEPER, load
 from hub.stock.requirements import check_redis
 from protocol.answers import rfc3339
 
@@ -37,7 +37,7 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
     Raises:
         Fault: it cannot be healed; the partition takes no events until it is.
     """
-    settings = load(config, environ)
+    settings = load(config, environ, needed=NO_KEEPER)
     async with AsyncExitStack() as exits:
         redis_url, dsn, _ = await stores_of(exits, settings)
         client = reading_client(redis_url)

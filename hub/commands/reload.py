@@ -14,7 +14,7 @@ from hub.commands.token import make_token
 from hub.credentials import LOCAL_KEY_FILE
 from hub.faults import Fault, SettingsInvalid, Unavailable
 from hub.reloading import ReloadAnswer, ShownValue
-from hub.settings import Settings, read
+from hub.settings import KEYS_ONLY, Settings, read
 from hub.settings.document import read_text
 
 # A dry run goes through all SKUs in a fifth of the time: for a million of them that is some minutes.
@@ -34,7 +34,7 @@ async def run_reload(config: Path | None, environ: Mapping[str, str], *, dry_run
         SettingsInvalid: there are no settings to read, or the address or the token is wrong.
         Unavailable: no hub answers, or it cannot do it now.
     """
-    settings, problems, _ = read(config, environ)
+    settings, problems, _ = read(config, environ, needed=KEYS_ONLY)
     if problems:
         # The hub would say the same of its file, and nothing can be signed with settings that are wrong.
         for line in problems:

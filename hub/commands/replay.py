@@ -12,7 +12,7 @@ from hub.replay.house import house_toml
 from hub.replay.options import ReplayOptions, parse_columns, parse_speed
 from hub.replay.progress import ProgressBar
 from hub.replay.replay import replay
-from hub.settings import Settings, load
+from hub.settings import KEYS_ONLY, NO_KEEPER, Settings, load
 
 
 async def run_replay(  # noqa: PLR0913 - one keyword for each option of the command
@@ -39,7 +39,7 @@ async def run_replay(  # noqa: PLR0913 - one keyword for each option of the comm
     if house:
         click.echo(house_toml(ReplayOptions(file=file, columns=mapped, location=location, pool=pool)), nl=False)
         return 0
-    settings = load(config, environ)
+    settings = load(config, environ, needed=NO_KEEPER if bearer else KEYS_ONLY)
     options = ReplayOptions(
         file=file,
         url=url or f"http://{settings.hub.http}",

@@ -15,7 +15,7 @@ from hub.journal.reader import reading_client
 from hub.ledger.connection import Link
 from hub.ledger.epochs import anybody_works_in
 from hub.ledger.sums import COMMAND_SECONDS, Sums
-from hub.settings import Settings, load
+from hub.settings import NO_KEEPER, Settings, load
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
 from hub.stock.inspecting import Inspection
@@ -38,7 +38,7 @@ async def run_verify(
     Raises:
         Fault: the hub cannot be checked.
     """
-    settings = load(config, environ)
+    settings = load(config, environ, needed=NO_KEEPER)
     async with AsyncExitStack() as exits:
         exits.enter_context(_saying_where())
         redis_url, dsn, is_live = await stores_of(exits, settings)

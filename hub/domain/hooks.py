@@ -25,6 +25,8 @@ TRIED_FOR_SECONDS = 48 * 3_600.0
 JITTER = 0.1
 # The longest `Retry-After` that is heeded.
 RETRY_AFTER_SECONDS_MAX = 3_600.0
+# Nobody answered, or what stands before the receiver says that it is away: any message would have fared alike.
+AWAY_STATUSES = frozenset({0, 502, 503, 504})
 # What is kept of why an attempt failed.
 PROBLEM_CHARS_MAX = 200
 

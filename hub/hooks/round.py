@@ -20,6 +20,8 @@ class Message(msgspec.Struct, frozen=True):
     body: bytes
     # Where it was tried before.
     late: Late | None = None
+    # Sent before it is due, to see whether the receiver is back; where it is not, nothing changes for the message.
+    is_probe: bool = False
 
 
 class Round:
@@ -36,7 +38,7 @@ class Round:
         self.pause_seconds = 0.0
         self.is_gone = False
         self._failed = 0
-        # Of those that were never tried before.
+        # Of those that were never tried before, or are not due.
         self.failed_at_first = 0
 
     async def run(self, messages: Sequence[Message]) -> None:
@@ -86,6 +88,9 @@ class Round:
         self._failed += 1
         self.pause_seconds = max(self.pause_seconds, attempt.retry_after_seconds)
         before = message.late
+        if before is not None and message.is_probe and attempt.verdict is not Verdict.GONE:
+            self.failed_at_first += 1
+            return msgspec.structs.replace(before, status=attempt.status, problem=attempt.problem)
         is_first = before is None or not before.attempts
         self.failed_at_first += is_first
         first_at = began if before is None or is_first else before.first_at

@@ -1,7 +1,8 @@
 """One hook: the feed told to its receiver, as fast as that takes it, and what it did not take tried again.
 
 New messages go by place: the ledger has how far, and what of that was not taken in `hub.hook_delivery`. While a
-receiver takes nothing, it is asked now and then with one message, and the feed waits in the ledger.
+receiver takes nothing, it is asked now and then with one message, and the feed waits in the ledger; when it takes one
+again, everything that is late is due.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import structlog
 from hub.domain.entry import Seq
 from hub.domain.feed import Place, happening_of
 from hub.domain.hook_addresses import host_in
-from hub.domain.hooks import HookState, Late, Progress, keys_in
+from hub.domain.hooks import AWAY_STATUSES, TRIED_FOR_SECONDS, HookState, Late, Progress, keys_in
 from hub.faults import Fault, Unavailable
 from hub.hooks.means import Means
 from hub.hooks.posting import Poster
@@ -108,6 +109,8 @@ class Sender:
     async def _send(self, trouble: Trouble) -> None:
         """Send until a fault: the lock may be another's then."""
         self._state = await self._means.memory.opened(self.hook.id)
+        # Whether its receiver is there is asked with one message.
+        self._strikes = max(self._strikes, 1 if self._state.pending else 0)
         self._looked_at, self._has_read_all, self._saved = monotonic(), False, None
         while True:
             if monotonic() >= self._looked_at + LOOK_SECONDS:
@@ -131,6 +134,7 @@ class Sender:
         if has_room(state) and self._is_news() and (room := messages_max - len(messages)) > 0:
             place, told = await self._new(place, room)
             messages, has_more = messages + told, not self._has_read_all
+        messages = messages or await self._probe(state)
         self._state = msgspec.structs.replace(state, place=place, replay=replay)
         if not messages and not dropped and replay == state.replay:
             # Written at the next look.
@@ -138,7 +142,8 @@ class Sender:
             return has_more
         sent = Round(self.hook.id, self._keys, self._poster_of_run, self._means)
         await sent.run(messages)
-        self._note_answers(sent)
+        if self._note_answers(sent) and state.pending:
+            await self._means.memory.hasten(self.hook.id, self._means.clock())
         # What was late before, or is told again, may be written as late.
         taken = (*dropped, *sent.taken) if state.pending or state.dead else dropped
         await self._save(self._state, Progress(place, replay, sent.is_gone, tuple(taken), tuple(sent.late)))
@@ -157,6 +162,14 @@ class Sender:
             else:
                 messages.append(message)
         return messages, dropped
+
+    async def _probe(self, state: HookState) -> list[Message]:
+        """Of what is not due yet the first, where its receiver was away: to see whether it is back."""
+        if not self._strikes or not state.pending:
+            return []
+        [*found] = await self._means.memory.due(self.hook.id, self._means.clock() + TRIED_FOR_SECONDS, 1)
+        told = [await self._message(late) for late in found if late.status in AWAY_STATUSES]
+        return [msgspec.structs.replace(message, is_probe=True) for message in told if message is not None]
 
     async def _message(self, late: Late) -> Message | None:
         first = late.place.first_entry
@@ -192,7 +205,9 @@ class Sender:
         """What may be told of the hook's address."""
         return host_in(self.hook.url.reveal())
 
-    def _note_answers(self, sent: Round) -> None:
+    def _note_answers(self, sent: Round) -> bool:
+        """Judge by a round how its receiver is; whether it is back."""
+        was_away = self._strikes > 0
         if sent.is_gone:
             log.error("a hook's receiver wants nothing more: nothing is sent until it is resumed", hook=self.hook.id)
         if sent.taken:
@@ -207,6 +222,7 @@ class Sender:
                 log.warning("a hook's receiver takes nothing", hook=self.hook.id, host=self.host, why=why)
         pause_seconds = min(2.0 ** (self._strikes - 1), PAUSE_SECONDS_MAX) if self._strikes else 0.0
         self._quiet_until = self._means.clock() + max(pause_seconds, sent.pause_seconds)
+        return was_away and not self._strikes
 
     async def _save(self, state: HookState, progress: Progress) -> None:
         """Write how far this is; now and then, and where more or less is late, see what the ledger says then."""

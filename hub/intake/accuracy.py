@@ -10,7 +10,7 @@ from hub.claims import ALL
 from hub.domain.findings import FoundVariance, Tally, Window, percent
 from hub.intake.exchange import Stopped, caller_with, json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import ledger_has_all, malformed, number_in, time_in
+from hub.intake.questions import ledger_has_all, malformed, name_in, number_in, time_in
 from protocol.answers import EARLIEST_MS, rfc3339
 from protocol.limits import QUANTITY_MAX
 from protocol.problems import problem
@@ -32,7 +32,7 @@ async def get_accuracy(request: web.Request) -> web.Response:
     if from_ms >= to_ms:
         raise malformed("`from` is not before `to`.")
     tolerance = number_in(request, "tolerance", 0, 0, QUANTITY_MAX)
-    window = Window(from_ms, to_ms, _locations(claims, request.query.get("location")))
+    window = Window(from_ms, to_ms, _locations(claims, name_in(request, "location")))
     has_all = await ledger_has_all(parts)
     category = request.query.get("category")
     if category is not None:

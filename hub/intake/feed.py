@@ -12,12 +12,11 @@ from hub.intake.exchange import caller_with, json_response
 from hub.intake.feed_items import Teller, reader_of
 from hub.intake.feed_pages import page_behind
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names, limit_in, malformed
+from hub.intake.questions import limit_in, malformed
 from hub.intake.sealing import is_sealed
 from protocol.feed import FeedAnswer, types_asked
 
 SCOPE = "feed:read"
-_NAMES = ("types", "after", "limit")
 
 # Exact types, and prefixes.
 Types = tuple[frozenset[str], tuple[str, ...]]
@@ -27,7 +26,6 @@ async def get_feed(request: web.Request) -> web.Response:
     """A page behind `after`, scope feed:read."""
     parts: Parts = request.app[Parts.KEY]
     claims = caller_with(request, parts.access, SCOPE)
-    check_names(request, _NAMES)
     limit, types = limit_in(request), types_in(request)
     place = await place_in(request.query.get("after"), parts)
     page = await page_behind(place, parts.happened, teller(parts, claims, types), limit)

@@ -20,14 +20,12 @@ from hub.intake.exchange import Stopped, caller_with
 from hub.intake.feed import SCOPE, Types, place_in, teller, types_in
 from hub.intake.feed_pages import Page, page_behind
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names
 from hub.intake.readers import HEADERS, PIECE_BYTES, Reader
 from protocol.limits import HEARTBEAT_SECONDS, STALLED_SECONDS
 from protocol.problems import problem
 
 log = structlog.get_logger()
 
-_NAMES = ("types", "after")
 # Items read at once: what waits in memory for a slow reader.
 ITEMS_PER_PAGE = 500
 # What comes within this goes into one look at the ledger.
@@ -44,7 +42,6 @@ async def get_feed_stream(request: web.Request) -> web.StreamResponse:
     """Everything behind `Last-Event-ID`, else `after`, until the reader or its token goes; scope feed:read."""
     parts: Parts = request.app[Parts.KEY]
     ends_at = ending_of(caller_with(request, parts.access, SCOPE), time())
-    check_names(request, _NAMES)
     types = types_in(request)
     # A browser that comes back asks for the same address as before, so its newest cursor is in the header.
     place = await place_in(request.headers.get("Last-Event-ID") or request.query.get("after"), parts)

@@ -10,7 +10,7 @@ from hub.domain.inbox import Told
 from hub.intake.cursors import cursor_in, cursor_text
 from hub.intake.exchange import Stopped, caller_with, json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names, limit_in, malformed
+from hub.intake.questions import limit_in, malformed, name_in
 from protocol.answers import rfc3339
 from protocol.problems import problem
 from protocol.webhooks import (
@@ -40,13 +40,12 @@ async def get_inbox(request: web.Request) -> web.Response:
     """Deliveries in one state, by default those that wait for a person."""
     parts: Parts = request.app[Parts.KEY]
     caller_with(request, parts.access, SCOPE)
-    check_names(request, ("source", "state", "limit", "cursor"))
-    limit, cursor, source = limit_in(request), cursor_in(request, _decode_cursor), request.query.get("source")
+    limit, cursor, source = limit_in(request), cursor_in(request, _decode_cursor), name_in(request, "source")
     state = request.query.get("state", "parked")
     if state not in get_args(InboxState):
         raise malformed(f"`state` is one of {', '.join(get_args(InboxState))}.")
     behind = 0 if cursor is None else cursor.number
-    if "\0" in (source or "") or not 0 <= behind <= NUMBER_MAX:
+    if not 0 <= behind <= NUMBER_MAX:
         return json_response(InboxAnswer((), None))
     found = await parts.webhooks.inbox.page(state, behind, source, limit + 1)  # type: ignore[arg-type]  # looked at above
     end = _Cursor(found[limit - 1].number) if len(found) > limit else None

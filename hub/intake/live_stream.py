@@ -7,7 +7,7 @@ from aiohttp import web
 
 from hub.intake.exchange import Stopped, caller
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names, malformed, no_pool, question_in, required, sku_in
+from hub.intake.questions import malformed, no_pool, question_in, required, sku_in
 from hub.intake.readers import HEADERS, Reader
 from protocol.frames import Subscribe
 from protocol.limits import SKUS_PER_GET_MAX
@@ -21,7 +21,6 @@ _decode = msgspec.json.Decoder(StreamQuery)
 
 async def get_live_stream(request: web.Request) -> web.StreamResponse:
     """`GET /v1/live/sse?pool=&sku=&sku=`, for an `EventSource`."""
-    check_names(request, ("pool", "sku"))
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
         raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; send more with POST.")

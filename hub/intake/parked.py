@@ -12,7 +12,7 @@ from hub.intake.cursors import cursor_in, cursor_text, foreign_cursor
 from hub.intake.exchange import Stopped, caller, caller_with, encode_json, json_response
 from hub.intake.facts import forbidden_name, names_in
 from hub.intake.parts import Parts
-from hub.intake.questions import ledger_has_all, limit_in
+from hub.intake.questions import ledger_has_all, limit_in, name_in
 from hub.intake.replaying import replay_parked
 from hub.intake.unknown import unknown_in_payload
 from hub.stock.message import Dismiss
@@ -42,7 +42,7 @@ async def get_parked(request: web.Request) -> web.Response:
     """Parked events: all of them with scope admin, those of the caller's own source with events:write."""
     parts: Parts = request.app[Parts.KEY]
     claims = _caller(request, parts)
-    limit, source = limit_in(request), request.query.get("source")
+    limit, source = limit_in(request), name_in(request, "source")
     behind = await _behind(request, parts)
     if not claims.may(SEES_ALL):
         if source not in (None, claims.source):

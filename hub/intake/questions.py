@@ -1,7 +1,7 @@
 """What a read may be asked: its parameters, checked, and whether the ledger has caught up with what is asked about."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -14,8 +14,8 @@ from hub.intake.exchange import Stopped, encode_json, read_body
 from hub.intake.parts import Parts
 from protocol.answers import epoch_ms
 from protocol.codec import Malformed, decode_body
-from protocol.identifiers import Sku, Time, nfc
-from protocol.limits import PAGE_ITEMS_MAX
+from protocol.identifiers import Name, Sku, Time, nfc
+from protocol.limits import NAME_CHARS_MAX, PAGE_ITEMS_MAX
 from protocol.problems import Problem, problem
 
 Question = TypeVar("Question")
@@ -23,6 +23,7 @@ Question = TypeVar("Question")
 # What the decoder says of a list that is too long.
 _TOO_MANY = re.compile(r"Expected `(array|object)` of length <= ")
 _to_sku = msgspec.json.Decoder(Sku).decode
+_to_name = msgspec.json.Decoder(Name).decode
 _to_time: Callable[[bytes], datetime] = msgspec.json.Decoder(Time).decode
 
 
@@ -42,17 +43,6 @@ async def question_in(request: web.Request, parts: Parts, decoder: msgspec.json.
     except Malformed as error:
         name = "too_many" if _TOO_MANY.match(error.detail) else error.problem
         raise Stopped(problem(name, error.detail, path=error.path)) from error
-
-
-def check_names(request: web.Request, names: Sequence[str]) -> None:
-    """Check that nothing else is asked than by these parameters: a typo would tell something else, or everything.
-
-    Raises:
-        Stopped: 400, it is.
-    """
-    others = [name for name in request.query if name not in names]
-    if others:
-        raise malformed(f"There is no parameter `{others[0][:100]}` here; there are {', '.join(names)}.")
 
 
 def required(request: web.Request, name: str) -> str:
@@ -77,6 +67,21 @@ def sku_in(text: str) -> str:
         return _to_sku(encode_json(nfc(text)))
     except (msgspec.MsgspecError, UnicodeEncodeError) as error:
         raise malformed("A SKU has 1 to 128 characters and no control characters.") from error
+
+
+def name_in(request: web.Request, parameter: str) -> str | None:
+    """A parameter that names a location or a source; None when it is left out. Whether there is one is not looked at.
+
+    Raises:
+        Stopped: 400, nothing can have such a name.
+    """
+    text = request.query.get(parameter)
+    try:
+        return None if text is None else _to_name(encode_json(text))
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        raise malformed(
+            f"`{parameter}` is a name of 1 to {NAME_CHARS_MAX} letters A-Z a-z, digits, `.`, `_` or `-`."
+        ) from error
 
 
 def time_in(request: web.Request, name: str, default_ms: int) -> int:

@@ -14,9 +14,9 @@ from hub.intake.cursors import check_scan, cursor_in, cursor_text
 from hub.intake.exchange import Stopped, caller, caller_with, json_response, public_response
 from hub.intake.parts import Parts
 from hub.intake.questions import (
-    check_names,
     limit_in,
     malformed,
+    name_in,
     no_pool,
     question_in,
     required,
@@ -50,7 +50,6 @@ _decode_page = msgspec.json.Decoder(_Page).decode
 
 async def get_availability(request: web.Request) -> web.Response:
     """`GET /v1/availability?pool=&sku=&sku=`."""
-    check_names(request, ("pool", "sku"))
     skus = request.query.getall("sku", [])
     if not 1 <= len(skus) <= SKUS_PER_GET_MAX:
         raise malformed(f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`; more go to /v1/availability/query.")
@@ -121,7 +120,7 @@ async def get_positions(request: web.Request) -> web.Response:
     """`GET /v1/positions?sku=` or `?location=`, scope positions:read."""
     parts: Parts = request.app[Parts.KEY]
     claims = caller_with(request, parts.access, "positions:read")
-    sku, location = request.query.get("sku"), request.query.get("location")
+    sku, location = request.query.get("sku"), name_in(request, "location")
     if (sku is None) == (location is None):
         raise malformed("Name either a `sku` or a `location`.")
     if location is None:

@@ -9,7 +9,7 @@ from hub.intake.allocated import etas_of
 from hub.intake.cursors import check_scan, cursor_in, cursor_text
 from hub.intake.exchange import json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names, limit_in, malformed, sku_in
+from hub.intake.questions import limit_in, malformed, name_in, sku_in
 from hub.intake.requested import ANY_OWNER
 from hub.intake.reservations import reader
 from hub.intake.reserved import Beside, as_of, may_see, reservation
@@ -21,8 +21,6 @@ STRETCHES_PER_PAGE_MAX = 10
 
 # Something is kept for each in the list, and what an order took over is kept for that.
 _STATES = tuple(state.name for state in State if state != State.ordered)
-
-_NAMES = ("owner", "sku", "location", "kind", "state", "purchase_order", "limit", "cursor")
 
 _decode_cursor = msgspec.json.Decoder(tuple[int, str]).decode
 
@@ -65,7 +63,6 @@ async def get_reservations(request: web.Request) -> web.Response:
     """`GET /v1/reservations?owner=&sku=&location=&kind=&state=&purchase_order=&limit=&cursor=`."""
     parts: Parts = request.app[Parts.KEY]
     claims = reader(request, parts)
-    check_names(request, _NAMES)
     limit, place, wanted = limit_in(request), _place(request), _wanted(request, claims)
     sku = request.query.get("sku")
     house_sku = None if sku is None else parts.house.sku(sku_in(sku))
@@ -98,7 +95,7 @@ def _wanted(request: web.Request, claims: Claims) -> _Wanted:
     if state not in (None, *_STATES):
         raise malformed(f"`state` is one of {', '.join(_STATES)}.")
     owner = query.get("owner") if claims.may(ANY_OWNER) else query.get("owner", claims.sub)
-    return _Wanted(claims, owner, query.get("location"), query.get("kind"), state, query.get("purchase_order"))
+    return _Wanted(claims, owner, name_in(request, "location"), query.get("kind"), state, query.get("purchase_order"))
 
 
 def _place(request: web.Request) -> Place:

@@ -16,6 +16,7 @@ from hub.intake.imports import get_import, get_imports, post_imports
 from hub.intake.inbox import delete_delivery, get_delivery, get_inbox, post_inbox_replay
 from hub.intake.live_stream import get_live_stream, post_live_stream
 from hub.intake.orders import get_order
+from hub.intake.parameters import check_parameters
 from hub.intake.parked import delete_parked, get_parked, post_replay
 from hub.intake.parts import Parts
 from hub.intake.reads import (
@@ -117,10 +118,14 @@ def _add_webhooks(app: web.Application) -> None:
 
 
 def guarded(handler: Handler) -> Handler:
-    """Turn what a handler of any door raises into problems; a middleware would cost every request more."""
+    """Check what a read is asked by, and turn what a handler of any door raises into problems.
+
+    A middleware would cost every request more.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
+            check_parameters(request)
             return await handler(request)
         except Stopped as stopped:
             return _stopped(request, stopped)

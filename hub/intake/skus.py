@@ -9,6 +9,7 @@ from hub.domain.catalogue import SkuSettings
 from hub.domain.sku_table import TableUnreadable, read_sku_table
 from hub.intake.exchange import Stopped, caller_with, json_response, read_body
 from hub.intake.parts import Parts
+from hub.intake.questions import sku_in
 from protocol.codec import Malformed, decode_body
 from protocol.identifiers import nfc
 from protocol.limits import SKU_CHARS_MAX, SKUS_PER_GET_MAX, SKUS_PER_QUERY_MAX
@@ -50,7 +51,7 @@ async def get_skus(request: web.Request) -> web.Response:
     asked = request.query.getall("sku", [])
     if not 1 <= len(asked) <= SKUS_PER_GET_MAX:
         raise Stopped(problem("malformed", f"Name 1 to {SKUS_PER_GET_MAX} SKUs with `sku`."))
-    names = [parts.house.sku(name) for name in asked]
+    names = [parts.house.sku(sku_in(name)) for name in asked]
     found = await parts.described.catch_up(names)
     # Another process may have described what a name means, just now.
     names = [parts.house.sku(name) for name in names]

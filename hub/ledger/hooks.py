@@ -51,6 +51,7 @@ _LATE = """INSERT INTO hub.hook_delivery (partition, hook, place, first_at, atte
 _RESUME = "UPDATE hub.hook SET gone_at = NULL, version = version + 1 WHERE partition = $1 AND id = $2"
 _REPLAY = """UPDATE hub.hook SET gone_at = NULL, version = version + 1, replay_at = $3, replay_until = $4
     WHERE partition = $1 AND id = $2 AND replay_at IS NULL"""
+_HASTEN = "UPDATE hub.hook_delivery SET next_at = $3 WHERE partition = $1 AND hook = $2 AND next_at > $3"
 _REVIVE = """UPDATE hub.hook_delivery SET first_at = $3, attempts = 0, next_at = $3
     WHERE partition = $1 AND hook = $2 AND next_at IS NULL"""
 
@@ -139,6 +140,11 @@ class Hooks:
                 await connection.executemany(_TAKEN, [(*key, list(place)) for place in progress.taken])
                 await connection.executemany(_LATE, [(*key, *_values_of(late)) for late in progress.late])
         return True
+
+    async def hasten(self, id: str, now: float) -> None:
+        """Have everything that is late and not dead be due now."""
+        async with self._held(id) as connection:
+            await connection.execute(_HASTEN, self._partition, id, instant(int(now * 1000)))
 
     async def resume(self, id: str) -> bool:
         """Send again to a hook whose receiver wanted nothing more; False: there is no such hook."""

@@ -35,11 +35,13 @@ from hub.live.session import (
     Terms,
 )
 from hub.live.shelf import decode_position, encoded, messages_of
-from hub.live.snapshot import overstates, snapshot
+from hub.live.snapshot import overstates, snapshot, watched
 from hub.live.stream import LiveStream
 from hub.live.subscriptions import Subscriptions, TopicKey
 from protocol.frames import CloseCode, Subscribe, encode_frame, subscribed_frame, update_frame
 
+# A message from which on reading it and carrying it out are done in turns of their own.
+LARGE_BYTES = 4 * 1024
 UNAVAILABLE = Close(CloseCode.TRY_LATER, "the stock cannot be read now")
 
 
@@ -85,6 +87,8 @@ class Conversations:
         Raises:
             Unavailable: the state cannot be read.
         """
+        # The wish may be large, and has just been read.
+        await asyncio.sleep(0)
         now = self._clock()
         session = Session(self._terms, now)
         decision = session.open(claims, message, now)
@@ -159,7 +163,12 @@ class Conversations:
             await self._receive(connection, session, raw)
 
     async def _receive(self, connection: LiveConnection, session: Session, raw: bytes) -> None:
-        for decision in session.receive(raw, self._clock()):
+        message = session.read(raw, self._clock())
+        if len(raw) > LARGE_BYTES:
+            # What was understood of thousands of SKUs took some milliseconds; others have their turn.
+            await asyncio.sleep(0)
+        decisions = message if isinstance(message, list) else session.decide(message, self._clock())
+        for decision in decisions:
             await self._carry_out(connection, session, decision)
         self._watch_expiry(connection, session)
         # Who does not read the answers, or asks too much, is not listened to for a while.
@@ -209,13 +218,10 @@ class Conversations:
             self._watch_expiry(line, session)
 
     async def _show(self, line: Line, session: Session, show: Show) -> None:
-        topics = [self._subscriptions.watch(line, key) for key in show.keys]
-        session.share([topic.key for topic in topics])
-        known = {} if session.overstates else show.known
-        wishes = [(topic, known.get(topic.key[1], 0)) for topic in topics]
+        wishes = await watched(self._subscriptions, line, session, show)
         if any(map(self._is_due, wishes)):
             await self._joining.read(show.pool, wishes)
-        session.overstates = session.overstates or overstates(topics, show)
+        session.overstates = session.overstates or overstates((topic for topic, _ in wishes), show)
         if line.is_open:
             items = await snapshot(self._subscriptions, line, session, show, int(self._clock() * 1000))
             line.say(subscribed_frame(show.ref, items))

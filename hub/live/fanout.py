@@ -58,6 +58,8 @@ class Counters(msgspec.Struct):
     """What the live door did since it started; `connections` is now."""
 
     connections: int = 0
+    # Connections that have ended.
+    gone: int = 0
     frames: int = 0
     # Values that a newer one replaced before a slow reader took them.
     conflated: int = 0
@@ -67,6 +69,11 @@ class Counters(msgspec.Struct):
     silent_closed: int = 0
     # States read again because the journal had a gap, a new epoch or did not answer.
     refreshed: int = 0
+
+    def leave(self) -> None:
+        """One connection less."""
+        self.connections -= 1
+        self.gone += 1
 
 
 class Fanout:

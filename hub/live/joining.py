@@ -34,7 +34,7 @@ class Joining:
     ) -> None:
         self._read = read
         self._is_due = is_due
-        self._skus_max = limits.skus_per_read
+        self._skus_max = limits.skus_joined
         self.turns = asyncio.Semaphore(limits.reads_at_once)
         # By pool; who comes joins it.
         self._waiting: dict[str, _Joint] = {}

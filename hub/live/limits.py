@@ -38,9 +38,11 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     skus_charged: int = 25
     # Messages that cannot be understood; one more is closed with 1008.
     malformed_max: int = 20
-    # Reads of Redis for new watchers at the same time, and SKUs in one.
+    # Reads of Redis for new watchers at the same time; SKUs in one, some two milliseconds; SKUs whose watchers wait
+    # for each other, so that many who come at once are read for together.
     reads_at_once: int = 4
-    skus_per_read: int = 1_000
+    skus_per_read: int = 250
+    skus_joined: int = 1_000
     # Journal entries taken in one tick.
     entries_per_tick: int = 1_000
     # Waiting after the journal could not be read, doubled up to the longest.

@@ -145,7 +145,7 @@ class LiveDoor:
             async with following as stream:
                 yield None if stream is None else stream.events()
         finally:
-            self.counters.connections -= 1
+            self.counters.leave()
 
     def end_streams(self) -> None:
         """Let every stream end: the door that writes them stops."""

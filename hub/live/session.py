@@ -20,6 +20,7 @@ from protocol.frames import (
     Authorized,
     CloseCode,
     LiveError,
+    Message,
     Subscribe,
     Unsubscribe,
     Unsubscribed,
@@ -107,13 +108,21 @@ class Session:
 
     def receive(self, raw: bytes, now: float) -> list[Decision]:
         """Decide what to do about one message; `now` is in seconds since 1970."""
+        message = self.read(raw, now)
+        return message if isinstance(message, list) else self.decide(message, now)
+
+    def read(self, raw: bytes, now: float) -> Message | list[Decision]:
+        """Understand one message, or decide what to do where that is not possible; the first half of `receive`."""
         self._skus = 0
         if self.expired(now):
             return [TOKEN_ENDED]
         try:
-            message = decode_message(raw)
+            return decode_message(raw)
         except Malformed as error:
             return self._misunderstood(ref_of(raw), error)
+
+    def decide(self, message: Message, now: float) -> list[Decision]:
+        """Decide what to do about what was understood; the second half of `receive`."""
         if isinstance(message, Auth):
             return self._authorize(message, now)
         self._skus = len(message.skus or ())

@@ -1,4 +1,4 @@
-"""What a subscription is answered with, put together slice by slice, so that nobody waits behind the largest.
+"""How somebody begins to watch, and what is answered, slice by slice, so that nobody waits behind the largest.
 
 Between two slices changes come through; the line is held then, so they wait behind the answer:
 - What was kept back of a slice's SKUs is dropped in the same step in which they are encoded, for the items are as new.
@@ -16,6 +16,22 @@ from hub.live.subscriptions import Subscriptions, Topic, TopicKey
 
 # Encoded at a stretch, about a millisecond's work.
 KEYS_PER_SLICE = 250
+
+
+async def watched(
+    subscriptions: Subscriptions[Outlet], line: Line, session: Session, show: Show
+) -> list[tuple[Topic[Outlet], int]]:
+    """Watch what was asked for, but for what the house or the keys took away meanwhile; and the revs that are known."""
+    known = {} if session.overstates else show.known
+    wishes: list[tuple[Topic[Outlet], int]] = []
+    for start in range(0, len(show.keys), KEYS_PER_SLICE):
+        if start:
+            await asyncio.sleep(0)
+        some = show.keys[start : start + KEYS_PER_SLICE]
+        topics = [subscriptions.watch(line, key) for key in some if key in session.topics]
+        session.share([topic.key for topic in topics])
+        wishes += [(topic, known.get(topic.key[1], 0)) for topic in topics]
+    return wishes
 
 
 def overstates(topics: Iterable[Topic[Outlet]], show: Show) -> bool:

@@ -6,11 +6,15 @@ one value per watched SKU, and nobody else notices.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from random import random
 
 from hub.live.fanout import MESSAGE_BYTES_AIM, Change, Counters
 from hub.live.framing import ValueKey
 from hub.live.session import Close
 from protocol.frames import HEARTBEAT, CloseCode, LiveError, encode_frame, update_frame
+
+# How much of its interval a heartbeat may come early.
+_EARLIER_MAX = 0.25
 
 
 class LiveStream:
@@ -78,7 +82,7 @@ class LiveStream:
         """What goes to the client, event by event, until the stream is ended."""
         while self.is_open:
             try:
-                async with asyncio.timeout(self._heartbeat_seconds):
+                async with asyncio.timeout(self.until_heartbeat_seconds()):
                     await self._news.wait()
             except TimeoutError:
                 yield _event(HEARTBEAT)
@@ -91,6 +95,10 @@ class LiveStream:
                 del message
         for message in self._said:
             yield _event(message)
+
+    def until_heartbeat_seconds(self) -> float:
+        """After so long without news: up to a quarter early, so that streams told the same do not beat as one."""
+        return self._heartbeat_seconds * (1 - _EARLIER_MAX * random())
 
     def _messages(self) -> Iterator[bytes]:
         """What waits now, and what comes while the reader takes it."""

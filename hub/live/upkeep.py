@@ -1,7 +1,8 @@
 """The regular care of all connections by one timer: heartbeats, silent peers, stalled readers.
 
-Connections stand on a wheel of slots, and each step of the timer serves one slot, so that ten thousand
-heartbeats are spread over the interval and no sale's frame waits behind them all.
+Connections stand on a wheel of slots, and each step of the timer serves one slot. Those that come at the same moment
+are put into different ones, so that the heartbeats of ten thousand are spread however they came, and no sale's frame
+waits behind more than a hundred.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ from hub.live.fanout import Counters
 from hub.live.framing import BEAT
 from hub.live.limits import LiveLimits
 from hub.live.session import Close
+from hub.live.settled import Settled
 from protocol.frames import CloseCode
 
-# Steps of the timer in one heartbeat interval.
-SLOTS = 20
+# Steps of the timer in one heartbeat interval: about a millisecond's work in each, for ten thousand.
+SLOTS = 200
+# In each step so many parts of the stalled are looked at: each of them once a second, at the usual interval.
+STALLED_PARTS = 10
 # A peer that answered none of so many heartbeats, half an interval after the last of them, reads nothing or is gone:
 # after `STALLED_SECONDS` at the usual interval, however much its own machine takes for it.
 BEATS_UNANSWERED_MAX = 2
@@ -59,20 +63,25 @@ class Upkeep:
         self.counters = counters
         self._slots: list[set[Kept]] = [set() for _ in range(SLOTS)]
         self._step = 0
+        # How much sooner than after a whole interval the newest one has its first heartbeat, in steps.
+        self._turn = 0
+        self._settled = Settled(counters)
         # Who may be taking nothing -> (bytes taken by then, loop time since when).
-        self._stalled: dict[Kept, tuple[int, float]] = {}
+        self._stalled: list[dict[Kept, tuple[int, float]]] = [{} for _ in range(STALLED_PARTS)]
 
     def add(self, connection: Kept) -> int:
-        """Begin to care; returns the slot for `remove`. The first heartbeat comes after one interval."""
-        self._slots[self._step].add(connection)
+        """Begin to care; returns the slot for `remove`. The first heartbeat comes in the second half of an interval."""
+        self._turn = (self._turn + 1) % (SLOTS // 2)
+        slot = (self._step - self._turn) % SLOTS
+        self._slots[slot].add(connection)
         self.counters.connections += 1
-        return self._step
+        return slot
 
     def remove(self, connection: Kept, slot: int) -> None:
         """Care no longer."""
         self._slots[slot].discard(connection)
-        self._stalled.pop(connection, None)
-        self.counters.connections -= 1
+        self._part_of(connection).pop(connection, None)
+        self.counters.leave()
 
     def connections(self) -> list[Kept]:
         """All connections cared for."""
@@ -80,20 +89,33 @@ class Upkeep:
 
     def watch_stalled(self, connection: Kept) -> None:
         """Begin to watch whether the reader takes anything of what is unsent."""
-        if connection not in self._stalled:
-            now = asyncio.get_running_loop().time()
-            self._stalled[connection] = (connection.taken_bytes, now)
+        stalled = self._part_of(connection)
+        if connection not in stalled:
+            stalled[connection] = (connection.taken_bytes, asyncio.get_running_loop().time())
+
+    def _part_of(self, connection: Kept) -> dict[Kept, tuple[int, float]]:
+        return self._stalled[hash(connection) % STALLED_PARTS]
 
     async def run(self) -> None:
         """Care for ever."""
+        clock = asyncio.get_running_loop().time
+        due = clock()
         while True:
-            await asyncio.sleep(self.limits.heartbeat_seconds / SLOTS)
-            self._close_stalled(asyncio.get_running_loop().time())
-            self._step = (self._step + 1) % SLOTS
-            for connection in self._slots[self._step]:
-                self._beat(connection)
-            for connection in self._slots[(self._step + SLOTS // 2) % SLOTS]:
-                self._close_silent(connection)
+            # Steps that were missed while the process was held up are not made up for: of heartbeats at once nobody
+            # would have had the time to answer the first.
+            due = max(due + self.limits.heartbeat_seconds / SLOTS, clock())
+            await asyncio.sleep(due - clock())
+            self.take_step(clock())
+            self._settled.look()
+
+    def take_step(self, now: float) -> None:
+        """Serve the next slot; `now` is the loop's time."""
+        self._step = (self._step + 1) % SLOTS
+        self._close_stalled(self._stalled[self._step % STALLED_PARTS], now)
+        for connection in self._slots[self._step]:
+            self._beat(connection)
+        for connection in self._slots[(self._step + SLOTS // 2) % SLOTS]:
+            self._close_silent(connection)
 
     def _beat(self, connection: Kept) -> None:
         if connection.unsent_bytes:
@@ -108,14 +130,14 @@ class Upkeep:
             self.counters.silent_closed += 1
             connection.end(STALLED)
 
-    def _close_stalled(self, now: float) -> None:
-        for connection, (taken_before, since) in list(self._stalled.items()):
+    def _close_stalled(self, stalled: dict[Kept, tuple[int, float]], now: float) -> None:
+        for connection, (taken_before, since) in list(stalled.items()):
             taken = connection.taken_bytes
             if not connection.unsent_bytes or not connection.is_open:
-                del self._stalled[connection]
+                del stalled[connection]
             elif taken > taken_before:
-                self._stalled[connection] = (taken, now)
+                stalled[connection] = (taken, now)
             elif now - since >= self.limits.stalled_seconds:
-                del self._stalled[connection]
+                del stalled[connection]
                 self.counters.slow_closed += 1
                 connection.end(STALLED)

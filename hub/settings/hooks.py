@@ -19,7 +19,7 @@ _DIGEST_CHARS = 12
 def settled_hooks(
     tables: Sequence[HookSettings], may_reach: Sequence[str], vault: Vault, problems: Problems
 ) -> tuple[Hook, ...]:
-    """Every hook with its name and its secrets; one that is not fit for use is a problem, and left out."""
+    """Every hook with its name, and its secrets where those are needed; one unfit for use is a problem and left out."""
     allowed = _networks(may_reach, problems)
     check_once("hook", "id", [_id_of(table) for table in tables], problems)
     hooks = (_settled(table, f"hook[{place}]", allowed, vault, problems) for place, table in enumerate(tables))
@@ -42,6 +42,8 @@ def _settled(
             keys_in(secrets.reveal())
         except ValueError as error:
             problems.add(f"{path}.secret_env", f"the environment variable {table.secret_env} {error}")
+    if not vault.needs(path):
+        secrets = Secret("")
     if secrets is None or len(problems) > known:
         return None
     return Hook(_id_of(table), Secret(table.url), secrets, table.types)

@@ -20,7 +20,7 @@ from hub.settings.shapes import decode_table
 from hub.settings.sku_file import with_sku_file
 from hub.settings.source_checks import check_sources
 from hub.settings.tree import HubSettings, LedgerSettings, RedisSettings, Settings, has_password
-from hub.settings.vault import Vault, access_settings, source_secrets
+from hub.settings.vault import EVERY_KEEPER, Keeper, Vault, access_settings, source_secrets
 from hub.settings.wanted import wanted
 
 # The house of a first run without a file.
@@ -41,13 +41,15 @@ class Reading(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+def load(path: Path | None, environ: Mapping[str, str], needed: frozenset[Keeper] = EVERY_KEEPER) -> Settings:
     """Read the settings: defaults, then the file (without one: the sample house), then HUB_* variables.
+
+    Of secrets only those that are `needed` are read; keys and sources without theirs are left out.
 
     Raises:
         SettingsInvalid: something is wrong; its text is the first problem and how many more there are.
     """
-    settings, problems, _ = read(path, environ)
+    settings, problems, _ = read(path, environ, needed=needed)
     if not problems:
         return settings
     first, *more = problems
@@ -62,7 +64,13 @@ def check(path: Path | None, environ: Mapping[str, str]) -> list[str]:
         return [str(error)]
 
 
-def read(path: Path | None, environ: Mapping[str, str], text: str | None = None) -> Reading:
+def read(
+    path: Path | None,
+    environ: Mapping[str, str],
+    text: str | None = None,
+    *,
+    needed: frozenset[Keeper] = EVERY_KEEPER,
+) -> Reading:
     """Read the settings and say what is wrong with them; a `text` is taken in place of what the file holds.
 
     Raises:
@@ -77,7 +85,7 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     problems = Problems()
     file = decode_table(parse(text, shown), HubFile, problems)
     _check_no_password(file, problems)
-    settings = _settled(file, environ, folder, problems)
+    settings = _settled(file, environ, Vault(environ, folder, problems, needed), problems)
     _check_doors(settings.hub, problems)
     _check_reach(file, problems)
     _check_drops(file, problems)
@@ -95,15 +103,14 @@ def read(path: Path | None, environ: Mapping[str, str], text: str | None = None)
     return Reading(settings, [], tuple(warnings.listed(shown, Lines(text))) if len(warnings) else ())
 
 
-def _settled(file: HubFile, environ: Mapping[str, str], folder: Path, problems: Problems) -> Settings:
+def _settled(file: HubFile, environ: Mapping[str, str], vault: Vault, problems: Problems) -> Settings:
     asked = [*(table.secret_env for table in file.jwt), *(source.secret_env for source in file.source)]
     asked += [*(source.token_env for source in file.source), *(hook.secret_env for hook in file.hook)]
     found = overrides(environ, frozenset(name for name in asked if name), problems)
-    vault = Vault(environ, folder, problems)
     hub = msgspec.structs.replace(file.hub, **found["hub"])
     hooks = settled_hooks(file.hook, hub.hooks_may_reach, vault, problems)
     return Settings(
-        hub=msgspec.structs.replace(hub, data_dir=_absolute(hub.data_dir, folder)),
+        hub=msgspec.structs.replace(hub, data_dir=_absolute(hub.data_dir, vault.folder)),
         redis=_with_address(file.redis, found["redis"], "url", vault, problems),
         ledger=_with_address(file.ledger, found["ledger"], "dsn", vault, problems),
         limits=msgspec.structs.replace(file.limits, **found["limits"]),

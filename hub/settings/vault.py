@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -14,17 +15,36 @@ from hub.settings.problems import Problems
 # A secret, a PEM or an address; whatever is larger was named by mistake.
 _SECRET_BYTES_MAX = 64 * 1024
 
+# Tables whose secrets not every command uses.
+Keeper = Literal["jwt", "source", "hook"]
+EVERY_KEEPER: Final[frozenset[Keeper]] = frozenset(get_args(Keeper))
+# What makes tokens needs the keys alone; what asks the stores needs none.
+KEYS_ONLY: Final[frozenset[Keeper]] = frozenset({"jwt"})
+NO_KEEPER: Final[frozenset[Keeper]] = frozenset()
+
 
 class Vault:
-    """Reads what the settings name: variables of the environment, files relative to the file's folder."""
+    """Reads what the settings name: variables of the environment, files relative to the file's folder.
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, problems: Problems) -> None:
+    What stands in a table that is not needed is not looked for: whoever lists hooks has no till's key.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], folder: Path, problems: Problems, needed: frozenset[Keeper] = EVERY_KEEPER
+    ) -> None:
         self._environ = environ
         self.folder = folder
         self._problems = problems
+        self._unneeded = EVERY_KEEPER.difference(needed)
+
+    def needs(self, path: str) -> bool:
+        """Whether what the table of this path keeps secret is needed."""
+        return path.partition("[")[0] not in self._unneeded
 
     def variable(self, name: str, path: str, missing: str = "") -> Secret | None:
         """The secret in a variable; None, and a problem that ends with `missing`, when it is not set or empty."""
+        if not self.needs(path):
+            return None
         text = self._environ.get(name, "").strip()
         if not text:
             self._problems.add(path, f"the environment variable {name} is not set{missing}")
@@ -33,6 +53,8 @@ class Vault:
 
     def file(self, name: Path, path: str) -> Secret | None:
         """The secret in a file, without the line end; None, and a problem, when there is none."""
+        if not self.needs(path):
+            return None
         try:
             with (self.folder / name).open("rb") as stream:
                 content = stream.read(_SECRET_BYTES_MAX + 1)

@@ -3,6 +3,7 @@
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.inspect import ListType, type_info
 
 from protocol.problems import CONTENT_TYPE as PROBLEM
 from protocol.problems import PROBLEM_TYPES, Problem
@@ -27,6 +28,11 @@ class Parameter(Struct, frozen=True, kw_only=True):
     place: Literal["query", "path", "header"] = "query"
     is_required: bool = False
     example: Any = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it may be repeated."""
+        return isinstance(type_info(self.type), ListType)
 
 
 class Body(Struct, frozen=True, kw_only=True):
@@ -71,6 +77,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     refusals: dict[str, Any] = {}
 
     @property
+    def is_question(self) -> bool:
+        """Whether it asks as somebody, and so by its parameters alone; documents and health are for anyone."""
+        return self.method == "get" and self.scopes is not None
+
+    @property
     def problems_by_status(self) -> dict[int, list[str]]:
         """Every problem that it may be answered with, by HTTP status."""
         names = [*self.problems]
@@ -78,6 +89,8 @@ class Operation(Struct, frozen=True, kw_only=True):
             names += ["unauthenticated", "internal", "unavailable"]
         if self.scopes:
             names += ["forbidden"]
+        if self.is_question:
+            names += ["malformed"]
         found: dict[int, list[str]] = {}
         for name in PROBLEM_TYPES:
             if name in names:

@@ -110,6 +110,19 @@ def test_the_help_names_every_command(hub: Run) -> None:
     assert all(f"  {command} " in told.out for command in COMMANDS)
 
 
+def test_a_token_is_made_without_the_secrets_of_others(hub: Run) -> None:
+    Path("hub.toml").write_text(
+        '[[hook]]\nid = "oms"\nurl = "https://oms.example/hook"\nsecret_env = "NOT_HERE"\n'
+        '[[source]]\nid = "pos"\nadapter = "standard_webhooks"\nsecret_env = "NOR_THIS"\n'
+    )
+
+    made = hub("token", "--sub", "till-7", "--config", "hub.toml")
+
+    assert (made.code, made.err) == (0, "")
+    assert jwt.decode(made.out.strip(), options={"verify_signature": False})["sub"] == "till-7"
+    assert "NOT_HERE is not set" in hub("check", "hub.toml").err
+
+
 def test_no_command_at_all_shows_the_help(hub: Run) -> None:
     told = hub()
 

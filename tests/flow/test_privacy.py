@@ -128,7 +128,9 @@ async def _sampling(door: Door, number: int, exits: AsyncExitStack) -> tuple[Sam
         items = _decode(await socket.recv())["items"]
         assert [item["sku"] for item in items if item["rev"]] == list(skus[: -3 if pool != "trio" else 0])
     query = "&sku=".join(lane.watched["online"])
-    stream = await exits.enter_async_context(door.session.get(f"{door.url}/v1/live/sse?pool=online&sku={query}"))
+    url = f"{door.url}/v1/live/sse?pool=online&sku={query}"
+    # It is as long as there are samples.
+    stream = await exits.enter_async_context(door.session.get(url, timeout=aiohttp.ClientTimeout()))
     first = _decode((await stream.content.readuntil(b"\n\n")).removeprefix(b"data: "))["items"]
     watcher = Watcher(door, lane, socket, stream)
     return Sampling(door, lane, watcher, f"{SEED}-{number}"), first[0]["rev"]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from hmac import compare_digest, new
+from ssl import SSLContext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -103,17 +104,18 @@ async def never(got: Got) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
-    """A receiver at a free port, or at this one."""
+async def receiving(port: int = 0, ssl_context: SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """A receiver at a free port, or at this one; with a context over https."""
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/{path:.*}", receiver.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=ssl_context)
         await site.start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook?token=hidden-token"
+        scheme = "http" if ssl_context is None else "https"
+        receiver.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/hook?token=hidden-token"
         yield receiver
     finally:
         await runner.cleanup()

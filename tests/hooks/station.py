@@ -40,6 +40,8 @@ class Station:
         self.dsn = dsn
         self.ledger = ledger
         self.later_seconds = 0.0
+        # How often a sender asked for the time.
+        self.looks = 0
         self.outcomes = Counter[tuple[str, str]]()
         self.allowed = ("127.0.0.1/32",)
         self.look_up: Any = look_up
@@ -73,12 +75,25 @@ class Station:
             pace=Pace(10_000),
             allowed=networks_of(self.allowed),
             on_attempt=lambda hook, outcome: self.outcomes.update([(hook, outcome)]),
-            clock=lambda: time() + self.later_seconds,
+            clock=self._clock,
             look_up=self.look_up,
         )
         sending = Sending(hooks, means)
         self.tasks.append(asyncio.create_task(sending.run()))
         return sending
+
+    def _clock(self) -> float:
+        self.looks += 1
+        return time() + self.later_seconds
+
+    async def look_on(self) -> None:
+        """Let senders look several times at what there is to do."""
+        enough = self.looks + 50
+
+        async def have_looked() -> bool:
+            return self.looks >= enough
+
+        await until_holds(have_looked)
 
     async def stop(self) -> None:
         await end(self.tasks)

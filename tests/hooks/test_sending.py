@@ -36,6 +36,89 @@ async def test_a_receiver_that_was_down_gets_the_same_message_at_another_time(
     assert state.dead == 0
 
 
+async def test_a_receiver_that_was_away_gets_what_is_late_soon_after_it_is_back_also_when_nothing_is_new(
+    station: Station, receiver: Receiver
+) -> None:
+    hook = station.hook(receiver, "movement.*")
+    receiver.answer = status(503)
+    await station.send_to(hook)
+    skus = await station.receive(1)
+    await station.until(hook, lambda state: state.pending == 1)
+    station.later_seconds = 10
+    state = await station.until(hook, lambda state: state.due_at > receiver.got[0].timestamp + 250)
+    # It is asked now and then meanwhile, with the same message, and that takes nothing from its 48 hours.
+    for seconds in (60, 100, 140):
+        asked = len(receiver.got)
+        station.later_seconds = seconds
+        await receiver.has(lambda seen, asked=asked: len(seen.got) > asked)  # type: ignore[misc]
+    [attempts, next_at] = await station.ledger.fetchrow(
+        "SELECT attempts, next_at FROM hub.hook_delivery WHERE hook = $1", hook.id
+    )
+    assert (attempts, next_at.timestamp()) == (2, pytest.approx(state.due_at, abs=0.01))
+    receiver.answer = ok
+    station.later_seconds = 180
+
+    await receiver.has(lambda seen: seen.skus() == skus)
+
+    assert await station.is_caught_up(hook)
+    assert len({got.id for got in receiver.got}) == 1
+
+
+async def test_when_a_receiver_takes_something_again_everything_that_is_late_is_sent(
+    station: Station, receiver: Receiver
+) -> None:
+    hook = station.hook(receiver, "movement.*")
+    receiver.answer = status(500)
+    await station.send_to(hook)
+    skus = await station.receive(4)
+    await station.until(hook, lambda state: state.pending == 4)
+    station.later_seconds = 10
+    # Each was tried twice, and is due in five minutes.
+    await station.until(hook, lambda state: state.due_at > receiver.got[0].timestamp + 250)
+    receiver.answer = ok
+    station.later_seconds = 60
+    skus += await station.receive(1)
+
+    await receiver.has(lambda seen: sorted(seen.skus()) == sorted(skus))
+
+    assert receiver.skus()[0] == skus[-1]
+    assert await station.is_caught_up(hook)
+
+
+async def test_a_message_that_is_refused_is_not_sent_before_it_is_due(station: Station, receiver: Receiver) -> None:
+    hook = station.hook(receiver, "movement.*")
+    receiver.answer = status(500)
+    await station.send_to(hook)
+    await station.receive(1)
+    await station.until(hook, lambda state: state.pending == 1)
+    station.later_seconds = 10
+    await station.until(hook, lambda state: state.due_at > receiver.got[0].timestamp + 250)
+    # Long after the pause.
+    station.later_seconds = 200
+
+    await station.look_on()
+
+    assert len(receiver.got) == 2
+
+
+async def test_who_begins_anew_asks_with_one_message_whether_its_receiver_is_back(
+    station: Station, receiver: Receiver
+) -> None:
+    hook = station.hook(receiver, "movement.*")
+    receiver.answer = status(503)
+    await station.send_to(hook)
+    skus = await station.receive(3)
+    await station.until(hook, lambda state: state.pending == 3)
+    station.later_seconds = 10
+    await station.until(hook, lambda state: state.due_at > receiver.got[0].timestamp + 250)
+    await station.stop()
+    receiver.answer = ok
+
+    await station.send_to(hook)
+
+    await receiver.has(lambda seen: sorted(seen.skus()) == sorted(skus))
+
+
 async def test_a_receiver_that_never_answers_delays_no_other(
     station: Station, receiver: Receiver, other: Receiver
 ) -> None:

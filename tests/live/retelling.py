@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import time
 from typing import Any
@@ -11,16 +11,19 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from hub.access import ANONYMOUS
+from hub.domain.entry import Entry, Seq
 from hub.domain.pools import Status, View
 from hub.domain.shown import item
+from hub.faults import Unavailable
 from hub.journal.reader import Tail, last_seq, reading_client
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
+from hub.tasks import end
 from protocol.answers import AvailabilityItem
-from protocol.frames import Subscribe
+from protocol.frames import CloseCode, Subscribe
 from tests.live.conftest import BOOKED_AT_MS, JOURNAL, SHOWN, GatedTail, RedisStock, Stage
 from tests.specs.schemas import check_heard, check_said
 
@@ -40,6 +43,8 @@ class HealedStock(RedisStock):
         self.gate.set()
 
     async def read(self, pool: str, skus: Sequence[str]) -> list[AvailabilityItem]:
+        if self.is_away:
+            raise Unavailable("Redis is away.")
         lost, *rows = await self._client.hmget(SHOWN, [LOST_EPOCH, *(f"{pool} {sku}" for sku in skus)])  # type: ignore[misc]
         await self.gate.wait()
         read = [msgspec.msgpack.decode(row, type=tuple[int, View]) if row else (0, View()) for row in rows]
@@ -49,8 +54,28 @@ class HealedStock(RedisStock):
         ]
 
 
+class CutTail(GatedTail):
+    """A tail whose Redis may go away, with whatever was on its way."""
+
+    def __init__(self, client: Redis, after: Seq | None, gate: asyncio.Event, cut: asyncio.Event) -> None:
+        super().__init__(client, after, gate)
+        self._cut = cut
+
+    async def read(self, count_max: int, block_ms: int) -> list[tuple[Seq, Entry]]:
+        reading = asyncio.ensure_future(super().read(count_max, block_ms))
+        cut = asyncio.ensure_future(self._cut.wait())
+        try:
+            await asyncio.wait((reading, cut), return_when=asyncio.FIRST_COMPLETED)
+            # It may be back already; what was on its way is lost all the same.
+            if cut.done():
+                raise Unavailable("Redis is away.")
+            return reading.result()
+        finally:
+            await end((reading, cut))
+
+
 class OneDoor:
-    """A live door of one process, whose journal and whose reads a test may hold back."""
+    """A live door of one process, whose journal and whose reads a test may hold back, or take away."""
 
     def __init__(self, stage: "Town", tail_client: Redis) -> None:
         self._stage = stage
@@ -58,6 +83,10 @@ class OneDoor:
         self.gate = asyncio.Event()
         self.gate.set()
         self.stock = HealedStock(stage.client)
+        # Set while Redis is not there for this process.
+        self._away = asyncio.Event()
+        # Whether anybody may have been turned away since the last quiet moment.
+        self.was_away = False
         self.live = LiveDoor(
             house=lambda: stage.house,
             access=stage.access,
@@ -69,7 +98,19 @@ class OneDoor:
         )
 
     async def open_tail(self) -> Tail:
-        return GatedTail(self._tail_client, await last_seq(self._tail_client, JOURNAL), self.gate)
+        if self._away.is_set():
+            raise Unavailable("Redis is away.")
+        return CutTail(self._tail_client, await last_seq(self._tail_client, JOURNAL), self.gate, self._away)
+
+    def lose_redis(self) -> None:
+        """Have Redis away for this process; others go on."""
+        self._away.set()
+        self.stock.is_away = self.was_away = True
+
+    def find_redis(self) -> None:
+        """Have it back."""
+        self._away.clear()
+        self.stock.is_away = False
 
 
 class Town(Stage):
@@ -90,6 +131,10 @@ class Town(Stage):
         self._before.append((dict(self.values), dict(self._changes)))
         self.values[pool, sku] = available
         await self.change((pool, sku, available))
+
+    async def cut_journal(self) -> None:
+        """Forget all entries but the newest; who had not read them meets a gap."""
+        await self.client.xtrim(JOURNAL, maxlen=1, approximate=False)
 
     async def begin_epoch(self, lost: int) -> None:
         """Make Redis anew, without the last entries of the epoch."""
@@ -125,6 +170,7 @@ class Client:
     wrong: list[str] = field(default_factory=list)
     token: str | None = None
     _socket: ClientConnection | None = None
+    _door: OneDoor | None = None
     _hearing: asyncio.Task[None] | None = None
     _exits: AsyncExitStack = field(default_factory=AsyncExitStack)
     # Answers to `auth` that are still to come: what is heard before them is of the token before.
@@ -134,11 +180,12 @@ class Client:
 
     @property
     def is_connected(self) -> bool:
-        return self._hearing is not None
+        return self._hearing is not None and not self._hearing.done()
 
     async def come(self, door: OneDoor, *, knows: bool) -> None:
         """Connect to a door and ask for all that is wanted."""
         await self.drop()
+        self._door = door
         # Whoever says what it knows is told nothing older, by no door.
         self._revs = {key: self.view[key][2] for key in self.wanted if knows and key in self.view}
         if self.by_events:
@@ -193,7 +240,12 @@ class Client:
     async def _say(self, **message: Any) -> None:
         check_said(message)
         assert self._socket is not None
-        await self._socket.send(json.dumps(message))
+        # Who was turned away asks when it comes again.
+        with suppress(ConnectionClosed):
+            await self._socket.send(json.dumps(message))
+
+    def _was_turned_away(self) -> bool:
+        return self._door is not None and self._door.was_away
 
     async def _hear(self) -> None:
         assert self._socket is not None
@@ -201,16 +253,21 @@ class Client:
         try:
             async for raw in self._socket:
                 self._take(json.loads(raw), revs)
-        except WebSocketException as error:
-            self.wrong.append(f"the door closed: {error}")
+        except ConnectionClosedError as error:
+            if not self._was_turned_away() or error.rcvd is None or error.rcvd.code != CloseCode.TRY_LATER:
+                self.wrong.append(f"the door closed: {error}")
 
     async def _hear_events(self, door: OneDoor, known: dict[str, int]) -> None:
         revs = self._revs
         skus = tuple(sorted(sku for _, sku in self.wanted))
-        async with door.live.follow(ANONYMOUS, Subscribe(ref=0, pool="online", skus=skus, known=known)) as events:
-            assert events is not None
-            async for event in events:
-                self._take(json.loads(event.removeprefix(b"data: ")), revs)
+        try:
+            async with door.live.follow(ANONYMOUS, Subscribe(ref=0, pool="online", skus=skus, known=known)) as events:
+                assert events is not None
+                async for event in events:
+                    self._take(json.loads(event.removeprefix(b"data: ")), revs)
+        except Unavailable:
+            if not self._was_turned_away():
+                raise
 
     def _take(self, heard: dict[str, Any], revs: dict[Key, int]) -> None:
         check_heard(heard)
@@ -238,9 +295,7 @@ async def settle(town: Town, clients: Sequence[Client]) -> None:
     for door in town.doors:
         door.gate.set()
         door.stock.gate.set()
-    for client in clients:
-        if not client.is_connected:
-            await client.come(town.doors[0], knows=True)
+        door.find_redis()
     reader = HealedStock(town.client)
     fresh: dict[Key, Told] = {}
     for pool, sku in {key for client in clients for key in client.wanted}:
@@ -253,11 +308,16 @@ async def settle(town: Town, clients: Sequence[Client]) -> None:
 
     try:
         async with asyncio.timeout(SETTLE_SECONDS):
-            while behind():  # noqa: ASYNC110 - nobody tells that all is quiet
+            while behind() or not all(client.is_connected for client in clients):
+                for client in clients:
+                    if not client.is_connected:
+                        await client.come(town.doors[0], knows=True)
                 await asyncio.sleep(0.001)
     except TimeoutError:
         raise AssertionError(behind()) from None
     assert [wrong for client in clients for wrong in client.wrong] == []
+    for door in town.doors:
+        door.was_away = False
 
 
 @asynccontextmanager

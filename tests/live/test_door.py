@@ -398,3 +398,35 @@ async def test_the_positions_of_a_large_location_come_in_several_messages(stage)
 
     assert [message["op"] for message in messages] == ["subscribed", "update", "update"]
     assert len({item["sku"] for message in messages for item in message["items"]}) == 1_100
+
+
+async def test_a_large_message_is_answered_before_the_next_and_others_are_told_meanwhile(stage):
+    # As many as one message may name, of nobody before.
+    skus = [f"S{number:04d}" for number in range(6_000)]
+    async with stage.screen() as large, stage.screen() as other:
+        await other.subscribe("online", "A")
+        reads = []
+
+        async def changed():
+            # In the middle of it: the state is being read.
+            reads.append(len(reads))
+            if len(reads) == 3:
+                await stage.change(("online", "A", 7), ("online", skus[0], 3))
+                assert (await other.hear())["items"][0]["available"] == 7
+
+        stage.stock.before_answer = changed
+        await large.say(op="subscribe", ref=1, pool="online", skus=skus)
+        await large.say(op="unsubscribe", ref=2, pool="online", skus=skus[1:])
+        answers = [await large.hear()]
+        while answers[-1].get("ref") != 2:
+            answers.append(await large.hear())
+        revs = [item["rev"] for answer in answers for item in answer.get("items", ()) if item["sku"] == skus[0]]
+        after = await stage.change(("online", skus[0], 2), ("online", skus[1], 2))
+        last = await large.hear()
+
+    assert len(reads) >= 6_000 // 250
+    assert [answer["op"] for answer in answers if answer["op"] != "update"] == ["subscribed", "unsubscribed"]
+    assert answers[0]["op"] == "subscribed"
+    assert [item["sku"] for item in answers[0]["items"]] == skus
+    assert revs == sorted(revs)
+    assert [(item["sku"], item["rev"]) for item in last["items"]] == [(skus[0], after[0])]

@@ -31,6 +31,9 @@ steps = st.one_of(
     st.tuples(st.just("hold"), doors, st.sampled_from(("journal", "reads"))),
     st.tuples(st.just("let go"), doors),
     st.tuples(st.just("new epoch"), st.integers(0, 2)),
+    st.just(("cut journal",)),
+    st.tuples(st.just("lose redis"), doors),
+    st.tuples(st.just("find redis"), doors),
     st.tuples(st.just("wait"), st.sampled_from((1, 5, 30))),
     st.just(("quiet",)),
 )
@@ -39,7 +42,7 @@ steps = st.one_of(
 async def carry_out(town: Town, made: list[Client], step: Step) -> None:
     """Do one thing; what a client cannot do as it is now is passed over."""
     match step:
-        case "sell" | "new epoch" | "hold" | "let go" | "wait", *_:
+        case "sell" | "new epoch" | "cut journal" | "lose redis" | "find redis" | "hold" | "let go" | "wait", *_:
             await happen(town, step)
         case "come", number, door, knows:
             await made[number].come(town.doors[door], knows=knows)
@@ -57,6 +60,12 @@ async def happen(town: Town, step: Step) -> None:
             await town.sell(pool, sku, available)
         case "new epoch", lost:
             await town.begin_epoch(lost)
+        case ("cut journal",):
+            await town.cut_journal()
+        case "lose redis", door:
+            town.doors[door].lose_redis()
+        case "find redis", door:
+            town.doors[door].find_redis()
         case "hold", door, what:
             (town.doors[door].gate if what == "journal" else town.doors[door].stock.gate).clear()
         case "let go", door:
@@ -83,6 +92,11 @@ ONE_AT_EACH = [("come", 1, 1, False), ("quiet",), ("hold", 1, "journal"), ("sell
 BEHIND_ANOTHER_DOOR = [*ONE_AT_EACH, ("sell", "online", "A", 3), ("wait", 300), ("come", 0, 1, True), ("wait", 300)]
 NARROWED = [("come", 0, 0, True), ("token", 0, "vip"), ("ask", 0, "vip", ["A"], True), ("quiet",), ("token", 0, None)]
 HEARD_NO_MORE = [*NARROWED, ("wait", 300), ("sell", "vip", "A", 2), ("wait", 300)]
+SOLD_OUT = [("sell", "online", "B", 1), ("sell", "online", "A", 0), ("sell", "online", "B", 2)]
+BEHIND = [("sell", "online", "A", 2), ("quiet",), ("hold", 0, "journal"), ("sell", "online", "B", 3), ("wait", 300)]
+GAP = [*BEHIND, *SOLD_OUT, ("cut journal",), ("let go", 0), ("quiet",)]
+ABSENT = [("sell", "online", "A", 2), ("quiet",), ("lose redis", 0), ("wait", 300), *SOLD_OUT, ("find redis", 0)]
+ASKED_MEANWHILE = [("lose redis", 0), ("wait", 300), ("come", 0, 0, True), ("wait", 300), ("sell", "online", "A", 1)]
 RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "online", "A", 1), ("wait", 30)]
 
 
@@ -92,6 +106,9 @@ RACED = [("hold", 0, "reads"), ("come", 0, 0, False), ("wait", 30), ("sell", "on
 @example(story=AWAY)
 @example(story=BEHIND_ANOTHER_DOOR)
 @example(story=RACED)
+@example(story=GAP)
+@example(story=ABSENT)
+@example(story=ASKED_MEANWHILE)
 @example(story=HEARD_NO_MORE)
 async def test_at_every_quiet_moment_a_client_holds_what_a_fresh_read_says(
     redis_client: Redis, redis_url: str, until: Callable[[Callable[[], bool]], Any], story: list[Step]

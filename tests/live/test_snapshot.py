@@ -1,6 +1,7 @@
 """The answer to a large subscription: others have their turn meanwhile, and what changes meanwhile is not lost."""
 
 import asyncio
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from hub.access import ANONYMOUS
 from hub.live.fanout import Counters, Fanout
 from hub.live.limits import LiveLimits
 from hub.live.session import Session, Terms
-from hub.live.snapshot import KEYS_PER_SLICE, snapshot
+from hub.live.snapshot import KEYS_PER_SLICE, snapshot, watched
 from hub.live.stream import LiveStream
 from hub.live.subscriptions import Subscriptions
 from protocol.answers import AvailabilityItem
@@ -80,3 +81,42 @@ async def test_what_the_house_took_away_between_two_slices_is_not_answered(watch
 
     assert await snapshot(subscriptions, line, session, show, 0) == []
     await taking
+
+
+async def test_others_have_their_turn_while_thousands_begin_to_be_watched(house):
+    session = Session(Terms(lambda: house, None, LiveLimits()), 0)
+    show = session.open(ANONYMOUS, Subscribe(ref=1, pool="online", skus=SKUS, known={SKUS[-1]: 7}), 0)
+    subscriptions, line, seen = Subscriptions(), LiveStream(Counters(), 20), []
+
+    async def others():
+        while True:
+            seen.append(len(subscriptions.topics))
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(others())
+    wishes = await watched(subscriptions, line, session, show)
+    busy.cancel()
+
+    assert [topic.key[1] for topic, _ in wishes] == list(SKUS)
+    assert [known for _, known in wishes] == [0] * (len(SKUS) - 1) + [7]
+    assert all(later - earlier <= KEYS_PER_SLICE for earlier, later in itertools.pairwise(seen))
+    assert len(seen) >= len(SKUS) // KEYS_PER_SLICE - 1
+
+
+async def test_what_is_taken_away_while_it_begins_to_be_watched_is_watched_by_nobody(house):
+    session = Session(Terms(lambda: house, None, LiveLimits()), 0)
+    show = session.open(ANONYMOUS, Subscribe(ref=1, pool="online", skus=SKUS), 0)
+    subscriptions, line = Subscriptions(), LiveStream(Counters(), 20)
+
+    async def take_away():
+        house.pools[0].public = False
+        for key in session.narrow().keys:
+            subscriptions.unwatch(line, key)
+
+    taking = asyncio.create_task(take_away())
+    wishes = await watched(subscriptions, line, session, show)
+    await taking
+
+    assert len(wishes) == KEYS_PER_SLICE
+    assert not subscriptions.topics
+    assert not session.topics

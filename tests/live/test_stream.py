@@ -9,6 +9,8 @@ import pytest
 
 from hub.access import ANONYMOUS, Claims
 from hub.faults import Unavailable
+from hub.live.fanout import Counters
+from hub.live.stream import LiveStream
 from protocol.frames import Subscribe
 from tests.live.conftest import PATIENCE_SECONDS, TOKENS, Stage
 
@@ -140,3 +142,13 @@ async def test_a_state_that_cannot_be_read_leaves_nothing_behind(stage: Stage) -
             pass
 
     assert (stage.door.counters.connections, stage.door.watched_skus()) == (0, set())
+
+
+def test_streams_that_were_told_the_same_do_not_beat_as_one() -> None:
+    stream = LiveStream(Counters(), heartbeat_seconds=20)
+
+    waits = {stream.until_heartbeat_seconds() for _ in range(1_000)}
+
+    assert len(waits) > 900
+    assert 15 <= min(waits) < 16
+    assert 19 < max(waits) <= 20

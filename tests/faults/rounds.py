@@ -149,7 +149,11 @@ class Round:
             "Postgres killed": self._kill_postgres,
             "Postgres stopped": self._stop_postgres,
             "both stores killed": self._kill_stores,
-            **({"Redis lost": self._lose_redis, "Redis older": self._age_redis} if HEALS else {}),
+            **(
+                {"Redis lost": self._lose_redis, "Redis older": self._age_redis, "all cut off": self._lose_tail}
+                if HEALS
+                else {}
+            ),
             **({} if why_not() else {"power lost": self._lose_power, "power lost everywhere": self._lose_all_power}),
         }
 
@@ -200,6 +204,22 @@ class Round:
         self._totals.kills += 1
         await town.redis.age()
         await town.redis.start()
+        return monotonic()
+
+    async def _lose_tail(self, town: Town) -> float:
+        """The hubs end while they reach neither store, and Redis comes back without its end, which only it had."""
+        self._is_redis_lost = True
+        await self._postgres.kill()
+        await self._while()
+        town.redis.copy()
+        await self._while()
+        await town.redis.kill()
+        for hub in town.hubs:
+            if hub.is_up:
+                hub.signal(SIGKILL)
+        self._totals.kills += 2
+        await town.redis.age()
+        await asyncio.gather(town.redis.start(), self._postgres.start())
         return monotonic()
 
     async def _stop_redis(self, town: Town) -> float:

@@ -202,6 +202,7 @@ class Hub:
             counts=stores.memories.counts,
             closings=stores.memories.closings,
             waiting=stores.memories.waiting,
+            alerts=stores.memories.alerts,
             happened=stores.memories.happened,
             followed=stores.memories.followed,
             sealing=Sealing(stores.kernel.hub),
@@ -283,8 +284,7 @@ class Hub:
         # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
         with suppress(Fault):
             await stores.healing.keep_lost()
-            last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
-            if last is not None:
+            if last := await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS):
                 log.info("all that was answered is in the ledger", up_to=str(last))
                 return
         if stores.looking.is_behind:

@@ -6,6 +6,7 @@ from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
 from hub.intake.accuracy import get_accuracy
+from hub.intake.alerts import get_alerts, post_settle
 from hub.intake.browser_client import add_browser_client
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
@@ -70,6 +71,8 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/parked/replay", guarded(post_replay))
     # An id may have slashes.
     app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
+    app.router.add_get("/v1/alerts", guarded(get_alerts))
+    app.router.add_post("/v1/alerts/{id}/settle", guarded(post_settle))
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))

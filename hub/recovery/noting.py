@@ -11,6 +11,8 @@ from hub.patience import Trouble
 from hub.recovery.notes import Noted, NoteFile, boot_id
 from hub.stock.kernel import Kernel
 
+# A ledger that is well has an entry within a few milliseconds.
+LATE_SECONDS = 0.05
 # As many as an alert names.
 SOURCES_NOTED_MAX = 1_000
 
@@ -47,10 +49,20 @@ class Noting:
             if self._is_over():
                 await self._remove()
 
+    async def run(self) -> None:
+        """Note soon what the ledger is late with, until cancelled: screens are shown it without being asked."""
+        while True:
+            answered = self._answered()
+            await asyncio.sleep(LATE_SECONDS)
+            if self._is_needed(answered):
+                await self.note()
+
     def close(self) -> None:
         """At the end: what the ledger does not have stays noted, for whoever comes next."""
         with suppress(OSError):
-            if self._is_over():
+            if self._is_late(self._answered()) and self._has_answered():
+                self._file.write(self._now(is_last=True))
+            else:
                 self._file.remove()
         self._file.close()
 
@@ -65,7 +77,15 @@ class Noting:
 
     def _is_needed(self, answered: Seq) -> bool:
         is_noted = self._noted is not None and self._noted >= answered
-        return not is_noted and not self._watermark.covers(Seq(answered.epoch, answered.number - 1))
+        return not is_noted and self._is_late(answered)
+
+    def _is_late(self, answered: Seq) -> bool:
+        """Whether there is something before that place that the ledger does not have, as far as is known."""
+        return not self._watermark.covers(Seq(answered.epoch, answered.number - 1))
+
+    def _has_answered(self) -> bool:
+        """Whether this process was answered anything, or noted what others had been."""
+        return self._noted is not None or self._answered() > self._kernel.answered.begun
 
     async def _note(self, answered: Seq) -> None:
         async with self._turn:
@@ -91,7 +111,7 @@ class Noting:
             self._trouble.note(error)
         self._noted = None
 
-    def _now(self) -> Noted:
+    def _now(self, *, is_last: bool = False) -> Noted:
         kernel, at = self._kernel, self._watermark.at
         first = at.number + 1 if at is not None and at.epoch == kernel.epoch else 0
         sources = kernel.answered.last_since(Seq(kernel.epoch, first))
@@ -108,4 +128,5 @@ class Noting:
             since=max(first, since.number if since.epoch == kernel.epoch else 0),
             sources={source: place.number for source, place in kept},
             sources_count=len(sources),
+            is_last=is_last,
         )

@@ -93,8 +93,8 @@ async def must_heal(client: Redis, ledger: LedgerState, epochs: Epochs, left: Le
         found = standing(meta, ledger.hub, ledger.epoch, ledger.next_place)
         if found is Standing.GOOD and await _has_another(client, ledger, epochs):
             found = Standing.LOST
-        if found is Standing.GOOD and lacks(meta, left.unanswered(ledger.epoch)):
-            return await _close_behind(client, ledger, epochs, left)
+        if found is Standing.GOOD and _lacks_noted(meta, run, ledger, left):
+            return await _close(client, ledger, epochs)
         if found is Standing.GOOD and await _may_lack(meta, run, ledger, epochs):
             looks_restarted += 1
             if looks_restarted < RESTARTED_LOOKS:
@@ -115,11 +115,16 @@ async def must_heal(client: Redis, ledger: LedgerState, epochs: Epochs, left: Le
     raise ServerRefused("Redis lacks the hub's stock, and another hub works with a Redis that has it: use that one")
 
 
-async def _close_behind(client: Redis, ledger: LedgerState, epochs: Epochs, left: Left) -> Need:
+def _lacks_noted(meta: Meta, run: str, ledger: LedgerState, left: Left) -> bool:
+    """Whether Redis lacks what an ended process noted, or may lack what it showed behind that."""
+    is_behind = lacks(meta, left.unanswered(ledger.epoch))
+    return is_behind or (is_of_another_run(meta, run) and left.may_have_shown_more(ledger.next_place))
+
+
+async def _close(client: Redis, ledger: LedgerState, epochs: Epochs) -> Need:
     """Close what lacks what an ended process was answered, so that nobody gives its places again meanwhile."""
-    unanswered = left.unanswered(ledger.epoch)
-    log.error("Redis lacks what was answered before, and is healed", answered=str(left.answered(ledger.epoch)))
-    await close_behind(client, ledger.hub, unanswered)
+    log.error("Redis was restarted and may lack what ended processes answered; it is healed", epoch=ledger.epoch)
+    await close_behind(client, ledger.hub, ledger.next_place, was_restarted=True)
     return Need.BESIDE if await epochs.others_work_in(ledger.epoch) else Need.ALONE
 
 

@@ -17,12 +17,12 @@ class Answered:
     def __init__(self) -> None:
         # Whoever was answered last comes last.
         self._places: dict[str, Seq] = {}
-        # What was answered before this place it need not know.
-        self.since = Seq(0, 0)
+        # What was answered before this place it need not know, and where that was when it began.
+        self.since = self.begun = Seq(0, 0)
 
     def begin(self, since: Seq) -> None:
         """Whatever is answered from this place on is noted; what was before, this process need not have been told."""
-        self.since = since
+        self.since = self.begun = since
 
     def note(self, commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of one call."""

@@ -39,6 +39,7 @@ from hub.recovery.healing import Healing
 from hub.recovery.left import Left
 from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost
+from hub.recovery.notes import NOTES
 from hub.recovery.noting import Noting
 from hub.recovery.process import Process
 from hub.recovery.rebuilding import Rebuild
@@ -140,7 +141,7 @@ class Stores:
         self.epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(self._any_run, dsn)
-        folder, on_lost = self._settings.hub.data_dir / "answered", self._metrics.answers_lost.inc
+        folder, on_lost = self._settings.hub.data_dir / NOTES, self._metrics.answers_lost.inc
         self._left = Left(folder, self.epochs, on_lost)
         start = Start(self._any_run, self.epochs, self._rebuild, self._left, on_lost)
         ledger = await start.heal(ledger, run, lambda: self._open_ledger(dsn))

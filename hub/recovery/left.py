@@ -26,6 +26,8 @@ class Left:
         self._epochs = epochs
         self._on_lost = on_lost
         self._notes: dict[Path, Noted] = {}
+        # As told last.
+        self.told: list[Window] = []
         # Whose losses were said.
         self._said: set[Path] = set()
 
@@ -76,7 +78,8 @@ class Left:
                 log_lost(window)
                 self._on_lost(window.entries)
         self._said.update(windows)
-        return list(found.values())
+        self.told = list(found.values())
+        return self.told
 
     async def settle(self, epoch: int, watermark: Watermark) -> None:
         """Throw away what is told, or needs no telling, now that the ledger is in this epoch."""

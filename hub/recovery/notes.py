@@ -18,6 +18,8 @@ from hub.domain.entry import PARTITION, Seq
 
 log = structlog.get_logger()
 
+# The folder of them within the hub's data folder.
+NOTES = "answered"
 # Files that are looked at; each is of a process that ended while the ledger was away.
 FILES_MAX = 1_000
 # Of a file that is larger another wrote it.

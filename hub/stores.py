@@ -63,7 +63,7 @@ from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
-from hub.stock.server_run import ServerRun, run_id_of
+from hub.stock.server_run import ServerRun
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
@@ -136,21 +136,20 @@ class Stores:
         self._run, self._any_run = ServerRun(), self._client(exits, redis_url, any_run=True)
         log.info("redis", server=await check_redis(self._any_run))
         ledger = await self._open_ledger(dsn)
-        self._run.adopt(run := await run_id_of(self._any_run))
         self.kernel = Kernel(self._client(exits, redis_url))
         self.epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(self._any_run, dsn)
         folder, on_lost = self._settings.hub.data_dir / NOTES, self._metrics.answers_lost.inc
         self._left = Left(folder, self.epochs, on_lost)
-        start = Start(self._any_run, self.epochs, self._rebuild, self._left, on_lost)
-        ledger = await start.heal(ledger, run, lambda: self._open_ledger(dsn))
+        start = Start(self._any_run, self._run, self.epochs, self._rebuild, self._left, on_lost)
+        ledger = await start.heal(ledger, lambda: self._open_ledger(dsn))
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
-        await begin_run(self._any_run, ledger.hub, ledger.epoch, run)
+        await begin_run(self._any_run, ledger.hub, ledger.epoch, start.run)
         self.noting = Noting(folder, self.epochs.process, self.kernel, self.watermark)
         exits.callback(self.noting.close)
         self.watermark.before_late = self.noting.note

@@ -9,6 +9,7 @@ import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,8 @@ NOTES = "answered"
 FILES_MAX = 1_000
 # Of a file that is larger another wrote it.
 FILE_BYTES_MAX = 1024 * 1024
+# Nobody writes one for as long.
+ABANDONED_SECONDS = 3_600
 _ENDING, _NEW = ".json", ".new"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -112,6 +115,10 @@ class NoteFile:
 def left_in(folder: Path, hub: UUID) -> dict[Path, Noted]:
     """What processes of a hub noted that live no more; what cannot be read is said and left out. It blocks."""
     try:
+        for path in folder.glob(f"*{_NEW}"):
+            # Its process was killed in the middle of it.
+            if time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()
         paths = sorted(folder.glob(f"*{_ENDING}"))[:FILES_MAX]
         read = {path: _read(path) for path in paths}
     except OSError as error:

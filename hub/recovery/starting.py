@@ -19,6 +19,7 @@ from hub.recovery.rebuilding import Rebuild
 from hub.stock import keys
 from hub.stock.behind import close_behind
 from hub.stock.partition import read_meta
+from hub.stock.server_run import ServerRun, run_id_of
 
 log = structlog.get_logger()
 
@@ -44,26 +45,41 @@ class Start:
     """The healing before a process begins to work; `on_lost` hears how many entries were lost."""
 
     def __init__(
-        self, client: Redis, epochs: Epochs, rebuild: Rebuild, left: Left, on_lost: Callable[[int], None]
+        self,
+        client: Redis,
+        server: ServerRun,
+        epochs: Epochs,
+        rebuild: Rebuild,
+        left: Left,
+        on_lost: Callable[[int], None],
     ) -> None:
         self._client = client
+        self._server = server
+        # The run of Redis that this process works with.
+        self.run = ""
         self._epochs = epochs
         self._rebuild = rebuild
         self._left = left
         self._on_lost = on_lost
 
-    async def heal(self, ledger: LedgerState, run: str, reopen: Callable[[], Awaitable[LedgerState]]) -> LedgerState:
-        """Heal Redis until it lacks nothing that is known of; answers the ledger as it is then.
+    async def heal(self, ledger: LedgerState, reopen: Callable[[], Awaitable[LedgerState]]) -> LedgerState:
+        """Take the run of Redis that is there and heal it until it lacks nothing that is known of.
+
+        Answers the ledger as it is then.
 
         Raises:
             ServerRefused, Unavailable: as `must_heal` and `Rebuild.run`.
         """
         # What is noted Redis had before, so its files come first.
         await self._left.read(ledger.hub)
-        while not ledger.empty:
-            need = await must_heal(self._client, ledger, self._epochs, self._left, run)
+        while True:
+            self.run = await run_id_of(self._client)
+            self._server.adopt(self.run)
+            if ledger.empty:
+                return ledger
+            need = await must_heal(self._client, ledger, self._epochs, self._left, self.run)
             if need is Need.NOTHING:
-                break
+                return ledger
             epoch = ledger.epoch
             await self._epochs.present(epoch + 1)
             recovered = await self._rebuild.run(
@@ -75,7 +91,6 @@ class Start:
             )
             self._on_lost(sum(map(entries_of, recovered.lost)))
             ledger = await reopen()
-        return ledger
 
 
 async def must_heal(client: Redis, ledger: LedgerState, epochs: Epochs, left: Left, run: str) -> Need:

@@ -37,6 +37,10 @@ def test_what_a_killed_process_was_writing_takes_nothing_away(tmp_path: Path) ->
     (tmp_path / f"{PROCESS}.new").write_bytes(b"{")
 
     assert list(left_in(tmp_path, HUB).values()) == [noted()]
+    # In the end it goes.
+    os.utime(tmp_path / f"{PROCESS}.new", (0, 0))
+    left_in(tmp_path, HUB)
+    assert os.listdir(tmp_path) == [f"{PROCESS}.json"]
 
 
 def test_what_cannot_be_written_leaves_what_was_noted(tmp_path: Path) -> None:

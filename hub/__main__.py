@@ -17,7 +17,7 @@ from hub.commands.hook_words import hook_words
 from hub.commands.load_words import load_words
 from hub.commands.running import CONFIG as _CONFIG
 from hub.commands.running import run as _run
-from hub.commands.waiting import parked, webhooks
+from hub.commands.waiting import alerts, parked, webhooks
 from hub.crashpoints import crash
 from hub.faults import Fault
 from hub.settings import KEYS_ONLY, NO_KEEPER, check, load, read
@@ -193,6 +193,7 @@ def import_books(file: str, config: Path | None, complete: bool, **options: Any)
 main.add_command(parked)
 main.add_command(webhooks)
 main.add_command(adapters)
+main.add_command(alerts)
 
 
 @main.command()

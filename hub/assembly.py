@@ -97,6 +97,7 @@ class Hub:
         self._run("kernel batches", self._stores.batcher.run())
         self._run(_LEDGER_WRITER, self._stores.writer.run())
         self._run("healing", self._stores.healing.run())
+        self._run("notes of answers", self._stores.noting.run())
         self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over the backlog", self._stores.backlog.run())
@@ -121,7 +122,7 @@ class Hub:
         await self._serve(exits, self._admin_app(live), admin)
         self._run_behind_doors(parts)
         self._is_open = True
-        exits.callback(self._close)
+        exits.callback(setattr, self, "_is_open", False)
 
     def _run_behind_doors(self, parts: Parts) -> None:
         """What works while the doors are open."""
@@ -204,6 +205,7 @@ class Hub:
             counts=stores.memories.counts,
             closings=stores.memories.closings,
             waiting=stores.memories.waiting,
+            alerts=stores.memories.alerts,
             happened=stores.memories.happened,
             followed=stores.memories.followed,
             sealing=Sealing(stores.kernel.hub),
@@ -284,17 +286,13 @@ class Hub:
         # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
         with suppress(Fault):
             await stores.healing.keep_lost()
-            last = await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS)
-            if last is not None:
+            if last := await come_to_rest(stores.kernel, stores.epochs, stores.watermark, LEDGER_GOODBYE_SECONDS):
                 log.info("all that was answered is in the ledger", up_to=str(last))
                 return
         if stores.looking.is_behind:
             log.warning("Redis lacks what was answered; the next start heals it, and tells what may be lost")
         elif (lag := stores.ledger_lag()) > 0:
             log.warning("the ledger lacks what only Redis has; the next start posts what Redis has then", entries=lag)
-
-    def _close(self) -> None:
-        self._is_open = False
 
 
 async def _fail_when_lost(servers: EmbeddedServers) -> None:

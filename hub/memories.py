@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from hub.ledger import accuracy, drifts, feed, history, inbox, polls
 from hub.ledger.accuracy import Accuracy
+from hub.ledger.alerts import Alerts
 from hub.ledger.asking import Asking
 from hub.ledger.closings import Closings
 from hub.ledger.connection import Link
@@ -25,7 +26,7 @@ class Memories:
         past = asking(exits, dsn, "history", history.DEADLINE_SECONDS)
         self.past, self.closings = History(past), Closings(past)
         reports = asking(exits, dsn, "reports", accuracy.DEADLINE_SECONDS)
-        self.counts, self.waiting = Accuracy(reports), Parked(reports)
+        self.counts, self.waiting, self.alerts = Accuracy(reports), Parked(reports), Alerts(reports)
         feeds = (asking(exits, dsn, role, feed.DEADLINE_SECONDS) for role in ("feed", "streams"))
         self.happened, self.followed = map(FeedEntries, feeds)
         keeping = [asking(exits, dsn, "inbox", inbox.DEADLINE_SECONDS) for _ in range(inbox.CONNECTIONS)]

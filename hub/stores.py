@@ -6,14 +6,11 @@ from functools import partial
 from time import time
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 
 from hub.adopting import Adopting
 from hub.domain.articles import Catalogue
 from hub.domain.entry import Entry, Seq
-from hub.domain.losing import entries_of
 from hub.domain.rules import House
 from hub.imports.comparing import Comparer
 from hub.imports.pace import Pace
@@ -39,17 +36,22 @@ from hub.ledger.voided import Voided
 from hub.ledger.writer import LedgerWriter
 from hub.memories import Memories, asking
 from hub.recovery.healing import Healing
+from hub.recovery.left import Left
 from hub.recovery.looking import Looking
 from hub.recovery.losses import OwnLost
+from hub.recovery.notes import NOTES
+from hub.recovery.noting import Noting
 from hub.recovery.process import Process
 from hub.recovery.rebuilding import Rebuild
-from hub.recovery.starting import must_heal
+from hub.recovery.starting import Start
 from hub.settings import Settings
 from hub.stock import keys, sweep
 from hub.stock.about_orders import AboutOrders
 from hub.stock.batcher import Batcher
+from hub.stock.behind import begin_run
 from hub.stock.booking import Booking
 from hub.stock.books import Books
+from hub.stock.connecting import client_of
 from hub.stock.counting import Closer
 from hub.stock.current_house import CurrentHouse
 from hub.stock.described import Described
@@ -61,7 +63,7 @@ from hub.stock.kernel import Kernel
 from hub.stock.reads import Reads
 from hub.stock.requesting import Requests
 from hub.stock.requirements import check_redis
-from hub.stock.server_run import ServerRun, run_id_of
+from hub.stock.server_run import ServerRun
 from hub.stock.sweep import Sweep
 from hub.stock.waits import Waits
 from hub.telemetry import Metrics
@@ -76,9 +78,6 @@ from hub.webhooks.booking import Stock
 from hub.webhooks.opening import open_webhooks
 
 log = structlog.get_logger()
-
-# Of one client; Redis answers in turn anyway.
-REDIS_CONNECTIONS_MAX = 16
 
 
 class Stores:
@@ -137,21 +136,23 @@ class Stores:
         self._run, self._any_run = ServerRun(), self._client(exits, redis_url, any_run=True)
         log.info("redis", server=await check_redis(self._any_run))
         ledger = await self._open_ledger(dsn)
-        self._run.adopt(await run_id_of(self._any_run))
         self.kernel = Kernel(self._client(exits, redis_url))
         self.epochs = Epochs(Link(dsn, "epochs"))
         exits.push_async_callback(self.epochs.aclose)
         self._rebuild = Rebuild(self._any_run, dsn)
-        while not ledger.empty and await must_heal(self._any_run, ledger, self.epochs):
-            await self.epochs.present(ledger.epoch + 1)
-            recovered = await self._rebuild.run(ledger.hub, seen_epoch=ledger.epoch, names_lost=True)
-            self._metrics.answers_lost.inc(sum(map(entries_of, recovered.lost)))
-            ledger = await self._open_ledger(dsn)
+        folder, on_lost = self._settings.hub.data_dir / NOTES, self._metrics.answers_lost.inc
+        self._left = Left(folder, self.epochs, on_lost)
+        start = Start(self._any_run, self._run, self.epochs, self._rebuild, self._left, on_lost)
+        ledger = await start.heal(ledger, lambda: self._open_ledger(dsn))
         self._reader = reader = self._client(exits, redis_url)
         self.described = Described(reader, Catalogue())
         await self.described.load()
         self.current = CurrentHouse(reader, self.kernel, self.described.catalogue)
         await self.current.open(ledger.hub, ledger.epoch, self._settings.house, create=ledger.empty)
+        await begin_run(self._any_run, ledger.hub, ledger.epoch, start.run)
+        self.noting = Noting(folder, self.epochs.process, self.kernel, self.watermark)
+        exits.callback(self.noting.close)
+        self.watermark.before_late = self.noting.note
         await self.epochs.present(ledger.epoch)
         self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
         await self.backlog.look()
@@ -177,7 +178,12 @@ class Stores:
             heal=self._heal,
             tell=lambda fact: self.batcher.submit([fact]),
             on_lost=self._metrics.answers_lost.inc,
+            on_looked=self._tidy_notes,
         )
+
+    async def _tidy_notes(self, epoch: int) -> None:
+        await self._left.settle(epoch, self.watermark)
+        await self.noting.tidy()
 
     def hear(self, entry: Entry) -> None:
         """Take what a journal entry says about the house; for whoever follows the journal."""
@@ -187,18 +193,7 @@ class Stores:
             self.described.hear(entry)
 
     def _client(self, exits: AsyncExitStack, url: str, *, any_run: bool = False) -> Redis:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            # Reads beyond so many at once wait for a connection; the usual pool would refuse them.
-            max_connections=REDIS_CONNECTIONS_MAX,
-            timeout=self._limits.redis_timeout_seconds,
-            socket_timeout=self._limits.redis_timeout_seconds,
-            socket_connect_timeout=2.0,
-            # A retry by the client would sell twice: after a timeout the script may have run.
-            retry=Retry(NoBackoff(), 0),
-            redis_connect_func=None if any_run else self._run.check,
-        )
-        client = Redis.from_pool(pool)
+        client = client_of(url, self._limits.redis_timeout_seconds, None if any_run else self._run)
         exits.push_async_callback(client.aclose)
         return client
 

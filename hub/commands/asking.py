@@ -36,9 +36,15 @@ class Door:
         self._url = url
 
     async def ask(
-        self, decoder: msgspec.json.Decoder[T], method: str, path: str, params: Mapping[str, str] | None = None
+        self,
+        decoder: msgspec.json.Decoder[T],
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: object = None,
     ) -> T:
-        """Ask once.
+        """Ask once; a body is sent as JSON.
 
         Raises:
             SettingsInvalid: there can be no such address.
@@ -46,9 +52,10 @@ class Door:
             Fault: it refuses, or answers what no hub does.
         """
         url = f"{self._url}{path}"
+        data = None if body is None else msgspec.json.encode(body)
         try:
-            async with self._session.request(method, url, params=params, allow_redirects=False) as response:
-                body = await response.read()
+            async with self._session.request(method, url, params=params, data=data, allow_redirects=False) as response:
+                told = await response.read()
         except TimeoutError as error:
             raise Unavailable(f"{url} takes too long to answer; run the same command again") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
@@ -56,9 +63,9 @@ class Door:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"no hub answers at {url}: {str(error) or type(error).__name__}") from error
         if response.status != 200:
-            raise Fault(f"{url} answers {response.status}: {_detail(body)}")
+            raise Fault(f"{url} answers {response.status}: {_detail(told)}")
         try:
-            return decoder.decode(body)
+            return decoder.decode(told)
         except msgspec.MsgspecError as error:
             raise Fault(f"{url} answers what no hub does") from error
 

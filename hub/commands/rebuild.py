@@ -1,6 +1,6 @@
 """`hub rebuild`: the stores of a hub, running or not, and Redis made what the ledger says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
@@ -10,9 +10,12 @@ import click
 from hub.commands.verify import stores_of
 from hub.domain.losing import Doubt, Window, named
 from hub.journal.reader import reading_client
+from hub.journal.watermark import Watermark
 from hub.ledger.connection import Link
-from hub.ledger.epochs import anybody_works_in
+from hub.ledger.epochs import Epochs, anybody_works_in
 from hub.ledger.opening import LedgerState, open_ledger
+from hub.recovery.left import Left
+from hub.recovery.notes import NOTES
 from hub.recovery.rebuilding import Rebuild
 from hub.recovery.recovered import Recovered
 from hub.settings import NO_KEEPER, load
@@ -47,14 +50,26 @@ async def run_rebuild(config: Path | None, environ: Mapping[str, str], *, whole:
         # Running hubs know what they were answered, and tell what of it is lost; only what Redis has is named here.
         # One that is about to heal works in the next epoch already.
         names_lost = not await anybody_works_in(dsn, ledger.epoch, ledger.epoch + 1)
+        epochs = Epochs(Link(dsn, "epochs"))
+        exits.push_async_callback(epochs.aclose)
+        left = Left(settings.hub.data_dir / NOTES, epochs)
+        await left.read(ledger.hub)
         rebuild = Rebuild(client, dsn, on_progress=_Progress())
-        recovered = await rebuild.run(ledger.hub, whole=whole, names_lost=names_lost)
-    click.echo(told(recovered))
+        recovered = await rebuild.run(
+            ledger.hub,
+            whole=whole,
+            answered=left.answered(ledger.epoch),
+            names_lost=names_lost and not await left.is_all(ledger.epoch),
+            own_lost=left.lost,
+        )
+        # The ledger keeps it until it is told.
+        await left.settle(recovered.new_epoch, Watermark())
+    click.echo(told(recovered, left.told))
     return 0
 
 
-def told(recovered: Recovered) -> str:
-    """What was done, a line for each thing."""
+def told(recovered: Recovered, noted: Sequence[Window] = ()) -> str:
+    """What was done, a line for each thing; `noted` is what ended processes had noted of what is lost."""
     if recovered.how == "nothing":
         return (
             "nothing was to be done: Redis has every entry that the ledger has. What was changed past the hub"
@@ -70,6 +85,7 @@ def told(recovered: Recovered) -> str:
     if recovered.left_behind is not None:
         lines.append(_left_behind(recovered.left_behind))
     lines += [_lost(each) for each in recovered.lost if each != recovered.left_behind]
+    lines += [_noted(window) for window in noted]
     if recovered.unread:
         lines.append(f"{recovered.unread:,} entries cannot be read by this version, so what they set is missing")
     if recovered.how == "rebuilt":
@@ -83,6 +99,14 @@ def _left_behind(window: Window) -> str:
         f"the journal went on to {window.last} in another way than the ledger: {count} not in the ledger, from"
         f" {window.first} on, booked from {rfc3339(window.since_ms)} to {rfc3339(window.until_ms)}; let their sources"
         f" send again what they sent then: {named(window.sources, SOURCES_SAID_MAX)}"
+    )
+
+
+def _noted(window: Window) -> str:
+    return (
+        f"answers of 202 from {window.first} to {window.last} were lost with Redis, from {rfc3339(window.since_ms)} to"
+        f" {rfc3339(window.until_ms)}; let these sources send again what they sent then:"
+        f" {named(window.sources, SOURCES_SAID_MAX)}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The words of `hub parked` and `hub webhooks`; what they do is in modules of these names, loaded when asked for."""
+"""The words of `hub parked`, `hub webhooks` and `hub alerts`; what they do is in modules of these names."""
 
 import sys
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hub.commands.running import CONFIG, run
+from protocol.limits import PAGE_ITEMS_MAX
 
 _DOOR = click.option("--url", help="The hub's HTTP door; default: as configured.")
 _NUMBER = click.argument("number", metavar="ID", type=int)
@@ -119,3 +120,36 @@ def _time_in(text: str | None) -> datetime | None:
     if time is None or time.tzinfo is None:
         raise click.UsageError("--since is a time with its offset, like 2026-11-01T00:00:00Z")
     return time
+
+
+@click.group(invoke_without_command=True)
+@CONFIG
+@_DOOR
+@click.option("--open", "is_open", is_flag=True, help="Only those that nobody settled.")
+@click.option("--kind", help="Only those of this type, such as applied_twice.")
+@click.option(
+    "--limit", type=click.IntRange(1, PAGE_ITEMS_MAX), default=100, show_default=True, help="At most so many."
+)
+@click.pass_context
+def alerts(
+    context: click.Context, config: Path | None, url: str | None, kind: str | None, limit: int, *, is_open: bool
+) -> None:
+    """List what the hub noticed by itself, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from hub.commands.alerts import run_list  # noqa: PLC0415
+
+    sys.exit(run(run_list(config, context.obj, url=url, type=kind, limit=limit, is_open=is_open)))
+
+
+@alerts.command()
+@click.argument("alert_id", metavar="ID")
+@click.option("--why", required=True, help="What was found, and done about it.")
+@CONFIG
+@_DOOR
+@click.pass_obj
+def settle(environ: Mapping[str, str], alert_id: str, why: str, config: Path | None, url: str | None) -> None:
+    """Say that you looked at an alert and are done with it; it stays in the ledger."""
+    from hub.commands.alerts import run_settle  # noqa: PLC0415
+
+    sys.exit(run(run_settle(config, environ, alert_id, url=url, why=why)))

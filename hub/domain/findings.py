@@ -159,3 +159,33 @@ class EntryStretch(msgspec.Struct, frozen=True):
     is_last: bool
     # The last entry that was looked at, wanted or not; None where there was none.
     end: Seq | None
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A person looked at an alert, and is done with it."""
+
+    at_ms: int
+    by: str
+    why: str
+
+
+class OwnAlert(msgspec.Struct, frozen=True):
+    """An alert that the hub raised by itself."""
+
+    seq: Seq
+    type: str
+    booked_at_ms: int
+    # What it is about, in a word; empty where that is said by its payload only.
+    about: str
+    # JSON; empty where it says no more.
+    payload: str
+    # None: nobody is done with it.
+    settled: Settled | None
+
+
+class OwnAlerts(msgspec.Struct, frozen=True):
+    """Some of them, newest first."""
+
+    alerts: tuple[OwnAlert, ...]
+    # The last of these, where there are more behind it.
+    end: Seq | None

@@ -22,6 +22,8 @@ class Meta(msgspec.Struct, frozen=True):
     # The number of the next entry.
     next: int = 0
     halted: bytes | None = None
+    # The run of the server that this epoch is worked with; empty where that is not known.
+    run: str = ""
 
 
 class Standing(Enum):
@@ -46,6 +48,11 @@ class Standing(Enum):
 def is_open(meta: Meta, hub: UUID, epoch: int) -> bool:
     """Whether this hub's partition takes events in this epoch."""
     return (meta.hub, meta.epoch, meta.halted) == (hub, epoch, None)
+
+
+def is_of_another_run(meta: Meta, run: str) -> bool:
+    """Whether Redis was restarted or replaced since somebody looked what it has; not known of either: it was not."""
+    return meta.run != run and "" not in (meta.run, run)
 
 
 def lacks(meta: Meta, unanswered: Seq) -> bool:

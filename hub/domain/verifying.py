@@ -63,7 +63,7 @@ KINDS = {
     "ledger_gap": "numbers are missing in the ledger",
     "ledger_cursor": "the ledger's cursor is not at its newest entry",
     "ledger_behind": "the ledger of a running hub does not follow the journal",
-    "doubled": "a fact took effect twice, and that was not taken back",
+    "doubled": "a fact took effect twice, that was not taken back, and nobody settled its alert",
     "poison": "an entry could not be booked in the ledger and was set aside, and no alert tells of it yet",
     "healing": "Redis is being made anew, or that was broken off; nothing else is compared",
     "halted": "the partition takes nothing: a write failed half way; nothing else is compared",

@@ -125,7 +125,7 @@ def _allowed(claims: Claims) -> Allowed:
 
 async def _wait_for_ledger(parts: Parts, outcomes: Sequence[Outcome]) -> None:
     """Wait, within bounds, until what was booked is in the ledger; the newest is enough, it is gapless."""
-    seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate)]
+    seqs: list[Seq] = [outcome.seq for outcome in outcomes if isinstance(outcome, Applied | Duplicate | Parked)]
     if seqs:
         await parts.watermark.wait(max(seqs), parts.limits.ledger_wait_ms / 1000)
     if crash.armed:

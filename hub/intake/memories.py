@@ -5,7 +5,18 @@ from typing import Protocol
 
 from hub.domain.answer import AnsweredAlert
 from hub.domain.entry import Seq
-from hub.domain.findings import EntriesWanted, EntryStretch, Fate, FoundVariance, Looked, ParkedStretch, Tally, Window
+from hub.domain.findings import (
+    EntriesWanted,
+    EntryStretch,
+    Fate,
+    FoundVariance,
+    Looked,
+    OwnAlerts,
+    ParkedStretch,
+    Settled,
+    Tally,
+    Window,
+)
 
 
 class Past(Protocol):
@@ -66,4 +77,18 @@ class Happened(Protocol):
         self, first: tuple[int, int], entries_max: int, wanted: EntriesWanted | None = None
     ) -> EntryStretch:
         """What is wanted of the next entries, from an epoch and number on."""
+        ...
+
+
+class Alerts(Protocol):
+    """What the hub noticed by itself; `hub.ledger.alerts.Alerts` is one."""
+
+    async def page(
+        self, before: Seq | None, limit: int, *, type: str | None = None, is_open: bool = False
+    ) -> OwnAlerts:
+        """The next older alerts, newest first."""
+        ...
+
+    async def settle(self, seq: Seq, by: str, why: str) -> Settled | None:
+        """Say that a person is done with an alert; None: there is no such alert."""
         ...

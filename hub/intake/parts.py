@@ -11,7 +11,7 @@ from hub.access import Access, Claims
 from hub.domain.rules import House
 from hub.imports.running import Imports
 from hub.intake.delivering import Webhooks
-from hub.intake.memories import Closings, Counts, Happened, Past, Waiting
+from hub.intake.memories import Alerts, Closings, Counts, Happened, Past, Waiting
 from hub.intake.sealing import Sealing
 from hub.intake.streams import Streams
 from hub.journal.watermark import Watermark
@@ -59,11 +59,13 @@ class Parts(msgspec.Struct, frozen=True):
     imports: Imports
     webhooks: Webhooks
     watermark: Watermark
-    # What the ledger tells when it is asked: what was shown, what counts found and how they ended, what is parked.
+    # What the ledger tells when it is asked: what was shown, what counts found and how they ended, what is parked,
+    # and what the hub noticed.
     past: Past
     counts: Counts
     closings: Closings
     waiting: Waiting
+    alerts: Alerts
     # Everything that happened: for pages, and for streams, which do not hold each other up.
     happened: Happened
     followed: Happened

@@ -5,7 +5,7 @@ from aiohttp import web
 from hub.domain.polling import Progress
 from hub.intake.exchange import Stopped, caller_with, json_response
 from hub.intake.parts import Parts
-from hub.intake.questions import check_names, malformed, time_in
+from hub.intake.questions import malformed, time_in
 from protocol.answers import rfc3339
 from protocol.problems import problem
 from protocol.webhooks import AskedStream, ReconcileAnswer
@@ -18,14 +18,12 @@ _EARLIEST_MS = 946_684_800_000
 async def get_reconcile(request: web.Request) -> web.Response:
     """How far a source was asked."""
     parts, source = _asked(request)
-    check_names(request, ())
     return json_response(await _answer(parts, source))
 
 
 async def post_reconcile(request: web.Request) -> web.Response:
     """Have it asked soon, from where it is or from a time on."""
     parts, source = _asked(request)
-    check_names(request, ("since",))
     since_ms = time_in(request, "since", 0)
     if "since" in request.query and since_ms < _EARLIEST_MS:
         raise malformed("`since` is a time since the year 2000.")

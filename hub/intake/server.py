@@ -6,6 +6,7 @@ from aiohttp.typedefs import Handler
 
 from hub.faults import Fault, Unavailable
 from hub.intake.accuracy import get_accuracy
+from hub.intake.alerts import get_alerts, post_settle
 from hub.intake.browser_client import add_browser_client
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
@@ -68,10 +69,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_get("/v1/availability/history", guarded(get_history))
     app.router.add_get("/v1/positions", guarded(get_positions))
     app.router.add_get("/v1/accuracy", guarded(get_accuracy))
-    app.router.add_get("/v1/parked", guarded(get_parked))
-    app.router.add_post("/v1/parked/replay", guarded(post_replay))
-    # An id may have slashes.
-    app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
+    _add_for_people(app)
     app.router.add_put("/v1/skus", guarded(put_skus))
     app.router.add_get("/v1/skus", guarded(get_skus))
     app.router.add_get("/v1/expected", guarded(get_expected))
@@ -102,6 +100,16 @@ def http_app(parts: Parts) -> web.Application:
     app.on_response_prepare.append(_allow_origin)
     app.on_shutdown.append(_end_streams)
     return app
+
+
+def _add_for_people(app: web.Application) -> None:
+    """What waits for somebody who mends it, and what the hub noticed."""
+    app.router.add_get("/v1/parked", guarded(get_parked))
+    app.router.add_post("/v1/parked/replay", guarded(post_replay))
+    # An id may have slashes.
+    app.router.add_delete("/v1/parked/{source}/{id:.+}", guarded(delete_parked))
+    app.router.add_get("/v1/alerts", guarded(get_alerts))
+    app.router.add_post("/v1/alerts/{id}/settle", guarded(post_settle))
 
 
 def _add_webhooks(app: web.Application) -> None:

@@ -6,6 +6,7 @@ per waiter would cost more than the wait.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from itertools import count
 
@@ -15,6 +16,10 @@ from hub.faults import Unavailable
 LOST = "Redis lost what was booked before the ledger had it"
 
 _Waiter = asyncio.Future[bool]
+
+
+async def _nothing() -> None:
+    pass
 
 
 class Watermark:
@@ -30,6 +35,8 @@ class Watermark:
         # Waiters that were answered stay here until their deadline: at most one wait's worth of callers.
         self._by_deadline: list[tuple[float, int, _Waiter]] = []
         self._timer: asyncio.TimerHandle | None = None
+        # Done before anybody is told that the ledger is late: what is answered then only Redis has.
+        self.before_late: Callable[[], Awaitable[None]] = _nothing
 
     def advance(self, seq: Seq) -> None:
         """Everything up to `seq` is in the ledger; an older place than the present one changes nothing.
@@ -51,6 +58,10 @@ class Watermark:
     def note_end(self, epoch: int, last: int) -> None:
         """The last entry that the ledger has of an epoch that ended is the one with this number; -1 is none."""
         self._ends[epoch] = last
+
+    def note_goes_on(self, epoch: int) -> None:
+        """An epoch that seemed to have ended goes on."""
+        self._ends.pop(epoch, None)
 
     def covers(self, seq: Seq) -> bool:
         """Whether the ledger has the entry at `seq`."""
@@ -83,7 +94,10 @@ class Watermark:
         heappush(self._by_deadline, (deadline, arrival, waiter))
         if self._timer is None or deadline < self._timer.when():
             self._set_timer(loop, deadline)
-        return await waiter
+        if await waiter:
+            return True
+        await self.before_late()
+        return False
 
     def _end_epochs_before(self, seq: Seq) -> None:
         """Note how far the ledger is of the epochs that end by this entry; who else wrote there may know better."""

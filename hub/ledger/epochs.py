@@ -16,7 +16,7 @@ from hub.faults import ServerRefused
 from hub.ledger import untold
 from hub.ledger.connection import Link
 from hub.ledger.posting import entry_at
-from hub.ledger.rest import begin_rest, begin_work, end_work, others_worked
+from hub.ledger.rest import begin_rest, begin_work, end_work, others_worked, workers
 from hub.ledger.rows import ms_of
 from hub.ledger.senders import senders_since
 
@@ -65,7 +65,7 @@ class Epochs:
     def __init__(self, link: Link) -> None:
         self._link = link
         # What this process is called among those that work.
-        self._process = uuid4()
+        self.process = uuid4()
         # The connection that holds the lock, and of which epoch.
         self._held_on: asyncpg.Connection | None = None
         self._held_epoch = 0
@@ -84,7 +84,7 @@ class Epochs:
             row = await connection.fetchrow("SELECT hub, epoch FROM hub.hub_state WHERE partition = $1", PARTITION)
             if row is not None and row["epoch"] == working_in and not self._is_told:
                 # Not of an epoch to come: who heals still wants to know whether the hub was at rest.
-                await begin_work(connection, PARTITION, row["epoch"], self._process)
+                await begin_work(connection, PARTITION, row["epoch"], self.process)
                 self._is_told = True
         if row is None:
             raise ServerRefused("The ledger has not been opened: it has no state.")
@@ -146,23 +146,28 @@ class Epochs:
             self._held_on = None
             # Held until it is said, so that whoever begins to work takes it back after that.
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _WORKING, answered.epoch):
-                await end_work(connection, PARTITION, answered.epoch, self._process)
+                await end_work(connection, PARTITION, answered.epoch, self.process)
                 return False
             async with connection.transaction():
-                await end_work(connection, PARTITION, answered.epoch, self._process)
-                is_alone = not await others_worked(connection, PARTITION, answered.epoch, self._process)
+                await end_work(connection, PARTITION, answered.epoch, self.process)
+                is_alone = not await others_worked(connection, PARTITION, answered.epoch, self.process)
                 is_said = is_alone and await begin_rest(connection, answered)
             await connection.execute("SELECT pg_advisory_unlock($1, $2)", _WORKING, answered.epoch)
             return is_said
 
-    async def worked_alone(self, epoch: int) -> bool:
-        """Whether no other process was answered in this epoch what the ledger may lack.
+    async def worked_alone(self, epoch: int, process: UUID | None = None) -> bool:
+        """Whether no other process than this one, or the given one, was answered there what the ledger may lack.
 
         Raises:
             Unavailable: Postgres does not answer, here and below.
         """
         async with self._link.use("The ledger cannot tell who worked") as connection:
-            return not await others_worked(connection, PARTITION, epoch, self._process)
+            return not await others_worked(connection, PARTITION, epoch, process or self.process)
+
+    async def workers(self, epoch: int) -> set[UUID]:
+        """The processes that work in the epoch, or vanished from it."""
+        async with self._link.use("The ledger cannot tell who worked") as connection:
+            return await workers(connection, PARTITION, epoch)
 
     async def keep(self, window: Window) -> None:
         """Keep what was lost until it is told, also by another process."""

@@ -143,7 +143,7 @@ class Hooks:
 
     async def hasten(self, id: str, now: float) -> None:
         """Have everything that is late and not dead be due now."""
-        async with self._held(id) as connection:
+        async with self._locks.held(id) as connection:
             await connection.execute(_HASTEN, self._partition, id, instant(int(now * 1000)))
 
     async def resume(self, id: str) -> bool:

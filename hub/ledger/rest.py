@@ -25,6 +25,7 @@ _BOUND = """DELETE FROM hub.working WHERE partition = $1 AND process <> $3
     AND (epoch < $2::integer - $5::integer OR epoch = $2 AND process IN
         (SELECT process FROM hub.working WHERE (partition, epoch) = ($1, $2) ORDER BY since DESC, process OFFSET $4))"""
 _WORK_NO_MORE = "DELETE FROM hub.working WHERE (partition, epoch, process) = ($1, $2, $3)"
+_WORKERS = "SELECT process FROM hub.working WHERE (partition, epoch) = ($1, $2)"
 _OTHERS = "SELECT EXISTS (SELECT FROM hub.working WHERE (partition, epoch) = ($1, $2) AND process <> $3)"
 _END = "DELETE FROM hub.at_rest WHERE partition = $1"
 _SINCE = "SELECT since FROM hub.at_rest WHERE partition = $1"
@@ -56,6 +57,11 @@ async def end_work(connection: asyncpg.Connection, partition: int, epoch: int, p
 async def others_worked(connection: asyncpg.Connection, partition: int, epoch: int, process: UUID) -> bool:
     """Whether another process works in the epoch, or vanished from it: it may have been answered what nobody knows."""
     return bool(await connection.fetchval(_OTHERS, partition, epoch, process))
+
+
+async def workers(connection: asyncpg.Connection, partition: int, epoch: int) -> set[UUID]:
+    """The processes that work in the epoch, or vanished from it; at most 1,000, the newest."""
+    return {UUID(str(row["process"])) for row in await connection.fetch(_WORKERS, partition, epoch)}
 
 
 async def at_rest_since_ms(connection: asyncpg.Connection, partition: int) -> int | None:

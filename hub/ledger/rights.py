@@ -10,7 +10,7 @@ import asyncpg
 # Its name is the same in every database of a server, and it can never log in.
 WRITER_ROLE = "hub_writer"
 # Rows are only added to these, and to the months of the first two.
-APPEND_ONLY = ("event", "movement", "shown", "count_line", "poison")
+APPEND_ONLY = ("event", "movement", "shown", "count_line", "poison", "alert_settled")
 REFUSED = "UPDATE, DELETE, TRUNCATE"
 
 _IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"

@@ -29,6 +29,10 @@ _TAKEN_BACK = """EXISTS (SELECT FROM hub.event AS back WHERE back.source = '~hub
 _IS_TOLD = """EXISTS (SELECT FROM hub.event AS told WHERE told.source = '~hub' AND told.about IS NOT NULL
     AND told.about = poison.epoch || '-' || poison.seq AND told.type = 'entry_set_aside'
     AND told.partition = poison.partition)"""
+# A person looked at what was applied twice, and booked what was wrong.
+_IS_SETTLED = """EXISTS (SELECT FROM hub.event AS told JOIN hub.alert_settled USING (partition, epoch, seq)
+    WHERE told.source = '~hub' AND told.about IS NOT NULL AND told.about = event.epoch || '-' || event.seq
+      AND told.type = 'applied_twice' AND told.partition = event.partition)"""
 # Rows of `doubled` and `poison` that are told one by one.
 TOLD_MAX = 1_000
 
@@ -147,7 +151,7 @@ class Sums:
         async with self._asking() as connection:
             doubled = await connection.fetch(
                 f"""SELECT epoch, seq, source, id FROM hub.event
-                    WHERE partition = $1 AND kind = 'doubled' AND NOT {_TAKEN_BACK}
+                    WHERE partition = $1 AND kind = 'doubled' AND NOT {_TAKEN_BACK} AND NOT {_IS_SETTLED}
                     ORDER BY epoch, seq LIMIT {TOLD_MAX}""",
                 self._partition,
             )

@@ -4,10 +4,10 @@ import structlog
 from redis.asyncio import Redis
 
 from hub.domain.entry import Seq
-from hub.domain.standing import Meta, is_open, lacks
+from hub.domain.standing import Meta, is_of_another_run, is_open, lacks
 from hub.journal.reader import Tail
 from hub.journal.watermark import Watermark
-from hub.stock.behind import close_behind
+from hub.stock.behind import begin_run, close_behind
 from hub.stock.kernel import Kernel
 from hub.stock.partition import read_meta
 from hub.stock.server_run import ServerRun, run_id_of
@@ -80,6 +80,8 @@ class Looking:
             return await read_meta(self.client)
         if self.was_restarted and works_alone:
             log.info("Redis was started anew, and has all that was answered")
+            # First, so that whoever starts meanwhile finds that it was looked at.
+            await begin_run(self.client, self._kernel.hub, known.epoch, self._run_id)
             self.adopt()
         return meta
 
@@ -91,6 +93,18 @@ class Looking:
         """
         if await close_behind(self.client, self._kernel.hub, known, was_restarted=True):
             log.warning("Redis was started anew while several processes work with it: a new epoch begins")
+
+    def was_restarted_since(self, meta: Meta) -> bool:
+        """Whether the last look found another run than the one that the partition's epoch is worked with."""
+        return is_of_another_run(meta, self._run_id)
+
+    async def begin_run(self, epoch: int) -> None:
+        """Say in a partition of this epoch, which nobody works in, that the run of the last look is worked with.
+
+        Raises:
+            Unavailable, ServerRefused: as `look`.
+        """
+        await begin_run(self.client, self._kernel.hub, epoch, self._run_id)
 
     def adopt(self) -> None:
         """Work with the run that the last look found."""

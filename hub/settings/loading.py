@@ -117,7 +117,7 @@ def _settled(file: HubFile, environ: Mapping[str, str], vault: Vault, problems: 
         access=access_settings(file, vault, problems),
         house=file.house,
         hooks=hooks,
-        drops=tuple(msgspec.structs.replace(drop, folder=_absolute(drop.folder, folder)) for drop in file.drop),
+        drops=tuple(msgspec.structs.replace(drop, folder=_absolute(drop.folder, vault.folder)) for drop in file.drop),
         secrets=source_secrets(file.source, vault, problems),
     )
 

@@ -17,12 +17,12 @@ class Answered:
     def __init__(self) -> None:
         # Whoever was answered last comes last.
         self._places: dict[str, Seq] = {}
-        # What was answered before this place it need not know.
-        self.since = Seq(0, 0)
+        # What was answered before this place it need not know, and where that was when it began.
+        self.since = self.begun = Seq(0, 0)
 
     def begin(self, since: Seq) -> None:
         """Whatever is answered from this place on is noted; what was before, this process need not have been told."""
-        self.since = since
+        self.since = self.begun = since
 
     def note(self, commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of one call."""
@@ -39,8 +39,10 @@ class Answered:
             forgotten = self._places.pop(next(iter(self._places)))
             self.since = max(self.since, Seq(forgotten.epoch, forgotten.number + 1))
 
-    def take_since(self, first: Seq) -> list[str]:
-        """The sources that were answered an entry from this place on; their epoch has ended, and is forgotten."""
-        found = sorted(source for source, last in self._places.items() if last >= first)
-        self._places = {source: last for source, last in self._places.items() if last.epoch > first.epoch}
-        return found
+    def last_since(self, first: Seq) -> dict[str, Seq]:
+        """The sources that were answered an entry from this place on, with the last one's; the newest comes last."""
+        return {source: last for source, last in self._places.items() if last >= first}
+
+    def forget_before(self, epoch: int) -> None:
+        """What was answered in epochs before this one is told, or nothing of it was lost."""
+        self._places = {source: last for source, last in self._places.items() if last.epoch >= epoch}

@@ -19,11 +19,11 @@ async def read_meta(client: Redis) -> Meta:
         Unavailable: Redis did not answer.
     """
     with reading():
-        told: Any = await client.hmget(keys.META, ["hub", "epoch", "next", "halted"])
-    hub, epoch, following, halted = told
+        told: Any = await client.hmget(keys.META, ["hub", "epoch", "next", "halted", "run"])
+    hub, epoch, following, halted, run = told
     if hub is None or epoch is None:
         return Meta()
     try:
-        return Meta(UUID(hub.decode()), int(epoch), int(following or 0), halted)
+        return Meta(UUID(hub.decode()), int(epoch), int(following or 0), halted, (run or b"").decode(errors="replace"))
     except ValueError as error:
         raise ServerRefused(f"Redis's key {keys.META} is not the hub's") from error

@@ -222,6 +222,7 @@ class Restoring:
             "document": token_of(opening.document),
             "seen_from": opening.seen_from,
             **({"lost_epoch": opening.lost_epoch} if opening.lost_epoch else {}),
+            **({"run": self._run_id} if self._run_id else {}),
         }
         with asking():
             async with self._client.pipeline(transaction=True) as transaction:

@@ -24,6 +24,7 @@ TAGS: Final = {
     "imports": "Absolute books, as of one time.",
     "skus": "What is known of SKUs.",
     "parked": "What waits because nobody knows what it names, or for room.",
+    "alerts": "What the hub noticed by itself.",
     "availability": "What pools show, and why.",
     "positions": "What lies where, and how right that is.",
     "supply": "What is expected and under way.",

@@ -1,9 +1,10 @@
-"""Operations that tell the hub something: events, imports, SKUs, and what waits."""
+"""Operations that tell the hub something: events, imports, SKUs, what waits, and who is done with an alert."""
 
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from protocol.alerts import OwnAlertsAnswer, SettleAlert, SettledAnswer
 from protocol.answers import EventAnswer, RefusedAlone
 from protocol.events import Event
 from protocol.identifiers import Name, OpaqueId, Time
@@ -212,4 +213,42 @@ _PARKED: Final = (
         problems=("not_found",),
     ),
 )
-WRITING: Final = (*_EVENTS, *_IMPORTS, *_SKUS, *_PARKED)
+_ALERTS: Final = (
+    Operation(
+        method="get",
+        path="/v1/alerts",
+        id="listAlerts",
+        tag="alerts",
+        summary="What the hub noticed by itself",
+        scopes=("admin",),
+        parameters=(
+            Parameter(name="type", type=str, description="Only those of this type, such as `applied_twice`."),
+            Parameter(
+                name="state",
+                type=Literal["open", "all"],
+                description="`open`: those that nobody settled. Default: `all`.",
+            ),
+            *PAGES,
+        ),
+        answers=(Answer(description="Newest first.", type=OwnAlertsAnswer),),
+        problems=PARAMETERS,
+    ),
+    Operation(
+        method="post",
+        path="/v1/alerts/{id}/settle",
+        id="settleAlert",
+        tag="alerts",
+        summary="Say that a person looked at an alert and is done with it",
+        description="The alert stays. Who settled it first stands; again it is answered alike.",
+        scopes=("admin",),
+        parameters=(
+            Parameter(
+                name="id", type=str, description="Of the alert, as it is listed.", place="path", is_required=True
+            ),
+        ),
+        body=Body(content={JSON: SettleAlert}),
+        answers=(Answer(description="It is settled.", type=SettledAnswer),),
+        problems=(*BODY, "not_found"),
+    ),
+)
+WRITING: Final = (*_EVENTS, *_IMPORTS, *_SKUS, *_PARKED, *_ALERTS)

@@ -51,7 +51,7 @@ class Verdict:
     retold: list[str] = field(default_factory=list)
     # Positions that are not the sum of what the clients did.
     sums: list[str] = field(default_factory=list)
-    # Lost answers of 202 that no hub named and one could have, and what a hub named as lost and is not.
+    # Lost answers of 202 that no hub named, and what a hub named as lost and is not.
     windows: list[str] = field(default_factory=list)
     # What screens saw.
     screens: list[str] = field(default_factory=list)
@@ -191,15 +191,14 @@ class Judge:
             await connection.close()
 
     async def _compare_windows(self, verdict: Verdict, seconds: float = NAMED_SECONDS) -> None:
-        """What was lost with Redis a hub names, soon, where any could know it."""
+        """What was lost with Redis a hub names, soon."""
         connection = await asyncpg.connect(self._town.dsn)
         left: list[str] = []
 
         async def are_named() -> bool:
             booked = windows.booked_at(await connection.fetch(windows.EVENTS))
             told = [windows.named(row["payload"], row["epoch"]) for row in await connection.fetch(windows.ALERTS)]
-            opened = {row["epoch"]: row["at"].timestamp() for row in await connection.fetch(windows.OPENED)}
-            left[:] = windows.unnamed(self._log, booked, told, self._town.lives, opened)
+            left[:] = windows.unnamed(self._log, booked, told)
             verdict.windows = [f"a hub named {wrong}" for wrong in windows.wrongly_named(booked, told)]
             return not left
 

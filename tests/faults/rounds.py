@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from time import monotonic
 
 from hub.crashpoints import POINTS, Action, Plan, Step
 from tests.faults.judge import Verdict
+from tests.faults.patience import until_so
 from tests.faults.power import ForgetfulDisk, why_not
 from tests.faults.stores import OwnPostgres, OwnRedis
 from tests.faults.town import Town, town_over
@@ -26,6 +28,8 @@ ANSWERS = (15, 40)
 # Points of one process at which something happens, and how many processes of a round are armed.
 STEPS = (6, 12)
 ARMED_MAX = 6
+# How long a hub stands still while another starts beside it, at most.
+STANDS_STILL_SECONDS = 4.0
 
 
 @dataclass
@@ -149,7 +153,16 @@ class Round:
             "Postgres killed": self._kill_postgres,
             "Postgres stopped": self._stop_postgres,
             "both stores killed": self._kill_stores,
-            **({"Redis lost": self._lose_redis, "Redis older": self._age_redis} if HEALS else {}),
+            **(
+                {
+                    "Redis lost": self._lose_redis,
+                    "Redis older": self._age_redis,
+                    "all cut off": self._lose_tail,
+                    "Redis older beside one that stands still": self._age_beside,
+                }
+                if HEALS
+                else {}
+            ),
             **({} if why_not() else {"power lost": self._lose_power, "power lost everywhere": self._lose_all_power}),
         }
 
@@ -201,6 +214,49 @@ class Round:
         await town.redis.age()
         await town.redis.start()
         return monotonic()
+
+    async def _lose_tail(self, town: Town) -> float:
+        """The hubs end while they reach neither store, and Redis comes back without its end, which only it had."""
+        self._is_redis_lost = True
+        await self._postgres.kill()
+        await self._while()
+        town.redis.copy()
+        await self._while()
+        await town.redis.kill()
+        for hub in town.hubs:
+            if hub.is_up:
+                hub.signal(SIGKILL)
+        self._totals.kills += 2
+        await town.redis.age()
+        await asyncio.gather(town.redis.start(), self._postgres.start())
+        return monotonic()
+
+    async def _age_beside(self, town: Town) -> float:
+        """Redis loses what the ledger does not have while one hub stands still; others die and start beside it."""
+        self._is_redis_lost = True
+        hub = town.hub(self._random)
+        process = hub.process
+        with self._postgres.paused_whole():
+            town.redis.copy()
+            await self._while()
+            if hub.is_up:
+                process.send_signal(SIGSTOP)
+            await town.redis.kill()
+            self._totals.kills += 1
+            others = {other: other.starts for other in town.hubs if other is not hub and other.is_up}
+            for other in others:
+                other.signal(SIGKILL)
+            await town.redis.age()
+            await town.redis.start()
+        began = monotonic()
+        with suppress(TimeoutError):
+            await until_so(
+                lambda: all(other.starts > before and other.is_up for other, before in others.items()),
+                STANDS_STILL_SECONDS,
+            )
+        if process.returncode is None:
+            process.send_signal(SIGCONT)
+        return began
 
     async def _stop_redis(self, town: Town) -> float:
         with town.redis.paused():

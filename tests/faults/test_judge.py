@@ -1,6 +1,7 @@
 """The judge finds what was planted: a loss, a doubling, an oversell, a screen that went back, a wrong window."""
 
 import asyncio
+import shutil
 
 import asyncpg
 import msgspec
@@ -113,7 +114,7 @@ async def test_the_judge_finds_a_window_of_lost_answers_that_is_not_what_was_los
     assert "the ledger has" in wrong
 
 
-async def lose_all_hubs_with_what_was_promised(town: Town) -> list[Sent]:
+async def lose_all_hubs_with_what_was_promised(town: Town, *, keeps_notes: bool) -> list[Sent]:
     """The same, and the only hub dies before Redis is there again; answers what was sent once one has started anew."""
     hub = town.hub()
     fields = {"location": "LON-KNB", "time": TIME, "lines": [{"sku": "SOLD-0", "quantity": 1}]}
@@ -126,13 +127,15 @@ async def lose_all_hubs_with_what_was_promised(town: Town) -> list[Sent]:
         hub.process.kill()
         await town.redis.kill()
         await town.redis.empty()
+        if not keeps_notes:
+            shutil.rmtree(town.notes)
     await town.redis.start()
     return promised
 
 
 async def test_the_judge_reads_a_doubt_and_finds_one_that_does_not_name_what_was_lost(town: Town) -> None:
     await town.open_hub()
-    promised = await lose_all_hubs_with_what_was_promised(town)
+    promised = await lose_all_hubs_with_what_was_promised(town, keeps_notes=False)
     assert {sent.answers[0].status for sent in promised} == {202}
     judge = Judge(town)
 
@@ -154,6 +157,28 @@ async def test_the_judge_reads_a_doubt_and_finds_one_that_does_not_name_what_was
     wrong = await judged_with(town, {**doubt, "after": "0-1-0"})
     assert wrong
     assert all("the ledger has" in sentence for sentence in wrong)
+
+
+async def test_where_a_hub_that_died_noted_what_it_answered_exactly_that_is_named(town: Town) -> None:
+    await town.open_hub()
+    promised = await lose_all_hubs_with_what_was_promised(town, keeps_notes=True)
+    judge = Judge(town)
+
+    async def is_named() -> bool:
+        return bool(await alerts(town))
+
+    await until(is_named, 60)
+    await judge.resend_what_only_redis_had()
+    verdict = await judge.judge()
+    assert verdict.is_clean, verdict
+    [window] = await alerts(town)
+    assert (window["last"], window["certain"]) == (max(seqs(promised)), True)
+    assert window["sources"] == ["till-0", "till-1"]
+
+
+def seqs(promised: list[Sent]) -> list[str]:
+    """Where they were booked; the numbers are as long as each other."""
+    return [sent.withdrawn[0].body["seq"] for sent in promised]
 
 
 async def test_the_judge_finds_a_loss_that_the_only_hub_did_not_live_to_tell(town: Town) -> None:

@@ -22,7 +22,6 @@ from tests.faults.forked import forked
 from tests.faults.log import Answer, Json, Log, Sent
 from tests.faults.patience import until, until_so
 from tests.faults.stores import OwnRedis
-from tests.faults.windows import Life
 from tests.flow.process import ForkedHub
 from tests.intake.door import ALL_SCOPES
 from tests.intake.reserving import CLERK_SCOPES
@@ -70,12 +69,15 @@ class Town:
         self.settings: dict[str, str] = {}
         self.fired = folder / "fired"
         self.fired.touch()
-        # Of every process that was ever ready, by its name.
-        self.lives: dict[str, Life] = {}
         self._opened = 0
         self._tokens: dict[str, str] = {}
         self._watches: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession
+
+    @property
+    def notes(self) -> Path:
+        """Where its hubs note what they answer and only Redis has."""
+        return self.folder / "data" / "answered"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,9 +131,7 @@ class Town:
                     if await hub.process.wait() < 0:
                         hub.deaths += 1
                     await asyncio.sleep(_AGAIN_SECONDS)
-            self.lives[hub.process_name] = life = Life(time())
             await hub.process.wait()
-            life.ended = time()
             hub.deaths += 1
 
     async def close_hub(self, hub: TownHub, number: int = signal.SIGTERM) -> None:
@@ -144,8 +144,6 @@ class Town:
         if hub.process.returncode is None:
             hub.signal(number)
         await hub.ended(20)
-        if hub.process_name in self.lives:
-            self.lives[hub.process_name].ended = time()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Town"]:

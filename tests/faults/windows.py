@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from math import inf
 from typing import Any
 
 import msgspec
@@ -12,20 +11,11 @@ from tests.faults.log import Answer, Log, Sent
 
 EVENTS = "SELECT epoch, seq, source, id FROM hub.event"
 ALERTS = "SELECT epoch, payload FROM hub.event WHERE type = 'answers_lost'"
-# When the first entry of each epoch was booked.
-OPENED = "SELECT epoch, min(booked_at) AS at FROM hub.event GROUP BY epoch"
 # How long an answer may be on its way after what gave it was lost.
 ON_ITS_WAY_SECONDS = 3.0
 
 # (source, id) at each place of the ledger.
 Booked = Mapping[Seq, tuple[str, str]]
-
-
-class Life(msgspec.Struct):
-    """From when on a process answered, and until when it was there; seconds of the epoch, infinity while it is."""
-
-    up: float
-    ended: float = inf
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -94,38 +84,18 @@ def booked_at(rows: Iterable[Any]) -> Booked:
     return {Seq(row["epoch"], row["seq"]): (row["source"], row["id"]) for row in rows}
 
 
-def unnamed(
-    log: Log, booked: Booked, windows: Iterable[Named], lives: Mapping[str, Life], opened: Mapping[int, float]
-) -> list[str]:
-    """Answers of 202 that were lost, that nobody named, and that somebody could have named.
+def unnamed(log: Log, booked: Booked, windows: Iterable[Named]) -> list[str]:
+    """Answers of 202 that were lost and that nobody named.
 
-    A process that lives knows what it answered. One that ended is exempt where no window and no doubt could know of it,
-    which is in two cases only. Either another process, which had answered before this one ended, still worked when the
-    next epoch began (`opened`): it may have been the one that healed, and tells its own answers only. Or none did, so
-    that a start healed, and the ledger had nothing of the source yet, so that no doubt names it. A process that was
-    alone and died once it had healed, before its alert was safe, is not exempt.
+    Nobody is exempt: a process that lives knows what it answered, and of one that ended the next start in its folder
+    knows what it had noted before it told anybody.
     """
     windows = list(windows)
-    heard: dict[str, Seq] = {}
-    for place, (source, _) in booked.items():
-        heard[source] = min(place, heard.get(source, place))
-
-    def could_be_named(sent: Sent, answer: Answer, place: Seq) -> bool:
-        life = lives.get(answer.by)
-        if life is None or life.ended == inf:
-            return life is not None
-        healed = min((at for epoch, at in opened.items() if epoch > place.epoch), default=inf)
-        others = (other for name, other in lives.items() if name != answer.by)
-        if any(other.up <= life.ended and other.ended >= healed for other in others):
-            return False
-        return life.ended >= healed or (sent.source in heard and heard[sent.source] < place)
-
     return [
         f"{sent.id} of {sent.source} at {place}, told by {answer.by}"
         for sent, answer, place in _promised(log)
         if booked.get(place) != (sent.source, sent.id)
         if not any(window.names(place, sent.source, answer.at) for window in windows)
-        if could_be_named(sent, answer, place)
     ]
 
 

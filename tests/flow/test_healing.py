@@ -175,8 +175,9 @@ async def test_a_hub_that_starts_on_an_empty_redis_has_all_the_ledger_has(
     assert await alerts(stores) == []
 
 
-async def test_a_hub_that_starts_on_an_empty_redis_names_who_may_have_been_answered_what_is_lost(
-    stores: OwnServers, tmp_path: Path, until: Until
+@pytest.mark.parametrize("has_notes", [True, False])
+async def test_a_hub_that_starts_on_an_empty_redis_names_who_was_or_may_have_been_answered_what_is_lost(
+    stores: OwnServers, tmp_path: Path, until: Until, has_notes: bool
 ) -> None:
     url, dsn = stores.running.redis_url, stores.running.postgres_dsn
     async with AsyncExitStack() as hub:
@@ -197,16 +198,20 @@ async def test_a_hub_that_starts_on_an_empty_redis_names_who_may_have_been_answe
     async with stores.redis() as client:
         await client.flushall()
 
-    async with hub_at(tmp_path / "one", url, dsn) as door:
-        assert b"hub_answers_lost_total 1.0" in (await door.get(door.admin + "/metrics")).body
+    # In its folder it noted what it was answered.
+    async with hub_at(tmp_path / ("one" if has_notes else "two"), url, dsn) as door:
 
         async def is_told() -> bool:
             return bool(await alerts(stores))
 
         await until(is_told)
         [told] = await alerts(stores)
-        assert (told["certain"], told["sources"]) == (False, ["till-7", "web-shop"])
-        assert known.json()["seq"].rpartition("-")[0] == told["after"].rpartition("-")[0]
+        count = int(told["last"].split("-")[2]) - int(told["first"].split("-")[2]) + 1 if has_notes else 1
+        assert f"hub_answers_lost_total {count}.0".encode() in (await door.get(door.admin + "/metrics")).body
+        assert told["certain"] == has_notes
+        assert told["sources"] == (["till-7"] if has_notes else ["till-7", "web-shop"])
+        after = told["first"] if has_notes else told["after"]
+        assert known.json()["seq"].rpartition("-")[0] == after.rpartition("-")[0]
         assert told["since"] <= told["until"]
         again = await taken(door, until, lost)
         assert again["seq"].startswith("0-2-")

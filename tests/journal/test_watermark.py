@@ -130,3 +130,28 @@ async def test_a_first_entry_that_was_lost_is_told_though_the_ledger_was_empty()
 
     with pytest.raises(Unavailable, match="lost"):
         await lost
+
+
+async def test_what_is_to_be_done_before_somebody_is_told_that_the_ledger_is_late_is_done_only_then() -> None:
+    watermark, done = Watermark(Seq(1, 0)), list[str]()
+
+    async def note() -> None:
+        done.append("noted")
+
+    watermark.before_late = note
+    assert await watermark.wait(Seq(1, 0), 0.01)
+    assert done == []
+    assert not await watermark.wait(Seq(1, 1), 0.01)
+    assert done == ["noted"]
+
+
+async def test_an_epoch_that_seemed_to_have_ended_goes_on() -> None:
+    watermark = Watermark(Seq(1, 0))
+    watermark.note_end(1, 0)
+    with pytest.raises(Unavailable):
+        await watermark.wait(Seq(1, 1), 0)
+
+    watermark.note_goes_on(1)
+
+    watermark.advance(Seq(1, 1))
+    assert await watermark.wait(Seq(1, 1), 0)

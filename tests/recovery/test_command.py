@@ -1,13 +1,16 @@
 """`hub rebuild` on a stopped hub and beside a running one, as an operator runs it."""
 
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from hub.embedded.servers import join_or_start
+from hub.recovery.notes import NOTES, Noted, NoteFile, boot_id
 from tests.flow.process import HubProcess, running_process, said_by
 from tests.verify.test_command import sell_one_of_three
 
@@ -44,6 +47,8 @@ async def test_what_a_killed_hub_may_have_been_answered_is_named_with_who_sent_b
     await process.ledger_has_all()
     process.signal(signal.SIGKILL)
     await process.ended(PATIENCE_SECONDS)
+    # A busy ledger may have been late, and then it is known what it was answered.
+    shutil.rmtree(process.data / NOTES, ignore_errors=True)
     await lose_redis(process)
 
     code, said, erred = await said_by(process.config, "rebuild")
@@ -95,3 +100,39 @@ async def test_a_hub_that_never_booked_anything_has_nothing_to_rebuild(tmp_path:
 
     assert (code, said) == (2, "")
     assert erred.startswith("hub: there is no hub in the data folder ")
+
+
+async def test_what_a_killed_hub_noted_is_named_by_a_rebuild_and_told_once(process: HubProcess) -> None:
+    await sell_one_of_three(process)
+    await process.ledger_has_all()
+    process.signal(signal.SIGKILL)
+    await process.ended(PATIENCE_SECONDS)
+    servers = await join_or_start(process.data, redis=True, postgres=True)
+    try:
+        ledger = await asyncpg.connect(servers.postgres_dsn)
+        hub, epoch, number = await ledger.fetchrow("SELECT hub, epoch, cursor_seq FROM hub.hub_state")
+        killed = await ledger.fetchval("SELECT process FROM hub.working")
+        await ledger.close()
+    finally:
+        await servers.stop()
+    first, last = f"0-{epoch}-{number + 1}", f"0-{epoch}-{number + 2}"
+    # As if it had told two tills 202 while the ledger was away, and Redis had lost that.
+    noted = Noted(
+        hub, killed, boot_id(), epoch, number + 3, 0, number + 1, {"till-8": number + 1, "till-9": number + 2}, 2
+    )
+    file = NoteFile(process.data / NOTES, killed)
+    file.write(noted)
+    file.close()
+
+    code, said, erred = await said_by(process.config, "rebuild")
+
+    assert code == 0, erred
+    *_, line = said.splitlines()
+    assert line.startswith(f"answers of 202 from {first} to {last} were lost with Redis, from ")
+    assert line.endswith("let these sources send again what they sent then: till-8, till-9")
+    assert "may have been lost" not in said
+    assert list((process.data / NOTES).iterdir()) == []
+    await process.start()
+    await process.ledger_has_all()
+    code, said, erred = await said_by(process.config, "alerts", "--url", process.url)
+    assert (code, said.count("answers_lost"), said.count(f"{first}..{last}")) == (0, 1, 1), said + erred

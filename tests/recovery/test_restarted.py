@@ -219,3 +219,105 @@ async def test_what_was_lost_is_kept_at_a_stop_though_redis_does_not_answer(
 
     [window] = await first.stores.epochs.kept()
     assert window.sources == ("till-7",)
+
+
+async def as_of_another_run(client: Redis) -> None:
+    """As if the server had been started anew since it was looked at last."""
+    await client.hset(keys.META, "run", "the-run-before")  # type: ignore[misc]
+
+
+async def run_noted(client: Redis) -> bytes:
+    return await client.hget(keys.META, "run")  # type: ignore[misc,no-any-return]
+
+
+async def test_who_starts_beside_one_that_stands_still_gives_no_place_of_it_again(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        await before.ledger_has_all()
+    async with opened(redis_url, postgres_dsn, HOUSE, writes=False) as still:
+        await still.stores.healing.look()
+        copy = await copy_of(redis_client)
+        await still.book(still.fact("lost", source="till-7"))
+        await bring_back(redis_client, copy)
+        await restarted(still)
+        await as_of_another_run(redis_client)
+
+        async with opened(redis_url, postgres_dsn, HOUSE) as following:
+            assert following.kernel.epoch == 2
+            await following.book(following.fact("in-its-place", source="till-8"))
+            # Who stood still goes on.
+            for _ in range(2):
+                await still.stores.healing.look()
+            await following.stores.healing.look()
+            [told] = await told_lost(redis_client)
+            assert told["sources"] == ["till-7"]
+            assert still.kernel.epoch == 2
+
+
+async def test_who_starts_alone_takes_what_is_there_and_begins_no_epoch(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    for _ in range(2):
+        async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+            assert hub.kernel.epoch == 1
+            run = await run_noted(redis_client)
+            assert run == (await redis_client.info("server"))["run_id"].encode()
+            await as_of_another_run(redis_client)
+
+
+async def test_who_works_alone_says_that_it_looked_at_the_new_run(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.stores.healing.look()
+        run = await run_noted(redis_client)
+        await restarted(hub)
+        await as_of_another_run(redis_client)
+        await hub.stores.healing.look()
+        assert await run_noted(redis_client) == run
+        # So whoever starts beside it need not begin a new epoch.
+        async with opened(redis_url, postgres_dsn, HOUSE) as following:
+            assert following.kernel.epoch == 1
+
+
+async def test_a_redis_that_is_restarted_before_all_took_the_new_epoch_is_looked_at_once_more(
+    pair: tuple[OpenStores, OpenStores], redis_client: Redis
+) -> None:
+    first, second = pair
+    await restarted(first, second)
+    for _ in range(2):
+        await first.stores.healing.look()
+    assert first.kernel.epoch == 2
+    copy = await copy_of(redis_client)
+    await first.book(first.fact("lost", source="till-7"))
+    await bring_back(redis_client, copy)
+    await restarted(first)
+    await as_of_another_run(redis_client)
+
+    # Who was not answered it takes up its work first.
+    for _ in range(2):
+        await second.stores.healing.look()
+    assert second.kernel.epoch == 3
+    await second.book(second.fact("in-its-place"))
+    for hub in (first, second, first):
+        await hub.stores.healing.look()
+
+    assert first.kernel.epoch == second.kernel.epoch == 3
+    [told] = await told_lost(redis_client)
+    assert told["sources"] == ["till-7"]
+
+
+async def test_who_alone_takes_an_epoch_in_which_nobody_works_any_more_goes_on_in_it(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.stores.healing.look()
+        await hub.ledger_has_all()
+        await redis_client.flushall()
+        await hub.stores.healing.look()
+        run = await run_noted(redis_client)
+        await as_of_another_run(redis_client)
+        await hub.stores.healing.look()
+        assert hub.kernel.epoch == 2
+        assert await run_noted(redis_client) == run

@@ -100,7 +100,7 @@ async def test_what_cannot_be_told_now_is_kept(works: OpenStores) -> None:
 
     await lose(works)
     healing = works.stores.healing
-    healing._tell = refuse
+    healing.losses._tell = refuse
     for _ in range(3):
         await healing.look()
 

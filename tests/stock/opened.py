@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hub.domain.catalogue import HouseSettings
 from hub.domain.command import Fact, Line
-from hub.settings import LimitsSettings, Settings
+from hub.settings import HubSettings, LimitsSettings, Settings
 from hub.stock.outcome import Outcome
 from hub.stores import Stores
 from hub.tasks import end
@@ -63,14 +65,23 @@ class OpenStores:
 
 @asynccontextmanager
 async def opened(
-    redis_url: str, dsn: str, house: HouseSettings = HOUSE, *, writes: bool = True, **limits: Any
+    redis_url: str,
+    dsn: str,
+    house: HouseSettings = HOUSE,
+    *,
+    writes: bool = True,
+    folder: Path | None = None,
+    **limits: Any,
 ) -> AsyncIterator[OpenStores]:
     """Open both stores for a house; at the end everything that was started has ended.
 
-    One that does not write posts nothing to the ledger: what is booked is only in Redis.
+    One that does not write posts nothing to the ledger: what is booked is only in Redis. What is noted of answers is
+    in the folder; without one it is gone at the end.
     """
     async with AsyncExitStack() as exits:
-        stores = Stores(Settings(limits=LimitsSettings(**limits), house=house), Metrics())
+        own = folder or Path(exits.enter_context(TemporaryDirectory(prefix="hub-stores-")))
+        settings = Settings(hub=HubSettings(data_dir=own), limits=LimitsSettings(**limits), house=house)
+        stores = Stores(settings, Metrics())
         await stores.open(exits, redis_url, dsn)
         jobs = [stores.batcher.run(), stores.closer.run(), *([stores.writer.run()] if writes else [])]
         tasks = [asyncio.create_task(job) for job in jobs]

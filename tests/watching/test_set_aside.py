@@ -135,6 +135,12 @@ async def test_what_did_more_than_move_units_is_left_to_people_and_told_once(
     assert await entries(redis_client, "reversal") == []
     assert "doubled" in {finding.kind for finding in (await verify()).findings}
 
+    # A person looks, books what is wrong, and is done with it.
+    known = hub.stores.memories.alerts
+    [alert] = (await known.page(None, 10, type="applied_twice", is_open=True)).alerts
+    assert await known.settle(alert.seq, "mila", "counted, and booked the difference") is not None
+    assert "doubled" not in {finding.kind for finding in (await verify()).findings}
+
 
 @pytest.mark.parametrize("raw", [b"\xc1 no entry", None])
 async def test_an_entry_that_cannot_be_booked_is_told_once_while_the_rest_goes_on(

@@ -127,7 +127,7 @@ class Hub:
     def _run_behind_doors(self, parts: Parts) -> None:
         """What works while the doors are open."""
         self._run("imports", self._stores.imports.run())
-        self._run("drops", Drops(self._settings.drops, self._stores.imports, self._metrics).run())
+        self._run("drops", Drops(self._settings.drops, self._stores.imports, self._metrics.parties).run())
         self._run("sweep", self._stores.sweep.run())
         self._run("house", self._stores.current.watch())
         self._run("reload", self._reload_when_asked())

@@ -125,7 +125,7 @@ class Stores:
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports, self.writer = self._imports(exits, redis_url, dsn), self._writer(exits, redis_url, dsn)
         stock = Stock(self.booking, self.describing, self.described, self.current, self.reads, self.watermark)
-        self.webhooks = open_webhooks(self._settings, stock, self.memories, self._metrics)
+        self.webhooks = open_webhooks(self._settings, stock, self.memories, self._metrics.parties)
         self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self._note_healed
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)

@@ -18,9 +18,9 @@ from hub.imports.drop_folder import DONE, REFUSED, Changed, DropFolder, Seen
 from hub.imports.running import Full, Imports
 from hub.imports.state import Asked, ImportState
 from hub.imports.told import broken_lines, summary
+from hub.party_metrics import PartyMetrics
 from hub.patience import Trouble
 from hub.settings import DropSettings
-from hub.telemetry import Metrics
 from protocol.answers import rfc3339
 from protocol.codec import Malformed
 from protocol.limits import IMPORT_BYTES_MAX
@@ -35,7 +35,7 @@ _PIECE_BYTES = 64 * 1024
 class Drops:
     """The folders of the settings."""
 
-    def __init__(self, drops: Sequence[DropSettings], imports: Imports, metrics: Metrics) -> None:
+    def __init__(self, drops: Sequence[DropSettings], imports: Imports, metrics: PartyMetrics) -> None:
         self._drops = [_Drop(drop, imports, metrics) for drop in drops]
 
     async def run(self) -> None:
@@ -48,7 +48,7 @@ class Drops:
 class _Drop:
     """One folder."""
 
-    def __init__(self, settings: DropSettings, imports: Imports, metrics: Metrics) -> None:
+    def __init__(self, settings: DropSettings, imports: Imports, metrics: PartyMetrics) -> None:
         self._settings = settings
         self._imports = imports
         self._metrics = metrics

@@ -11,9 +11,9 @@ from adapters.contract import Delivery, Reading, Reply
 from hub.crashpoints import crash
 from hub.domain.inbox import POLLED, WAITING_MAX, Arrived, Backlog, Kept, Known, State, without_secrets
 from hub.faults import Fault, Unavailable
+from hub.party_metrics import PartyMetrics
 from hub.settings import LimitsSettings
 from hub.tasks import end
-from hub.telemetry import Metrics
 from hub.webhooks import drifting, understanding
 from hub.webhooks.accounts import Accounts, Party
 from hub.webhooks.booking import Result, Stock, book
@@ -70,7 +70,7 @@ class Deliveries:
         accounts: Accounts,
         inbox: Inbox,
         stock: Stock,
-        metrics: Metrics,
+        metrics: PartyMetrics,
         limits: LimitsSettings,
         drifts: drifting.Memory,
     ) -> None:

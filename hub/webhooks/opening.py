@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
+from hub.party_metrics import PartyMetrics
 from hub.settings import Settings
-from hub.telemetry import Metrics
 from hub.webhooks import drifting, polling
 from hub.webhooks.accounts import Accounts
 from hub.webhooks.booking import Stock
@@ -33,7 +33,7 @@ class Tables(Protocol):
         ...
 
 
-def open_webhooks(settings: Settings, stock: Stock, tables: Tables, metrics: Metrics) -> Webhooks:
+def open_webhooks(settings: Settings, stock: Stock, tables: Tables, metrics: PartyMetrics) -> Webhooks:
     """What takes and books deliveries, asks for them, and watches levels; run its jobs, and close its `taking`."""
     accounts = Accounts(lambda: stock.current.house, settings.secrets)
     taking = Deliveries(accounts, tables.inbox, stock, metrics, settings.limits, tables.drifts)

@@ -19,9 +19,9 @@ from hub.crashpoints import crash
 from hub.domain.inbox import POLLED, WAITING_MAX, Arrived, Backlog
 from hub.domain.polling import Progress, begun, failed, first_since_ms, is_due, went_on
 from hub.faults import Fault
+from hub.party_metrics import PartyMetrics
 from hub.patience import Trouble, news_within
 from hub.tasks import end
-from hub.telemetry import Metrics
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Party
 from hub.webhooks.deliveries import Deliveries, arrived_of, wait_seconds
@@ -82,7 +82,7 @@ class Memory(Protocol):
 class Polling:
     """Asks all sources of the house that can be asked; `run` in a task."""
 
-    def __init__(self, taking: Deliveries, memory: Memory, metrics: Metrics) -> None:
+    def __init__(self, taking: Deliveries, memory: Memory, metrics: PartyMetrics) -> None:
         self._taking = taking
         self._memory = memory
         self._metrics = metrics

@@ -13,8 +13,8 @@ import structlog
 from hub.domain.inbox import Backlog, Kept, State, Told
 from hub.domain.rules import House
 from hub.faults import Fault
+from hub.party_metrics import PartyMetrics
 from hub.patience import Trouble, news_within
-from hub.telemetry import Metrics
 from hub.webhooks import deliveries
 from hub.webhooks.booking import Result, Stock
 from hub.webhooks.deliveries import Deliveries
@@ -84,7 +84,7 @@ class Webhooks:
         taking: Deliveries,
         inbox: Inbox,
         stock: Stock,
-        metrics: Metrics,
+        metrics: PartyMetrics,
         *,
         polling: Polling,
         watch: DriftWatch,

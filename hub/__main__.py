@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hub.commands.channel_words import channels
 from hub.commands.hook_words import hook_words
 from hub.commands.running import CONFIG as _CONFIG
 from hub.commands.running import run as _run
@@ -186,6 +187,7 @@ def import_books(file: str, config: Path | None, complete: bool, **options: Any)
 
 main.add_command(parked)
 main.add_command(webhooks)
+main.add_command(channels)
 
 
 @main.command()

@@ -28,7 +28,9 @@ from hub.intake.server import http_app
 from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
-from hub.readings import take_readings_of
+from hub.outbound.opening import channels_of
+from hub.outbound.sending import Channels
+from hub.readings import take_readings_of, take_readings_of_doors
 from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
 from hub.settings import Settings
@@ -71,6 +73,7 @@ class Hub:
         self._stores = Stores(settings, self._metrics)
         self._reloading = Reloading(settings, reread, self._stores, self._access)
         self._hooks: Sending
+        self._channels: Channels
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -113,6 +116,7 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
+        self._channels = self._telling(exits, dsn)
         parts = self._parts(origins, live)
         self._hooks = self._sending(exits, dsn)
         await self._hooks.prepare()
@@ -132,6 +136,8 @@ class Hub:
         self._stores.current.listeners.append(replaying.note_house_changed)
         self._run("parked events", replaying.run(parts))
         self._run("hooks", self._hooks.run())
+        self._stores.current.listeners.append(self._channels.note_house_changed)
+        self._run("channels", self._channels.run())
         self._stores.current.listeners.append(self._stores.webhooks.note_house_changed)
         self._run("deliveries", self._stores.webhooks.run())
 
@@ -197,6 +203,8 @@ class Hub:
             requests=stores.requests,
             imports=stores.imports,
             webhooks=stores.webhooks,
+            channels=lambda: self._channels.channels,
+            offered=stores.memories.offered,
             watermark=stores.watermark,
             past=stores.memories.past,
             counts=stores.memories.counts,
@@ -220,6 +228,11 @@ class Hub:
         sending = Sending(settings.hooks, means)
         self._reloading.take_hooks = sending.take
         return sending
+
+    def _telling(self, exits: AsyncExitStack, dsn: str) -> Channels:
+        channels = channels_of(self._stores, self._settings.channels, exits, dsn, self._metrics)
+        self._reloading.take_channels = channels.take
+        return channels
 
     async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
         stores = self._stores
@@ -250,14 +263,9 @@ class Hub:
 
         def take_readings() -> None:
             take_readings_of(self._stores, self._metrics)
-            self._metrics.live_connections.set(live.counters.connections)
-            self._metrics.live_frames.set(live.counters.frames)
-            self._metrics.live_conflated.set(live.counters.conflated)
+            take_readings_of_doors(live.counters, self._streams, self._metrics)
             self._hooks.take_readings(self._metrics)
-            self._metrics.live_cut.labels("slow").set(live.counters.slow_closed)
-            self._metrics.live_cut.labels("silent").set(live.counters.silent_closed)
-            self._metrics.live_cut.labels("stream").set(self._streams.readers.stalled)
-            self._metrics.feed_streams.set(self._streams.open)
+            self._channels.take_readings(self._metrics)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)

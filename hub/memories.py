@@ -10,9 +10,13 @@ from hub.ledger.connection import Link
 from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
 from hub.ledger.inbox import Inbox
+from hub.ledger.offered import Offered
 from hub.ledger.parked import Parked
 from hub.ledger.recent import RecentAccuracy
 from hub.telemetry import Metrics
+
+# To count what was told of all channels takes a while where they have many SKUs.
+OFFERED_SECONDS = 10.0
 
 
 class Memories:
@@ -28,6 +32,8 @@ class Memories:
         self.happened, self.followed = map(FeedEntries, feeds)
         keeping = [asking(exits, dsn, "inbox", inbox.DEADLINE_SECONDS) for _ in range(inbox.CONNECTIONS)]
         self.inbox = Inbox(keeping, asking(exits, dsn, "deliveries", inbox.WORK_SECONDS))
+        self.offered = Offered(Link(dsn, "offers", command_seconds=OFFERED_SECONDS))
+        exits.push_async_callback(self.offered.aclose)
         self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

@@ -8,6 +8,7 @@ check(path, environ)  every problem as `hub.toml:12: pool[1].cap: what is wrong 
 from hub.settings.loading import Reading, check, load, read
 from hub.settings.restart import needs_restart
 from hub.settings.tree import (
+    Channel,
     Hook,
     HubSettings,
     LedgerSettings,
@@ -17,6 +18,7 @@ from hub.settings.tree import (
 )
 
 __all__ = [
+    "Channel",
     "Hook",
     "HubSettings",
     "LedgerSettings",

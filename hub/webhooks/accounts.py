@@ -7,6 +7,7 @@ import structlog
 
 from adapters.contract import Account, Adapter
 from adapters.discovery import UnusableAdapter, adapter_named
+from adapters.offering import Allowance, Offering
 from hub.access import Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings, SourceSettings
 from hub.domain.rules import House
@@ -54,6 +55,11 @@ class Accounts:
         if party is not None and not party.account.secrets:
             raise Unavailable(f"this hub knows no secret of the source {source}; reload it, or start it anew", 60)
         return party
+
+    def allowance(self, source: str) -> Allowance | None:
+        """What its vendor lets a source ask, as far as its adapter knows."""
+        party = self.of(source)
+        return party.adapter.allowance if party is not None and isinstance(party.adapter, Offering) else None
 
     def any(self) -> bool:
         """Whether the house hears of any third party."""

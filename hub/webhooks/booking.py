@@ -20,7 +20,7 @@ from hub.stock.reads import Reads
 from hub.webhooks.accounts import Party
 from hub.webhooks.describing import take_descriptions
 from hub.webhooks.facts import Unmapped, facts_of, lacking, unknown_aliases
-from hub.webhooks.levels import Drift, counts, differences, positions_of
+from hub.webhooks.levels import Drift, Offers, counts, differences, positions_of, told_of
 from protocol.answers import EventAnswer
 from protocol.events import Event
 
@@ -52,8 +52,15 @@ class Stock(msgspec.Struct, frozen=True):
     watermark: Watermark
 
 
-async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledger_wait_seconds: float) -> Result:
-    """Book what a delivery says; again is safe. It waits so long for the ledger.
+async def book(
+    stock: Stock,
+    party: Party,
+    reading: Reading,
+    drift: Drift,
+    ledger_wait_seconds: float,
+    offers: Offers | None = None,
+) -> Result:
+    """Book what a delivery says; again is safe. It waits so long for the ledger. `offers`: what its vendor was told.
 
     Raises:
         Fault: a store did not answer or refused, so what became of it is unknown.
@@ -81,7 +88,8 @@ async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledge
         if masters:
             events += counts(levels, house, positions)
         else:
-            drift.note(party.settings.id, differences(levels, house, positions))
+            told = await told_of(levels, party, house, offers)
+            drift.note(party.settings.id, differences(levels, house, positions, told))
     facts = facts_of(events, party, house, is_verbatim=reading.is_verbatim)
     if isinstance(facts, Unmapped):
         return _unmapped(facts)

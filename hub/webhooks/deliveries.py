@@ -12,13 +12,14 @@ from hub.crashpoints import crash
 from hub.domain.inbox import WAITING_MAX, Arrived, Backlog, Kept, Known, State, without_secrets
 from hub.faults import Fault, Unavailable
 from hub.settings import LimitsSettings
+from hub.stock.allowances import Allowances
 from hub.tasks import end
 from hub.telemetry import Metrics
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Accounts, Party
 from hub.webhooks.booking import Result, Stock, book
 from hub.webhooks.fetching import Failed, Fetcher
-from hub.webhooks.levels import Drift
+from hub.webhooks.levels import Drift, Offers
 from protocol.webhooks import DeliveryStatus, WebhookAnswer
 
 log = structlog.get_logger()
@@ -65,7 +66,13 @@ class Deliveries:
     """Takes the deliveries of all sources, and tries to book them."""
 
     def __init__(
-        self, accounts: Accounts, inbox: Inbox, stock: Stock, metrics: Metrics, limits: LimitsSettings
+        self,
+        accounts: Accounts,
+        inbox: Inbox,
+        stock: Stock,
+        metrics: Metrics,
+        limits: LimitsSettings,
+        allowances: Allowances,
     ) -> None:
         self.accounts = accounts
         self._inbox = inbox
@@ -73,7 +80,9 @@ class Deliveries:
         self._metrics = metrics
         self._answer_seconds = limits.webhook_wait_ms / 1000
         self._ledger_wait_seconds = limits.ledger_wait_ms / 1000
-        self._fetcher = Fetcher()
+        self.fetcher = Fetcher(allowances)
+        # Whoever tells vendors what is available says here what it told them.
+        self.offers: Offers | None = None
         self._drift = Drift(metrics.source_drift)
         self._at_once: set[asyncio.Task[Result]] = set()
         # Task -> source.
@@ -155,7 +164,7 @@ class Deliveries:
     async def aclose(self) -> None:
         """End what is under way; it is tried again by whoever comes next."""
         await end([*self._at_once, *self._behind])
-        await self._fetcher.aclose()
+        await self.fetcher.aclose()
 
     async def _try(self, kept: Kept, *, may_fetch: bool) -> Result:
         """What became of a delivery; it is settled or put off then, if the ledger can be told."""
@@ -190,7 +199,7 @@ class Deliveries:
                 if read.needs and not may_fetch:
                     return Result("kept", "something must be fetched")
                 if read.needs:
-                    fetched = await self._fetcher.read(party, delivery, read)
+                    fetched = await self.fetcher.read(party, delivery, read)
                     if isinstance(fetched, Failed):
                         return _after(fetched, kept.attempts + 1)
                     read = fetched
@@ -200,7 +209,7 @@ class Deliveries:
 
     async def _booked(self, party: Party, read: Reading) -> Result:
         try:
-            return await book(self._stock, party, read, self._drift, self._ledger_wait_seconds)
+            return await book(self._stock, party, read, self._drift, self._ledger_wait_seconds, self.offers)
         except Fault as fault:
             return Result("kept", str(fault), wait_seconds=STORE_SECONDS)
 

@@ -12,10 +12,14 @@ import msgspec
 from yarl import URL
 
 from adapters.contract import ROUNDS_MAX, Delivery, Need, Reading
+from hub.faults import Unavailable
+from hub.stock.allowances import Allowances
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Party
 
 FETCH_SECONDS = 15.0
+# How long one request waits for its turn where the account may ask only so much.
+PATIENCE_SECONDS = 10.0
 # Of one answer, and of all that one delivery needs.
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 FETCHED_BYTES_MAX = 16 * 1024 * 1024
@@ -40,7 +44,8 @@ class Failed(msgspec.Struct, frozen=True):
 class Fetcher:
     """Fetches for all sources; close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowances: Allowances) -> None:
+        self._allowances = allowances
         self._session: aiohttp.ClientSession | None = None
         self._room = asyncio.Semaphore(REQUESTS_MAX)
 
@@ -53,7 +58,7 @@ class Fetcher:
             for need in reading.needs:
                 if need.name in fetched:
                     continue
-                answer = await self._fetch(party, need)
+                answer = await self.fetch(party, need)
                 if isinstance(answer, Failed):
                     return answer
                 size += len(answer)
@@ -68,7 +73,21 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def _fetch(self, party: Party, need: Need) -> bytes | Failed:
+    async def fetch(self, party: Party, need: Need) -> bytes | Failed:
+        """What is needed, out of the account's allowance; where the vendor asks for patience, all heed it."""
+        source = party.settings.id
+        try:
+            wait_seconds = await self._allowances.turn(source, patience_seconds=PATIENCE_SECONDS)
+            if wait_seconds > 0:
+                return Failed("the vendor wants to be asked more slowly", retry_after_seconds=wait_seconds)
+            answer = await self._asked(party, need)
+            if isinstance(answer, Failed) and answer.retry_after_seconds:
+                await self._allowances.rest(source, answer.retry_after_seconds)
+        except Unavailable as fault:
+            return Failed(str(fault))
+        return answer
+
+    async def _asked(self, party: Party, need: Need) -> bytes | Failed:
         if party.settings.api_url is None:
             return Failed("it only points at something, and the source has no `api_url` to fetch it from", passes=False)
         url = address(party.settings.api_url, need)

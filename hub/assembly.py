@@ -116,9 +116,12 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
-        self._channels = self._telling(exits, dsn)
+        self._channels = channels_of(self._stores, self._settings.channels, exits, dsn, self._metrics)
         parts = self._parts(origins, live)
-        self._hooks = self._sending(exits, dsn)
+        sealing = Sealing(self._stores.kernel.hub)
+        means = means_of(self._settings, exits, dsn, self._stores.watermark, sealing, self._metrics)
+        self._hooks = Sending(self._settings.hooks, means)
+        self._reloading.take_hooks, self._reloading.take_channels = self._hooks.take, self._channels.take
         await self._hooks.prepare()
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
@@ -221,18 +224,6 @@ class Hub:
             ledger_state=lambda: stores.writer.state,
             origins=origins,
         )
-
-    def _sending(self, exits: AsyncExitStack, dsn: str) -> Sending:
-        stores, settings = self._stores, self._settings
-        means = means_of(settings, exits, dsn, stores.watermark, Sealing(stores.kernel.hub), self._metrics)
-        sending = Sending(settings.hooks, means)
-        self._reloading.take_hooks = sending.take
-        return sending
-
-    def _telling(self, exits: AsyncExitStack, dsn: str) -> Channels:
-        channels = channels_of(self._stores, self._settings.channels, exits, dsn, self._metrics)
-        self._reloading.take_channels = channels.take
-        return channels
 
     async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
         stores = self._stores

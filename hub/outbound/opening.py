@@ -43,7 +43,7 @@ class Stores(Protocol):
 def channels_of(
     stores: Stores, channels: Sequence[Channel], exits: AsyncExitStack, dsn: str, metrics: Metrics
 ) -> Channels:
-    """The channels of a hub; `exits` closes what they work with. Their vendors' own numbers are compared with theirs."""
+    """The channels of a hub; `exits` closes what they work with. Vendors' own numbers are compared with theirs."""
     taking, memory, caller = stores.webhooks.taking, Offered(Link(dsn, "channels")), Caller()
     exits.push_async_callback(memory.aclose)
     exits.push_async_callback(caller.aclose)

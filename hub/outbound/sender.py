@@ -13,7 +13,7 @@ import structlog
 
 from hub.domain.channels import ChannelNote
 from hub.domain.offers import Offers, Remembered
-from hub.domain.pools import Status, View
+from hub.domain.pools import REVS_PER_EPOCH, Status, View
 from hub.faults import Fault
 from hub.outbound.means import Means
 from hub.patience import Trouble, news_within
@@ -169,7 +169,8 @@ class Sender:
             began, is_first = monotonic(), False
             cursor, skus = await self._means.reads.walk.stretch(cursor)
             for item in await self._means.reads.read(self.pool, skus) if skus else ():
-                if item.available is not None:
+                # What the pool never showed is nothing that it knows: a shop keeps its number until then.
+                if item.available is not None and item.rev % REVS_PER_EPOCH:
                     is_low = item.status == Status.low_stock.word
                     offers.show(item.sku, item.available, item.rev, self._means.clock(), is_low=is_low)
             await asyncio.sleep((monotonic() - began) * (1 / READING_SHARE - 1))

@@ -1,0 +1,2 @@
+-- Another part's.
+SELECT 1;

@@ -43,10 +43,8 @@ class Stores(Protocol):
 def channels_of(
     stores: Stores, channels: Sequence[Channel], exits: AsyncExitStack, dsn: str, metrics: Metrics
 ) -> Channels:
-    """The channels of a hub; `exits` closes what they work with. Vendors' own numbers are compared with theirs."""
+    """The channels of a hub; `exits` ends them. Vendors' own numbers are compared with theirs."""
     taking, memory, caller = stores.webhooks.taking, Offered(Link(dsn, "channels")), Caller()
-    exits.push_async_callback(memory.aclose)
-    exits.push_async_callback(caller.aclose)
     means = Means(
         memory=memory,
         reads=stores.reads,
@@ -58,5 +56,6 @@ def channels_of(
         on_outcome=metrics.channel_told,
     )
     made = Channels(channels, means)
+    exits.push_async_callback(made.aclose)
     taking.offers = Told(stores.memories.offered, lambda: made.channels)
     return made

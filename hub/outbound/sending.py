@@ -31,6 +31,7 @@ class Channels:
         self.channels = tuple(channels)
         self._means = means
         self._running: dict[str, _Running] = {}
+        self._following: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         # Channels that metrics were told of.
         self._told: set[str] = set()
@@ -51,7 +52,7 @@ class Channels:
 
     async def run(self) -> None:
         """Tell until cancelled."""
-        following = asyncio.create_task(self._means.following.run(), name="channels follow")
+        self._following = asyncio.create_task(self._means.following.run(), name="channels follow")
         try:
             while True:
                 self._changed.clear()
@@ -62,8 +63,14 @@ class Channels:
                         self._start(channel)
                 await self._changed.wait()
         finally:
-            await end([following, *(each.task for each in self._running.values())])
-            await self._means.memory.aclose()
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Tell nobody any more; what they work with may be closed then."""
+        following = () if self._following is None else (self._following,)
+        await end([*following, *(each.task for each in self._running.values())])
+        await self._means.memory.aclose()
+        await self._means.caller.aclose()
 
     def take_readings(self, metrics: Metrics) -> None:
         """Tell how every channel is that this process tells, and nothing of others."""

@@ -224,7 +224,7 @@ async def test_what_is_refused_is_dead_until_it_is_retried_or_another_number(
         await town.send(town.sale(line("BAG-ROUGE", 1)))
         await vendor.shows(BAG_NOIR=0, BAG_ROUGE=3)
         admin = town.token(["admin"])
-        retried = await town.post("/v1/channels/bazaar/retry", None, token=admin, params={"sku": "BAG-NOIR"})
+        retried = await town.post("/v1/channels/bazaar/retry", None, token=admin, sku="BAG-NOIR")
         assert retried.json() == {"retried": 1}
         await vendor.shows(BAG_NOIR=5, BAG_ROUGE=3)
         assert (await town.post("/v1/channels/none/retry", None, token=admin)).status == 404

@@ -92,6 +92,10 @@ class Heard(Struct, frozen=True, kw_only=True):
     # Units left of the allowance as the vendor counts them, and how many come back a second; None: not said.
     left: float | None = None
     per_second: float | None = None
+    # The same must not be sent again under this key: the vendor keeps what it answered to it.
+    is_key_spent: bool = False
+    # Something in the request is at fault, and which was not said: tell each offer by itself.
+    is_one_at_fault: bool = False
 
 
 @runtime_checkable
@@ -102,6 +106,8 @@ class Offering(Protocol):
     offers_max: int
     # What the vendor documents; the file may say less.
     allowance: Allowance
+    # Units of the allowance that one `Need` of `find` or `found` takes.
+    find_cost: float
 
     def find(self, skus: Sequence[Sku], shelf: Shelf) -> tuple[Need, ...]:
         """What to fetch to know under which ids the vendor sells these, and what it has of them."""
@@ -112,7 +118,10 @@ class Offering(Protocol):
         """What it sells of these; or what else must be fetched; None: what was fetched cannot be read."""
 
     def requests(self, offers: Sequence[Offer], shelf: Shelf, key: str, now_ms: int) -> tuple[Request, ...]:
-        """What to send, each offer in just one request. `key`: another for other content, the same for a second try."""
+        """What to send, each offer in just one request.
+
+        `key`: another for other content, the same for a second try. `now_ms`: the hub's clock when the key was made.
+        """
 
     def heard(self, request: Request, answer: Answer) -> Heard:
         """What the vendor's answer says, whatever it is."""

@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
+from adapters.bigcommerce.offering import BigCommerceOffering
 from adapters.bigcommerce.orders import Telling, order_reading
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
 from adapters.one_delivery import readable
@@ -189,7 +190,7 @@ TOPICS: dict[str, Callable[[Telling, _Message, Mapping[str, bytes]], Reading]] =
 }
 
 
-class BigCommerce:
+class BigCommerce(BigCommerceOffering):
     """The adapter."""
 
     name = "bigcommerce"

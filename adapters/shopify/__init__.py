@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
+from adapters.shopify.offering import ShopifyOffering
 from adapters.shopify.orders import Telling, fulfilment_events, order_events, refund_events
 from adapters.shopify.payloads import (
     Edited,
@@ -141,7 +142,7 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
-class Shopify:
+class Shopify(ShopifyOffering):
     """The adapter."""
 
     name = "shopify"

@@ -32,6 +32,7 @@ from msgspec import Struct
 from adapters.contract import ROUNDS_MAX, Account, Adapter, Delivery, Level, Maturity, Need, Reading, Reply
 from adapters.one_delivery import readable
 from adapters.signatures import hmac_sha256, in_base64, is_one_of
+from adapters.square.offering import SquareOffering
 from adapters.square.orders import Order, Telling, needed_source, order_events
 from adapters.telling import Number, alias_of, described, digest, place_of, said_by, segment, told, whole, word
 
@@ -167,7 +168,7 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
-class Square:
+class Square(SquareOffering):
     """The adapter."""
 
     name = "square"

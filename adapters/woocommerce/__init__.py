@@ -33,6 +33,7 @@ from msgspec import Struct
 from adapters.contract import Account, Adapter, Delivery, Level, Maturity, Need, Page, Reading, Reply
 from adapters.signatures import TOLERANCE_SECONDS, hmac_sha256, in_base64, is_one_of
 from adapters.telling import Id, Number, alias_of, cancelled, described, digest, said_by, told, whole, word
+from adapters.woocommerce.offering import WooCommerceOffering
 from adapters.woocommerce.orders import Telling, order_reading
 
 # Products that are one article; the others only group some.
@@ -97,7 +98,7 @@ TOPICS: dict[str, _Reader] = {
 }
 
 
-class WooCommerce:
+class WooCommerce(WooCommerceOffering):
     """The adapter."""
 
     name = "woocommerce"

@@ -7,6 +7,7 @@ import msgspec
 from adapters.discovery import adapter_named, names
 from adapters.kit.conformance import CHECKS
 from adapters.kit.recordings import recording_from
+from adapters.offering import Offering
 from tests.docs.pages import ROOT, fences, table, table_under
 
 PAGE = ROOT / "docs" / "adapters.md"
@@ -19,8 +20,10 @@ def test_the_table_of_adapters_is_that_of_the_code() -> None:
         adapter = adapter_named(name)
         assert adapter is not None
         topics = "any event" if "*" in adapter.topics else str(len(adapter.topics))
-        rows.append((f"`{name}`", adapter.maturity, topics, f"<{adapter.documentation}>"))
-    assert table_under(PAGE, "adapters") == table(("`adapter`", "how far it was tried", "topics", "documents"), rows)
+        tells = "yes" if isinstance(adapter, Offering) else "no"
+        rows.append((f"`{name}`", adapter.maturity, topics, tells, f"<{adapter.documentation}>"))
+    columns = ("`adapter`", "how far it was tried", "topics", "tells availability", "documents")
+    assert table_under(PAGE, "adapters") == table(columns, rows)
 
 
 def test_the_promises_are_those_of_the_kit() -> None:

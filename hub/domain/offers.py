@@ -75,6 +75,8 @@ class Offered(msgspec.Struct, eq=False):
     # Since when it waits, and when `wanted` changed last.
     since: float = 0.0
     changed_at: float = 0.0
+    # One of those that were told with it is at fault, so it is told by itself.
+    is_alone: bool = False
     # Until when it was put off, as it stands among what comes later.
     later_at: float = 0.0
 

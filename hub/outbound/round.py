@@ -3,7 +3,6 @@
 What is sent is remembered before, as on its way: a hub that ends before the answer asks the vendor what it has.
 """
 
-import asyncio
 from collections.abc import Sequence
 from time import monotonic
 from uuid import uuid4
@@ -12,13 +11,10 @@ import msgspec
 
 from adapters.offering import Heard, Offer, Request, Told
 from hub.domain.offers import ON_ITS_WAY, Offered, Offers, Remembered, absent, put_off, refused, stale, taken
-from hub.faults import Fault
 from hub.outbound.calling import Unheard
 from hub.outbound.means import Means
 from hub.outbound.shop import Shop, Trouble
 
-# Requests to one vendor at once.
-IN_FLIGHT_MAX = 4
 # After so long no more are begun: something more urgent may have come.
 ROUND_SECONDS = 1.0
 # A request of which nothing was heard is sent once more as it was, so soon.
@@ -50,7 +46,6 @@ class Round:
         # The account wants to be left alone for so long.
         self.quiet_seconds = 0.0
         self.troubles: list[Trouble] = []
-        self.fault: Fault | None = None
         self.opened_circuit = self.closed_circuit = False
 
     async def run(self, due: Sequence[Offered]) -> None:
@@ -98,28 +93,24 @@ class Round:
             self._note_answer()
 
     async def _tell(self, ready: Sequence[Offered]) -> None:
-        offers = [Offer(each.sku, each.known.listing, each.wanted or 0, each.known.has) for each in ready]
-        requests = self._shop.requests(offers, uuid4().hex)
+        requests: list[Request] = []
+        for group in _together(ready):
+            offers = [Offer(each.sku, each.known.listing, each.wanted or 0, each.known.has) for each in group]
+            requests += self._shop.requests(offers, uuid4().hex)
         named = {offer.sku for request in requests for offer in request.offers}
         for each in ready:
             if each.sku not in named:
                 why = "its adapter says nothing of how to tell it"
                 self._note(each, put_off(each.known, why, self._now(), self._means.jitter()))
-        turns = iter(requests)
-
-        async def work() -> None:
-            while not self._is_over() and (request := next(turns, None)) is not None:
-                await self._send(request)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(IN_FLIGHT_MAX, len(requests))):
-                group.create_task(work())
-        if self.fault is not None:
-            raise self.fault
+        # One after the other: some vendors do what came later first.
+        for request in requests:
+            if self._is_over():
+                break
+            await self._send(request)
 
     def _is_over(self) -> bool:
         """Whether more would be too late, or only cost time."""
-        if self.fault is not None or self.quiet_seconds > 0 or self.troubles:
+        if self.quiet_seconds > 0 or self.troubles:
             return True
         if monotonic() > self._began + ROUND_SECONDS:
             return True
@@ -127,21 +118,17 @@ class Round:
         return any(each.rank == 0 and each.sku not in self._skus for each in self._offers.due(self._now(), 1))
 
     async def _send(self, request: Request, *, is_first: bool = True) -> None:
-        try:
-            wait_seconds = await self._means.allowances.take(self._shop.source, request.cost)
-            if wait_seconds > 0:
-                # Nobody waits here: by then there may be newer numbers.
-                self._keep_quiet(wait_seconds)
-                if not is_first:
-                    self.unknown.append(Unknown(request, self._now()))
-                return
-            if is_first:
-                await self._remember_sent(request)
-            self._circuit.begin(self._now())
-            heard = await self._shop.send(request)
-            await self._take(request, heard, is_first=is_first)
-        except Fault as fault:
-            self.fault = fault
+        wait_seconds = await self._means.allowances.take(self._shop.source, request.cost)
+        if wait_seconds > 0:
+            # Nobody waits here: by then there may be newer numbers.
+            self._keep_quiet(wait_seconds)
+            if not is_first:
+                self.unknown.append(Unknown(request, self._now()))
+            return
+        if is_first:
+            await self._remember_sent(request)
+        self._circuit.begin(self._now())
+        await self._take(request, await self._shop.send(request), is_first=is_first)
 
     async def _remember_sent(self, request: Request) -> None:
         for offer in request.offers:
@@ -158,8 +145,9 @@ class Round:
                 await self._rest(heard.wait_seconds)
             await self._means.allowances.hear(self._shop.source, heard.left, heard.per_second)
             self._note_answer()
+            is_split = heard.is_one_at_fault and len(request.offers) > 1
             for offer, told in zip(request.offers, heard.told, strict=True):
-                self._hear(offer, told, counts=not heard.wait_seconds)
+                self._hear(offer, told, counts=not heard.wait_seconds, is_alone=is_split)
             return
         if isinstance(heard, Trouble) and heard.wait_seconds:
             await self._rest(heard.wait_seconds)
@@ -186,9 +174,10 @@ class Round:
                 known = msgspec.structs.replace(known, next_at=repeat_at)
             self._note(each, known)
 
-    def _hear(self, offer: Offer, told: Told, *, counts: bool) -> None:
+    def _hear(self, offer: Offer, told: Told, *, counts: bool, is_alone: bool = False) -> None:
         each = self._offers.get(offer.sku)
         assert each is not None
+        each.is_alone = is_alone
         known, now, jitter = each.known, self._now(), self._means.jitter()
         match told.outcome:
             case "taken":
@@ -202,8 +191,8 @@ class Round:
             case "refused":
                 known = refused(known, told.why)
             case "again":
-                known = put_off(known, told.why, now, jitter, counts=counts)
-                if not counts:
+                known = put_off(known, told.why, now, jitter, counts=counts and not is_alone)
+                if is_alone or not counts:
                     known = msgspec.structs.replace(known, next_at=0.0)
         self._means.on_outcome(self._channel, told.outcome)
         self._note(each, known)
@@ -237,6 +226,12 @@ class Round:
 
     def _now(self) -> float:
         return self._means.clock()
+
+
+def _together(ready: Sequence[Offered]) -> list[list[Offered]]:
+    """Which are told in one go; one that may be at fault for what became of others is told by itself."""
+    others = [each for each in ready if not each.is_alone]
+    return [*([others] if others else []), *([each] for each in ready if each.is_alone)]
 
 
 def _is_unknown(each: Offered) -> bool:

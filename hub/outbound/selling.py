@@ -69,8 +69,6 @@ class ShopTarget:
         await (told.run(due) if unknown is None else told.repeat(unknown))
         self._unknown += told.unknown
         await self._means.memory.write(self._channel.id, [each.known for each in told.dirty.values()])
-        if told.fault is not None:
-            raise told.fault
         self._note(told, shop)
         return not told.quiet_seconds
 

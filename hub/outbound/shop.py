@@ -72,7 +72,7 @@ class Shop:
                 for need in needs[:NEEDS_MAX]:
                     if need.name in fetched:
                         continue
-                    answer = await self._means.fetcher.fetch(self.party, need)
+                    answer = await self._means.fetcher.fetch(self.party, need, self._offering.find_cost)
                     if isinstance(answer, Failed):
                         return Trouble(answer.why, answer.retry_after_seconds, may_be_mine=not answer.passes)
                     size += len(answer)

@@ -73,11 +73,11 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def fetch(self, party: Party, need: Need) -> bytes | Failed:
-        """What is needed, out of the account's allowance; where the vendor asks for patience, all heed it."""
+    async def fetch(self, party: Party, need: Need, cost: float = 1.0) -> bytes | Failed:
+        """What is needed, for so much of the account's allowance; where the vendor asks for patience, all heed it."""
         source = party.settings.id
         try:
-            wait_seconds = await self._allowances.turn(source, patience_seconds=PATIENCE_SECONDS)
+            wait_seconds = await self._allowances.turn(source, cost, patience_seconds=PATIENCE_SECONDS)
             if wait_seconds > 0:
                 return Failed("the vendor wants to be asked more slowly", retry_after_seconds=wait_seconds)
             answer = await self._asked(party, need)

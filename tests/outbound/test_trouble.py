@@ -230,6 +230,28 @@ async def test_what_is_refused_is_dead_until_it_is_retried_or_another_number(
         assert (await town.post("/v1/channels/none/retry", None, token=admin)).status == 404
 
 
+async def test_of_a_batch_that_is_refused_whole_each_is_told_by_itself(
+    open_town: OpenTown, vendor: Vendor, until: Until
+) -> None:
+    poison = b'"BAG-NOIR!"'
+
+    async def refuses_all(request: web.Request) -> web.StreamResponse | None:
+        body = await request.read()
+        if request.method == "POST" and poison in body and body.count(b"!") > 1:
+            return web.Response(body=b"one of them")
+        return None
+
+    vendor.refuses, vendor.always = {"BAG-NOIR"}, refuses_all
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+        await vendor.shows(BAG_ROUGE=4)
+
+        async def is_dead() -> bool:
+            return [each["sku"] for each in (await town.channel())["dead"]] == ["BAG-NOIR"]
+
+        await until(is_dead)
+
+
 async def test_what_is_put_off_too_often_is_dead_and_others_are_not(
     open_town: OpenTown, vendor: Vendor, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ class Bazaar:
     maturity: Maturity = "recorded"
     topics: tuple[str, ...] = ("levels",)
     offers_max = 10
+    find_cost = 1.0
     allowance = Allowance(per_second=1_000.0, burst=1_000.0)
 
     def greet(self, delivery: Delivery, account: Account) -> Reply | None:
@@ -72,6 +73,9 @@ class Bazaar:
         if answer.status != 200:
             why = f"it answers {answer.status}"
             return Heard(told=(Told("again", why),) * len(request.offers), wait_seconds=wait_seconds)
+        if answer.body == b"one of them":
+            told = (Told("again", "one of them is at fault"),) * len(request.offers)
+            return Heard(told=told, is_one_at_fault=len(told) > 1)
         told = tuple(Told(outcome, why) for outcome, why in msgspec.json.decode(answer.body))
         left = answer.headers.get("x-left")
         return Heard(told=told, left=None if left is None else float(left))

@@ -7,6 +7,7 @@ for check in OUTBOUND_CHECKS:
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -24,6 +25,8 @@ HOSTILE = (
     *("\\", "{{7*7}}", "a,b", ",", "<b>bold</b>", "\u202egab", "𝔅𝔄𝔊 🧳", "  space  ", "null", "0"),
 )
 _PATH = re.compile(r"/[A-Za-z0-9/._-]*")
+# Of a path with its query; servers and proxies refuse more.
+_ADDRESS_BYTES_MAX = 8_000
 _OUTCOMES = {"taken", "stale", "absent", "refused", "again"}
 # What no vendor means by yes.
 _NOTHING = (
@@ -249,6 +252,8 @@ def _within_the_address(needs: tuple[Need, ...]) -> None:
     for need in needs:
         assert _PATH.fullmatch(need.path), f"{need.path!r} is no path"
         assert ".." not in need.path, f"{need.path!r} leads elsewhere"
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in need.query.items())
+        assert len(need.path) + len(query) < _ADDRESS_BYTES_MAX, f"{need.name} has an address of {len(query)} bytes"
         assert need.body is None or msgspec.json.decode(need.body), f"{need.name} is asked for without a body"
 
 

@@ -13,7 +13,7 @@ mutation costs 10, and each answer says how many are left.
 All from the documents; nothing was tried in a shop. Assumed: a list of quantities costs no points by its length; inside
 of quotes a search needs only `\\` and `"` escaped. Known gaps: an item that is not stocked at the location is `absent`,
 it is not activated there; a SKU that several variants carry is found as none; a search for 25 SKUs with more than
-300 hits is never read to its end.
+200 hits is never read to its end.
 """
 
 import re
@@ -33,7 +33,7 @@ _PATH = "/graphql.json"
 _OFFERS_MAX = 250
 _MUTATION_POINTS = 10.0
 # SKUs of one search, and variants of one page: each is four objects, and a query costs at most 1,000 points.
-_SKUS_PER_SEARCH, _VARIANTS_PER_PAGE = 25, 60
+_SKUS_PER_SEARCH, _VARIANTS_PER_PAGE = 25, 40
 _FIND = """query Find($query: String!, $location: ID!, $first: Int!, $after: String) {
   productVariants(first: $first, after: $after, query: $query) {
     nodes {

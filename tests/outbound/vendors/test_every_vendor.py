@@ -1,5 +1,6 @@
 """What a pool shows arrives at every vendor, by its own rules, whatever goes wrong on the way."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -86,6 +87,20 @@ async def test_it_waits_as_long_as_it_is_asked_to(name: str, clock: HandClock) -
         assert [first.status, second.status] == [429, 200]
         assert second.at - first.at >= 11
         assert first.body == second.body
+
+
+async def test_a_vendor_that_is_silent_is_waited_for(name: str, clock: HandClock) -> None:
+    async with VENDORS[name]({"BAG": 3}, clock=clock) as shop:
+        shop.be_silent()
+        showing = asyncio.create_task(Driver(name, shop, clock).show({"BAG": 1}))
+        await shop.asked.wait()
+        assert not showing.done()
+        assert [each.status for each in shop.requests] == [0]
+
+        shop.speak()
+        await showing
+        assert shop.stock == {"BAG": 1}
+        assert shop.requests[0].status == 200
 
 
 async def test_small_limits_are_waited_for_and_kept(name: str, clock: HandClock) -> None:

@@ -57,7 +57,7 @@ async def test_a_search_with_more_hits_than_a_page_is_read_to_its_end() -> None:
         told = await Driver("shopify", shop, clock).show({"BAG": 2})
 
         assert told["BAG"].outcome == "taken"
-        assert len(shop.requests) == 4
+        assert len(shop.requests) == 5
         assert shop.stock == {**stock, "BAG": 2}
 
 

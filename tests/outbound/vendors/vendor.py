@@ -7,6 +7,7 @@
         shop.stock["BAG-NOIR"]   what it has; None: it does not count it
         shop.requests      what it was asked so far, and with which status it answered
         shop.writes        those of them that told numbers
+        shop.asked         an event, set by whatever it is asked; clear it to wait for the next
 
 Knobs: `fail(3, 503)` answers the next three with an error before they are looked at; `drop()` closes the connection
 instead of answering, `drop(after=True)` once it was done all the same; both with `writes=True` only where numbers are
@@ -117,6 +118,8 @@ class Vendor(ABC):
         self._sales: deque[tuple[str, int]] = deque()
         self._speaks = asyncio.Event()
         self._speaks.set()
+        # It was asked something.
+        self.asked = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
     @abstractmethod
@@ -197,6 +200,7 @@ class Vendor(ABC):
         seen = Seen(request.method, path, headers, raw, 0, self.clock())
         place = len(self.requests)
         self.requests.append(seen)
+        self.asked.set()
         await self._speaks.wait()
         drops_after = self._next(self._drops, seen)
         said = None if drops_after is False else self._say(request, seen)

@@ -74,9 +74,10 @@ class Round:
         now, jitter = self._now(), self._means.jitter
         if isinstance(found, Trouble):
             self._note_trouble(found)
+            counts = self._counts(found, len(wanted))
             if not found.wait_seconds:
                 for each in wanted:
-                    self._note(each, put_off(each.known, found.why, now, jitter(), counts=self._counts(found)))
+                    self._note(each, put_off(each.known, found.why, now, jitter(), counts=counts))
             return
         for each in wanted:
             listing = found.get(each.sku)
@@ -157,6 +158,7 @@ class Round:
         may_be_done = isinstance(heard, Unheard) and heard.may_be_done
         trouble = heard if isinstance(heard, Trouble) else Trouble(heard.why)
         self._note_trouble(trouble)
+        counts = self._counts(trouble, len(request.offers))
         repeat_at = now + REPEAT_SECONDS
         if may_be_done and is_first:
             self.unknown.append(Unknown(request, repeat_at))
@@ -164,9 +166,7 @@ class Round:
             each = self._offers.get(offer.sku)
             assert each is not None
             outcome = ON_ITS_WAY if may_be_done else "again"
-            known = put_off(
-                each.known, trouble.why, now, self._means.jitter(), counts=self._counts(trouble), outcome=outcome
-            )
+            known = put_off(each.known, trouble.why, now, self._means.jitter(), counts=counts, outcome=outcome)
             if may_be_done or trouble.may_be_mine:
                 # It may have been taken nevertheless.
                 known = msgspec.structs.replace(known, has=None)
@@ -184,6 +184,9 @@ class Round:
                 known = taken(known, offer.quantity, now)
             case "stale":
                 known = stale(known, told.why, now, jitter)
+                if each.wanted == 0 and known.conflicts == 1:
+                    # Whatever it sold meanwhile, there is nothing left to sell.
+                    known = msgspec.structs.replace(known, next_at=0.0)
             case "absent":
                 # What it sold a moment ago it may sell under another name by now; it is looked for once more.
                 known = put_off(known, told.why, now, jitter)
@@ -210,9 +213,9 @@ class Round:
         self._keep_quiet(seconds)
         await self._means.allowances.rest(self._shop.source, seconds)
 
-    def _counts(self, trouble: Trouble) -> bool:
-        """Whether the fault may be that of what was told, and not the vendor's: it answers, and takes others."""
-        return trouble.may_be_mine and self._circuit.state == "closed"
+    def _counts(self, trouble: Trouble, told: int) -> bool:
+        """Whether the fault may be that of what was told, and of just that: the vendor answers, and takes others."""
+        return trouble.may_be_mine and told == 1 and self._circuit.state == "closed"
 
     def _note_trouble(self, trouble: Trouble) -> None:
         if trouble.wait_seconds:

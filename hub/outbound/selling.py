@@ -10,9 +10,13 @@ from hub.faults import Unavailable
 from hub.outbound.means import Means
 from hub.outbound.round import Round, Unknown
 from hub.outbound.shop import OFFERS_MAX, Shop
+from hub.patience import Trouble
 from hub.settings.tree import Channel
 
 log = structlog.get_logger()
+
+# How long a channel waits for an account that the house does not have.
+ABSENT_SECONDS = 2.0
 
 
 class ShopTarget:
@@ -27,6 +31,7 @@ class ShopTarget:
         # Offers of one round: fewer after a failure, for one of them may be why.
         self._batch_max = OFFERS_MAX
         self._quiet_until = 0.0
+        self._trouble = Trouble("a channel has nobody to tell", "a channel has somebody to tell")
         self.why = ""
 
     @property
@@ -57,9 +62,16 @@ class ShopTarget:
         """One round.
 
         Raises:
-            Fault: a store did not answer, or the house has no such account.
+            Fault: a store did not answer.
         """
         now, shop = self._means.clock(), self._shop()
+        if shop is None:
+            # The house is another process's file, which says otherwise.
+            fault = Unavailable(f"the house has no source {self._channel.source} that can be told")
+            self.why, self._quiet_until = str(fault), now + ABSENT_SECONDS
+            self._trouble.note(fault, channel=self._channel.id)
+            return False
+        self._trouble.note_over()
         unknown = self._next_unknown(offers, now)
         most = 1 if self._circuit.state == "open" else min(self._batch_max, shop.offers_max)
         due = [] if unknown else offers.due(now, most)
@@ -94,8 +106,8 @@ class ShopTarget:
                 return unknown
         return None
 
-    def _shop(self) -> Shop:
+    def _shop(self) -> Shop | None:
         party = self._means.accounts.of(self._channel.source)
         if party is None or not isinstance(party.adapter, Offering):
-            raise Unavailable(f"the house has no source {self._channel.source} that can be told")
+            return None
         return Shop(self._channel, party, self._means)

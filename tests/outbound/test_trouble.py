@@ -51,6 +51,20 @@ async def test_a_conflict_has_the_vendor_asked_and_told_the_newest_from_what_it_
         assert vendor.told == [("BAG-NOIR", 5), ("BAG-NOIR", 3)]
 
 
+async def test_what_sold_out_waits_for_nobodys_delivery_after_a_conflict(
+    open_town: OpenTown, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers, "CONFLICT_SECONDS", (1_000.0,))
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5)))
+        await vendor.shows(BAG_NOIR=5)
+        vendor.stock["BAG-NOIR"] = 4
+
+        await town.send(town.sale(line("BAG-NOIR", 5)))
+
+        await vendor.shows(BAG_NOIR=0)
+
+
 async def test_its_own_sale_is_told_to_nobody_where_the_vendor_has_that_number(
     open_town: OpenTown, vendor: Vendor, until: Until
 ) -> None:
@@ -282,3 +296,23 @@ async def test_what_was_told_is_no_drift_when_it_comes_back(open_town: OpenTown,
         assert [await tell("1", 8), await tell("2", 9), await tell("3", 8)] == [0, 1, 0]
         [position] = await town.positions(sku="BAG-NOIR")
         assert position["free"] == 10
+
+
+async def test_a_question_that_the_vendor_cannot_bear_is_given_up_alone(
+    open_town: OpenTown, vendor: Vendor, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers, "TRIES_MAX", 3)
+
+    async def chokes(request: web.Request) -> web.StreamResponse | None:
+        is_poison = request.method == "GET" and "POISON" in request.query["skus"]
+        return web.Response(status=400) if is_poison else None
+
+    vendor.always = chokes
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("POISON", 5), line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+        await vendor.shows(BAG_NOIR=5, BAG_ROUGE=4)
+
+        async def is_dead() -> bool:
+            return [each["sku"] for each in (await town.channel())["dead"]] == ["POISON"]
+
+        await until(is_dead)

@@ -168,12 +168,13 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True):
-    """What the vendor's API answered to a question."""
+    """What the vendor's API answered."""
 
     # Empty where it answers that there is nothing.
     body: bytes
     # Names in lower case.
     headers: Mapping[str, str] = {}
+    status: int = 200
 
 
 class Page(Struct, frozen=True, kw_only=True):

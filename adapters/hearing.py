@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from adapters.offering import Answer, Heard, Offer, Outcome, Request, Told
+from adapters.contract import Answer
+from adapters.offering import Heard, Offer, Outcome, Request, Told
 
 # The longest that a vendor may ask for.
 WAIT_SECONDS_MAX = 3_600.0

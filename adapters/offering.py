@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from adapters.contract import Account, Need
+from adapters.contract import Account, Answer, Need
 from protocol.identifiers import Sku
 
 # `taken`: the vendor has it. `stale`: it had another number than the one it was to be changed from, so nothing was
@@ -58,14 +58,6 @@ class Request(Struct, frozen=True, kw_only=True):
     offers: tuple[Offer, ...]
     # How much of the account's allowance it takes, in the units of `Allowance`.
     cost: float = 1.0
-
-
-class Answer(Struct, frozen=True):
-    """What the vendor said. Headers have names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Allowance(Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from hub.commands.adapter_words import adapters
+from hub.commands.channel_words import channels
 from hub.commands.hook_words import hook_words
 from hub.commands.load_words import load_words
 from hub.commands.running import CONFIG as _CONFIG
@@ -194,6 +195,7 @@ main.add_command(parked)
 main.add_command(webhooks)
 main.add_command(adapters)
 main.add_command(alerts)
+main.add_command(channels)
 
 
 @main.command()

@@ -29,7 +29,9 @@ from hub.intake.server import http_app
 from hub.intake.streams import Streams
 from hub.live.limits import LiveLimits
 from hub.live.server import LiveDoor
-from hub.readings import take_readings_of
+from hub.outbound.opening import channels_of
+from hub.outbound.sending import Channels
+from hub.readings import take_readings_of, take_readings_of_doors
 from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
 from hub.settings import Settings
@@ -72,6 +74,7 @@ class Hub:
         self._stores = Stores(settings, self._metrics)
         self._reloading = Reloading(settings, reread, self._stores, self._access)
         self._hooks: Sending
+        self._channels: Channels
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -115,8 +118,12 @@ class Hub:
         self._doors = Doors(
             url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
         )
+        self._channels = channels_of(self._stores, self._settings.channels, exits, dsn, self._metrics)
         parts = self._parts(origins, live)
-        self._hooks = self._sending(exits, dsn)
+        sealing = Sealing(self._stores.kernel.hub)
+        means = means_of(self._settings, exits, dsn, self._stores.watermark, sealing, self._metrics)
+        self._hooks = Sending(self._settings.hooks, means)
+        self._reloading.take_hooks, self._reloading.take_channels = self._hooks.take, self._channels.take
         await self._hooks.prepare()
         await self._serve(exits, http_app(parts), http)
         await self._serve(exits, self._admin_app(live), admin)
@@ -135,6 +142,8 @@ class Hub:
         self._stores.current.listeners += [replaying.note_house_changed, self._stores.webhooks.note_house_changed]
         self._run("parked events", replaying.run(parts))
         self._run("hooks", self._hooks.run())
+        self._stores.current.listeners.append(self._channels.note_house_changed)
+        self._run("channels", self._channels.run())
         for name, job in self._stores.webhooks.jobs().items():
             self._run(name, job)
 
@@ -200,6 +209,8 @@ class Hub:
             requests=stores.requests,
             imports=stores.imports,
             webhooks=stores.webhooks,
+            channels=lambda: self._channels.channels,
+            offered=stores.memories.offered,
             watermark=stores.watermark,
             past=stores.memories.past,
             counts=stores.memories.counts,
@@ -217,13 +228,6 @@ class Hub:
             ledger_state=lambda: stores.writer.state,
             origins=origins,
         )
-
-    def _sending(self, exits: AsyncExitStack, dsn: str) -> Sending:
-        stores, settings = self._stores, self._settings
-        means = means_of(settings, exits, dsn, stores.watermark, Sealing(stores.kernel.hub), self._metrics)
-        sending = Sending(settings.hooks, means)
-        self._reloading.take_hooks = sending.take
-        return sending
 
     async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
         stores = self._stores
@@ -253,14 +257,9 @@ class Hub:
 
         def take_readings() -> None:
             take_readings_of(self._stores, self._metrics)
-            self._metrics.live_connections.set(live.counters.connections)
-            self._metrics.live_frames.set(live.counters.frames)
-            self._metrics.live_conflated.set(live.counters.conflated)
+            take_readings_of_doors(live.counters, self._streams, self._metrics)
             self._hooks.take_readings(self._metrics)
-            self._metrics.live_cut.labels("slow").set(live.counters.slow_closed)
-            self._metrics.live_cut.labels("silent").set(live.counters.silent_closed)
-            self._metrics.live_cut.labels("stream").set(self._streams.readers.stalled)
-            self._metrics.feed_streams.set(self._streams.open)
+            self._channels.take_readings(self._metrics)
             self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
 
         add_metrics(app, self._metrics.registry, take_readings)

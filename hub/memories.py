@@ -12,10 +12,14 @@ from hub.ledger.drifts import Drifts
 from hub.ledger.feed import FeedEntries
 from hub.ledger.history import History
 from hub.ledger.inbox import Inbox
+from hub.ledger.offered import Offered
 from hub.ledger.parked import Parked
 from hub.ledger.polls import Polls
 from hub.ledger.recent import RecentAccuracy
 from hub.telemetry import Metrics
+
+# To count what was told of all channels takes a while where they have many SKUs.
+OFFERED_SECONDS = 10.0
 
 
 class Memories:
@@ -34,6 +38,8 @@ class Memories:
         self.drifts = Drifts(asking(exits, dsn, "drifts", drifts.DEADLINE_SECONDS))
         self.polls = Polls(Link(dsn, "asking sources", command_seconds=polls.COMMAND_SECONDS))
         exits.push_async_callback(self.polls.aclose)
+        self.offered = Offered(Link(dsn, "offers", command_seconds=OFFERED_SECONDS))
+        exits.push_async_callback(self.offered.aclose)
         self.recent_accuracy = RecentAccuracy(self.counts, metrics.record_accuracy_percent.set)
         exits.push_async_callback(self.recent_accuracy.aclose)
 

@@ -35,6 +35,10 @@ class PartyMetrics:
         self._inbox_oldest_seconds = Gauge(
             "hub_inbox_oldest_seconds", "The age of the oldest delivery that is kept.", registry=self.registry
         )
+        self._make_of_asking()
+        self._make_of_drops()
+
+    def _make_of_asking(self) -> None:
         self._source_drift = Gauge(
             "hub_source_drift_units",
             "By how many units a source's own levels differ from ours, as far as this process was told.",
@@ -55,6 +59,8 @@ class PartyMetrics:
             ["source"],
             registry=self.registry,
         )
+
+    def _make_of_drops(self) -> None:
         self._drop_files = Counter(
             "hub_drop_files_total",
             "Files of books that were dropped into a folder, by where they were put: done or refused.",

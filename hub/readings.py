@@ -1,5 +1,7 @@
 """What the gauges say of the stores, read when somebody asks for the metrics."""
 
+from hub.intake.streams import Streams
+from hub.live.fanout import Counters
 from hub.stores import Stores
 from hub.telemetry import Metrics
 
@@ -18,3 +20,14 @@ def take_readings_of(stores: Stores, metrics: Metrics) -> None:
     metrics.journal_bytes.set(stores.backlog.bytes)
     metrics.journal_bytes_max.set(stores.backlog.bytes_max)
     stores.memories.recent_accuracy.look()
+
+
+def take_readings_of_doors(live: Counters, streams: Streams, metrics: Metrics) -> None:
+    """Set the gauges about who is told what is shown, and what happened."""
+    metrics.live_connections.set(live.connections)
+    metrics.live_frames.set(live.frames)
+    metrics.live_conflated.set(live.conflated)
+    metrics.live_cut.labels("slow").set(live.slow_closed)
+    metrics.live_cut.labels("silent").set(live.silent_closed)
+    metrics.live_cut.labels("stream").set(streams.readers.stalled)
+    metrics.feed_streams.set(streams.open)

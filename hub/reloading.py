@@ -15,7 +15,7 @@ from hub.access import Access
 from hub.credentials import AccessSettings, with_a_key
 from hub.domain.pools import Shown, Status
 from hub.faults import Fault, SettingsInvalid, Unavailable
-from hub.settings import Hook, Reading, Settings, needs_restart
+from hub.settings import Channel, Hook, Reading, Settings, needs_restart
 from hub.stock.preview import Preview
 from hub.stores import Stores
 from protocol.answers import rfc3339
@@ -76,9 +76,10 @@ class Reloading:
         self._access = access
         # Called when the keys have changed; for whoever goes on by claims of an earlier request.
         self.on_keys: list[Callable[[], None]] = []
-        # Has other hooks sent to; answers whether they are others than before.
+        # Has other hooks or channels sent to; answers whether they are others than before.
         self.take_hooks: Callable[[Sequence[Hook]], bool] = lambda hooks: False
-        self._hooks = started_with.hooks
+        self.take_channels: Callable[[Sequence[Channel]], bool] = lambda channels: False
+        self._hooks, self._channels = started_with.hooks, started_with.channels
         self._turn = asyncio.Lock()
         self._is_trying = False
 
@@ -112,6 +113,7 @@ class Reloading:
                 return self._refused(reading)
             changed, found = await self._stores.adopting.try_out(reading.settings.house)
             is_other = self._other_keys(reading) is not None or reading.settings.hooks != self._hooks
+            is_other |= reading.settings.channels != self._channels
             return self._answer(reading, changed or is_other, found)
         finally:
             self._is_trying = False
@@ -138,8 +140,9 @@ class Reloading:
         except Fault as fault:
             raise _keys_only(fault, "whether the house is is unknown") from fault
         hooks_changed = self.take_hooks(reading.settings.hooks)
-        self._hooks = reading.settings.hooks
-        return self._answer(reading, changed or keys_changed or hooks_changed)
+        channels_changed = self.take_channels(reading.settings.channels)
+        self._hooks, self._channels = reading.settings.hooks, reading.settings.channels
+        return self._answer(reading, changed or keys_changed or hooks_changed or channels_changed)
 
     def _take_keys(self, reading: Reading) -> bool:
         other_secrets = self._stores.webhooks.taking.accounts.take(reading.settings.secrets)

@@ -47,6 +47,7 @@ from hub.recovery.starting import Start
 from hub.settings import Settings
 from hub.stock import keys, sweep
 from hub.stock.about_orders import AboutOrders
+from hub.stock.allowances import Allowances
 from hub.stock.batcher import Batcher
 from hub.stock.behind import begin_run
 from hub.stock.booking import Booking
@@ -109,9 +110,8 @@ class Stores:
         self.reads = Reads(reader, self.kernel, self.batcher, self.current, self.described)
         self.held = Held(reader, self.kernel)
         self.requests = Requests(self.held, self.batcher, self.described)
-        self.expiry = ExpiryWatch(
-            self.held.due, expire=self.requests.expire, on_expired=self._metrics.reservations_expired.inc
-        )
+        on_expired = self._metrics.reservations_expired.inc
+        self.expiry = ExpiryWatch(self.held.due, expire=self.requests.expire, on_expired=on_expired)
         self.sweep = Sweep(reader, self.kernel, self.reads)
         self.current.listeners.append(self.sweep.begin)
         exits.push_async_callback((since := Since(Link(dsn, "counts"))).aclose)
@@ -125,7 +125,8 @@ class Stores:
         self.waits = WaitsWatch(Waits(reader, self.batcher, lambda: max(self.kernel.booked_at_ms, int(time() * 1000))))
         self.imports, self.writer = self._imports(exits, redis_url, dsn), self._writer(exits, redis_url, dsn)
         stock = Stock(self.booking, self.describing, self.described, self.current, self.reads, self.watermark)
-        self.webhooks = open_webhooks(self._settings, stock, self.memories, self._metrics.parties)
+        self.allowances = Allowances(reader)
+        self.webhooks = open_webhooks(self._settings, stock, self.memories, self._metrics.parties, self.allowances)
         self.writer.on_halted, self.healing.on_healed = self.healing.look_soon, self._note_healed
         self.checkpointing = self._checkpointing(dsn)
         self._live_client = reading_client(redis_url)
@@ -198,8 +199,7 @@ class Stores:
         return client
 
     def _booking(self, exits: AsyncExitStack, reader: Redis, dsn: str) -> Booking:
-        lookup = Lookup(Link(dsn, "lookup"))
-        exits.push_async_callback(lookup.aclose)
+        exits.push_async_callback((lookup := Lookup(Link(dsn, "lookup"))).aclose)
         voids = Voided(asking(exits, dsn, "voids", voided.DEADLINE_SECONDS))
         earlier = Earlier(reader, self.kernel, lambda: self.current.house, lookup, voids, AboutOrders(self.held))
         return Booking(self.kernel, self.batcher, lookup, earlier, self.described, self.closer.note_opened)

@@ -41,6 +41,14 @@ class Metrics:
         self.unauthenticated = Counter(
             "hub_unauthenticated_total", "HTTP requests with a bad token.", registry=self.registry
         )
+        self._make_of_ledger()
+        self._make_of_live()
+        self._make_of_outward()
+        self._make_of_stock()
+        self.parties = PartyMetrics(self.registry)
+        self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
+
+    def _make_of_ledger(self) -> None:
         self.ledger_lag_entries = Gauge(
             "hub_ledger_lag_entries", "Journal entries not yet in the ledger.", registry=self.registry
         )
@@ -71,6 +79,8 @@ class Metrics:
         self.journal_bytes_max = Gauge(
             "hub_journal_bytes_max", "At so many bytes of the journal nothing more is taken.", registry=self.registry
         )
+
+    def _make_of_live(self) -> None:
         self.live_connections = Gauge("hub_live_connections", "Open sockets.", registry=self.registry)
         self.live_frames = Gauge(
             "hub_live_frames_sent", "Frames written to sockets since the start.", registry=self.registry
@@ -88,6 +98,8 @@ class Metrics:
             registry=self.registry,
         )
         self.feed_streams = Gauge("hub_feed_streams", "Open streams of the feed.", registry=self.registry)
+
+    def _make_of_outward(self) -> None:
         self.hook_messages = Counter(
             "hub_hook_messages_total",
             "Attempts to deliver a message to a hook: delivered, failed, dead (the last one failed) or gone.",
@@ -102,6 +114,28 @@ class Metrics:
         self.hook_stopped = self._of_hook(
             "hub_hook_stopped", "1 while nothing new is sent: its receiver wants nothing more, or too much is late."
         )
+        self._channel_offers = Counter(
+            "hub_channel_offers_total",
+            "Numbers told to the target of a channel, by how that ended: taken, stale (a conflict), absent, refused, "
+            "again.",
+            ["channel", "outcome"],
+            registry=self.registry,
+        )
+        self.channel_waiting = self._of_channel(
+            "hub_channel_waiting", "SKUs of a channel whose target has another number than it shall have."
+        )
+        self.channel_dead = self._of_channel("hub_channel_dead", "SKUs of a channel that were given up.")
+        self.channel_lag_seconds = self._of_channel(
+            "hub_channel_lag_seconds", "For how long the longest waiting SKU of a channel waits."
+        )
+        self.channel_drifting = self._of_channel(
+            "hub_channel_drifting", "SKUs of a channel whose number somebody else sets again and again."
+        )
+        self.channel_open = self._of_channel(
+            "hub_channel_circuit_open", "1 while the vendor of a channel is only probed, for it does not answer."
+        )
+
+    def _make_of_stock(self) -> None:
         self.reservations_live = Gauge(
             "hub_reservations_live", "Reservations and orders that units are kept for.", registry=self.registry
         )
@@ -137,11 +171,23 @@ class Metrics:
             registry=self.registry,
         )
         self.record_accuracy_percent.set(nan)
-        self.parties = PartyMetrics(self.registry)
-        self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, ["hook"], registry=self.registry)
+
+    def _of_channel(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, ["channel"], registry=self.registry)
+
+    def of_channels(self) -> tuple[Gauge, ...]:
+        """The gauges of a channel: waiting, dead, lag, drifting, circuit."""
+        return (
+            *(self.channel_waiting, self.channel_dead, self.channel_lag_seconds),
+            *(self.channel_drifting, self.channel_open),
+        )
+
+    def channel_told(self, channel: str, outcome: str) -> None:
+        """A number was told to a channel's target, and how that ended."""
+        self._channel_offers.labels(channel, outcome).inc()
 
     def answered(self, statuses: Iterable[str]) -> None:
         """Count the answers of one request."""

@@ -74,6 +74,7 @@ def test_the_examples_of_the_deployed_file_are_a_sound_house(tmp_path: Path) -> 
     assert [pool.id for pool in loaded.house.pools] == ["online", "store"]
     assert [len(loaded.access.jwt_keys), len(loaded.house.rules), len(loaded.hooks)] == [2, 3, 1]
     assert [(drop.folder, drop.source) for drop in loaded.drops] == [(tmp_path / "drop/erp", "erp")]
+    assert [channel.id for channel in loaded.channels] == ["shopify-eu", "marketplace"]
     assert loaded.secrets == (SourceSecrets("shopify-eu", (Secret("one"), Secret("two")), Secret("three")),)
 
 
@@ -390,3 +391,96 @@ def test_networks_that_hooks_may_reach_come_from_the_environment_too(file: Path)
 
     assert settings.hub.hooks_may_reach == ("10.0.0.0/8", "::1")
     assert len(settings.hooks) == 1
+
+
+CHANNEL = """
+[[pool]]
+id = "online"
+
+[[pool]]
+id = "gulf"
+show = "status"
+
+[[source]]
+id = "shop"
+adapter = "woocommerce"
+secret_env = "SHOP"
+token_env = "SHOP"
+api_url = "https://shop.example"
+{source}
+[[source]]
+id = "till"
+adapter = "zettle"
+secret_env = "SHOP"
+api_url = "https://till.example"
+
+[[source]]
+id = "plain"
+
+[[channel]]
+id = "one"
+{channel}
+"""
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ('source = "shop"\npool = "onlin"', 'channel[0].pool: "onlin" is no pool of the house; did you mean "online"?'),
+        ('source = "shop"\npool = "gulf"', 'channel[0].pool: the pool gulf has show = "status", so it has no number'),
+        ('source = "sho"\npool = "online"', 'channel[0].source: "sho" is no source of the house'),
+        ('pool = "online"', "channel[0]: give it a source, whose shop is told, or a file, one of them"),
+        ('source = "shop"\nfile = "x"\npool = "online"', "channel[0]: give it a source, whose shop is told, or a file"),
+        (
+            'source = "till"\npool = "online"',
+            "channel[0].source: the source till cannot be told: its adapter zettle cannot tell a shop",
+        ),
+        ('source = "plain"\npool = "online"', "channel[0].source: the source plain cannot be told: it has no adapter"),
+        (
+            'source = "shop"\npool = "online"\nrequests_per_second = 900',
+            "channel[0].requests_per_second: is more than the adapter woocommerce allows",
+        ),
+        (
+            'source = "shop"\npool = "online"\nevery_seconds = 5',
+            "channel[0].every_seconds: is without effect in a channel with a source",
+        ),
+        ('file = "x"\nlocation = "7"\npool = "online"', "channel[0].location: is without effect in a channel with a f"),
+        (
+            'source = "shop"\npool = "online"\n[[channel]]\nid = "two"\nsource = "shop"\npool = "online"',
+            "channel[1]: the channel one tells the same place",
+        ),
+        (
+            'file = "x"\npool = "online"\n[[channel]]\nid = "one"\nfile = "y"\npool = "online"',
+            'channel[1].id: "one" stands in channel[0] too',
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_channel_is_said_with_its_line(file: Path, channel: str, said: str) -> None:
+    [problem] = problems(file, CHANNEL.format(source="", channel=channel), SHOP="word")
+
+    assert said in problem
+    assert re.match(r"hub\.toml:\d\d: ", problem)
+
+
+def test_a_source_that_masters_its_stock_is_not_told_its_own_numbers(file: Path) -> None:
+    text = CHANNEL.format(source='levels = "count"', channel='source = "shop"\npool = "online"')
+
+    [problem] = problems(file, text, SHOP="word")
+
+    assert 'channel[0].source: the source shop has levels = "count"' in problem
+
+
+def test_a_channel_needs_an_address_and_a_token(file: Path) -> None:
+    text = CHANNEL.format(source="", channel='source = "shop"\npool = "online"').replace('token_env = "SHOP"\n', "")
+
+    [problem] = problems(file, text, SHOP="word")
+
+    assert "channel[0].source: the source shop needs an api_url and a token" in problem
+
+
+def test_a_file_of_a_channel_is_relative_to_the_files_folder(file: Path) -> None:
+    file.write_text(CHANNEL.format(source="", channel='file = "offers/../x.csv"\npool = "online"'))
+
+    [channel] = load(file, {"SHOP": "word"}).channels
+
+    assert (channel.file, channel.every_seconds, channel.columns) == (file.parent / "x.csv", 300, ("sku", "quantity"))

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.batches import asked_together, batches, by_sku, written
-from adapters.contract import NEEDS_MAX, Need
+from adapters.contract import NEEDS_MAX, Answer, Need
 from adapters.hearing import (
     TAKEN,
     WAIT_SECONDS_MAX,
@@ -35,7 +35,7 @@ from adapters.hearing import (
     unreadable,
     words,
 )
-from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Request, Shelf, Told
+from adapters.offering import Allowance, Heard, Listing, Offer, Request, Shelf, Told
 from adapters.one_delivery import readable
 from adapters.telling import Id, Number, Unmapped, whole
 from protocol.identifiers import Sku

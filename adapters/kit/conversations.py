@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters.contract import Account
-from adapters.offering import Answer, Heard, Listing, Offer, Offering, Request, Shelf
+from adapters.contract import Account, Answer
+from adapters.offering import Heard, Listing, Offer, Offering, Request, Shelf
 from protocol.identifiers import Sku
 
 # When the requests are made.
@@ -54,7 +54,7 @@ class Conversation(Struct, frozen=True, forbid_unknown_fields=True):
     def answered(self) -> Answer:
         """What the vendor said."""
         assert self.answer is not None
-        return Answer(self.answer.status, self.answer.headers, _sent(self.answer.body))
+        return Answer(_sent(self.answer.body), self.answer.headers, self.answer.status)
 
 
 class Outbound(Struct, frozen=True):

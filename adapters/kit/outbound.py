@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from adapters.contract import NEEDS_MAX, Need
+from adapters.contract import NEEDS_MAX, Answer, Need
 from adapters.hearing import WAIT_SECONDS_MAX
 from adapters.kit.conversations import KEY, NOW_MS, Conversation, Outbound, as_found, as_heard
 from adapters.kit.mutilation import mutilated
-from adapters.offering import Answer, Heard, Listing, Offer, Request, Shelf
+from adapters.offering import Heard, Listing, Offer, Request, Shelf
 from protocol.limits import DETAIL_CHARS_MAX, QUANTITY_MAX, SKU_CHARS_MAX
 
 Check = Callable[[Outbound], None]
@@ -145,7 +145,7 @@ def whatever_is_answered_nothing_is_raised(case: Outbound) -> None:
         for value in ("", "-1", "1e999", "9" * 400, "nan", "\udcff\x00", "Mon, 99 Foo 2026 99:99:99 GMT", "²"):
             headers = dict.fromkeys([*answer.headers, "retry-after", "date"], value)
             for status in (answer.status, 429):
-                _is_heard(case.adapter.heard(request, Answer(status, headers, answer.body)), request)
+                _is_heard(case.adapter.heard(request, Answer(answer.body, headers, status)), request)
 
 
 def whatever_was_fetched_nothing_is_raised(case: Outbound) -> None:
@@ -165,7 +165,7 @@ def silence_is_not_consent(case: Outbound) -> None:
     for each in case.answers:
         request = case.request(each)
         for body in _NOTHING:
-            heard = case.adapter.heard(request, Answer(200, {}, body))
+            heard = case.adapter.heard(request, Answer(body))
             assert all(told.outcome == "again" for told in heard.told), f"{body!r} is {heard.told[0].outcome}"
 
 
@@ -184,9 +184,9 @@ def it_waits_as_long_as_the_vendor_asks(case: Outbound) -> None:
     date = {"date": "Mon, 04 May 2026 12:00:00 GMT", "retry-after": "Mon, 04 May 2026 12:00:07 GMT"}
     for request in _made(case, _plain(1)):
         for headers in ({"retry-after": "7"}, {"retry-after": "7.0"}, date):
-            wait = case.adapter.heard(request, Answer(429, headers, b"")).wait_seconds
+            wait = case.adapter.heard(request, Answer(b"", headers, 429)).wait_seconds
             assert wait == 7, f"{headers} makes it wait {wait:g} seconds"
-        wait = case.adapter.heard(request, Answer(503, {"retry-after": "99999999"}, b"")).wait_seconds
+        wait = case.adapter.heard(request, Answer(b"", {"retry-after": "99999999"}, 503)).wait_seconds
         assert wait <= WAIT_SECONDS_MAX, f"it waits {wait:g} seconds"
 
 
@@ -283,6 +283,6 @@ def _passes(case: Outbound, statuses: Iterable[int], saying: str) -> None:
         request = case.request(each)
         for status in statuses:
             for body in (b"", each.answered.body):
-                heard = case.adapter.heard(request, Answer(status, {}, body))
+                heard = case.adapter.heard(request, Answer(body, {}, status))
                 assert all(told.outcome == "again" for told in heard.told), f"{status} is {heard.told[0].outcome}"
                 assert all(saying in told.why for told in heard.told), f"{status} says {heard.told[0].why}"

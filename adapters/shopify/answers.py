@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from adapters.contract import Answer
 from adapters.hearing import (
     NO_RIGHTS,
     TAKEN,
@@ -18,7 +19,7 @@ from adapters.hearing import (
     wait_seconds,
     words,
 )
-from adapters.offering import Answer, Heard, Outcome, Request, Told
+from adapters.offering import Heard, Outcome, Request, Told
 from adapters.one_delivery import readable
 
 _STALE = ("CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE")

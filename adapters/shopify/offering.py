@@ -23,8 +23,8 @@ import msgspec
 from msgspec import Struct
 
 from adapters.batches import batches, by_sku, key_of, written
-from adapters.contract import ROUNDS_MAX, Need
-from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Request, Shelf
+from adapters.contract import ROUNDS_MAX, Answer, Need
+from adapters.offering import Allowance, Heard, Listing, Offer, Request, Shelf
 from adapters.one_delivery import readable
 from adapters.shopify.answers import heard
 from protocol.identifiers import Sku

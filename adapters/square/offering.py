@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.batches import batches, by_sku, key_of, written
-from adapters.contract import ROUNDS_MAX, Need
+from adapters.contract import ROUNDS_MAX, Answer, Need
 from adapters.hearing import (
     NO_RIGHTS,
     TAKEN,
@@ -36,7 +36,7 @@ from adapters.hearing import (
     singled_out,
     unreadable,
 )
-from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Outcome, Request, Shelf, Told
+from adapters.offering import Allowance, Heard, Listing, Offer, Outcome, Request, Shelf, Told
 from adapters.one_delivery import readable
 from adapters.telling import Number, Unmapped, whole
 from protocol.identifiers import Sku

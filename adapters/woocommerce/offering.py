@@ -22,9 +22,9 @@ import msgspec
 from msgspec import Struct
 
 from adapters.batches import asked_together, batches, by_sku, written
-from adapters.contract import NEEDS_MAX, Need
+from adapters.contract import NEEDS_MAX, Answer, Need
 from adapters.hearing import NO_RIGHTS, TAKEN, by_status, coded, everything, one_at_fault, unreadable
-from adapters.offering import Allowance, Answer, Heard, Listing, Offer, Request, Shelf, Told
+from adapters.offering import Allowance, Heard, Listing, Offer, Request, Shelf, Told
 from adapters.one_delivery import readable
 from adapters.telling import Id, Number, Unmapped, whole
 from protocol.identifiers import Sku

@@ -43,6 +43,12 @@ class Told(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+def units_beside(theirs: int, right: frozenset[int]) -> int:
+    """How many units a vendor has more than is right; of several numbers on their way to it each is right."""
+    # What it was told nothing of yet is no difference.
+    return min((theirs - each for each in right or {theirs}), key=abs)
+
+
 def lasts(difference: Difference, units_now: int, now_ms: int, stated_seconds: int) -> bool:
     """Whether an alert shall tell it."""
     is_long = now_ms - difference.since_ms >= stated_seconds * 1000

@@ -1,8 +1,8 @@
-"""What a read may be asked by: the parameters of its description, each once where it is no list.
+"""What a request may be asked by: the parameters of its description, each once where it is no list.
 
-A typo would tell something else, or everything, and of two values one would be left out; so both are refused, here and
-for every read. What answers anyone the same, such as a document, is no question, and whatever its address carries is
-nobody's.
+A typo would tell something else, or everything, and of two values one would be left out; so both are refused,
+for every read and whatever else has parameters. What answers anyone the same, such as a document, is no question, and
+whatever its address carries is nobody's.
 """
 
 from typing import Final
@@ -12,9 +12,11 @@ from aiohttp import web
 from hub.intake.questions import malformed
 from protocol.specs.openapi import OPERATIONS
 
-# Path -> parameter -> whether it may be repeated.
-_MAY_REPEAT: Final = {
-    operation.path: {each.name: each.is_list for each in operation.parameters if each.place == "query"}
+# (Method, path) -> parameter -> whether it may be repeated.
+_MAY_REPEAT: Final[dict[tuple[str, str], dict[str, bool]]] = {
+    (operation.method, operation.path): {
+        each.name: each.is_list for each in operation.parameters if each.place == "query"
+    }
     for operation in OPERATIONS
     if operation.is_question
 }
@@ -22,15 +24,16 @@ _SHOWN_CHARS: Final = 100
 
 
 def check_parameters(request: web.Request) -> None:
-    """Check that a read is asked by nothing else than its parameters, and by none of them twice.
+    """Check that a request has no other parameters than its own, and none of them twice.
 
     Raises:
         Stopped: 400, it is.
     """
-    if not request.query_string or request.method not in ("GET", "HEAD"):
+    if not request.query_string:
         return
     resource = request.match_info.route.resource
-    may_repeat = _MAY_REPEAT.get("" if resource is None else resource.canonical)
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    may_repeat = _MAY_REPEAT.get((method, "" if resource is None else resource.canonical))
     if may_repeat is None:
         return
     for name in request.query:

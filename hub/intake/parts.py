@@ -1,6 +1,6 @@
 """What the HTTP door works with; the assembly puts it together."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Protocol
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from hub.access import Access, Claims
 from hub.domain.rules import House
 from hub.imports.running import Imports
+from hub.intake.channel_parts import Configured, Offered
 from hub.intake.delivering import Webhooks
 from hub.intake.memories import Alerts, Closings, Counts, Happened, Past, Waiting
 from hub.intake.sealing import Sealing
@@ -58,6 +59,9 @@ class Parts(msgspec.Struct, frozen=True):
     requests: Requests
     imports: Imports
     webhooks: Webhooks
+    # The channels of this process's file, and what was told to whichever.
+    channels: Callable[[], Sequence[Configured]]
+    offered: Offered
     watermark: Watermark
     # What the ledger tells when it is asked: what was shown, what counts found and how they ended, what is parked,
     # and what the hub noticed.

@@ -8,6 +8,7 @@ from hub.faults import Fault, Unavailable
 from hub.intake.accuracy import get_accuracy
 from hub.intake.alerts import get_alerts, post_settle
 from hub.intake.browser_client import add_browser_client
+from hub.intake.channels import get_channel, get_channels, post_channel_retry
 from hub.intake.events import post_events
 from hub.intake.exchange import Stopped, json_response, problem_response
 from hub.intake.feed import get_feed
@@ -89,6 +90,7 @@ def http_app(parts: Parts) -> web.Application:
     app.router.add_post("/v1/live/sse", guarded(post_live_stream))
     app.router.add_post("/v1/tokens", guarded(post_tokens))
     _add_webhooks(app)
+    _add_channels(app)
     add_browser_client(app)
     for prefix in ("", "/v1"):
         app.router.add_get(f"{prefix}/openapi.json", guarded(get_openapi))
@@ -123,6 +125,13 @@ def _add_webhooks(app: web.Application) -> None:
     app.router.add_get("/v1/inbox/{id}", guarded(get_delivery))
     app.router.add_delete("/v1/inbox/{id}", guarded(delete_delivery))
     app.router.add_post("/v1/inbox/{id}/replay", guarded(post_inbox_replay))
+
+
+def _add_channels(app: web.Application) -> None:
+    """Who is told what is available."""
+    app.router.add_get("/v1/channels", guarded(get_channels))
+    app.router.add_get("/v1/channels/{id}", guarded(get_channel))
+    app.router.add_post("/v1/channels/{id}/retry", guarded(post_channel_retry))
 
 
 def guarded(handler: Handler) -> Handler:

@@ -9,6 +9,7 @@ check(path, environ)  every problem as `hub.toml:12: pool[1].cap: what is wrong 
 from hub.settings.loading import Reading, check, load, read
 from hub.settings.restart import needs_restart
 from hub.settings.tree import (
+    Channel,
     DropSettings,
     Hook,
     HubSettings,
@@ -22,6 +23,7 @@ from hub.settings.vault import KEYS_ONLY, NO_KEEPER
 __all__ = [
     "KEYS_ONLY",
     "NO_KEEPER",
+    "Channel",
     "DropSettings",
     "Hook",
     "HubSettings",

@@ -19,6 +19,7 @@ from hub.domain.catalogue import (
 )
 from hub.faults import SettingsInvalid
 from hub.settings.tree import (
+    ChannelSettings,
     DropSettings,
     HookSettings,
     HubSettings,
@@ -91,6 +92,7 @@ class HubFile(Table, frozen=True):
     source: Annotated[tuple[SourceSettings, ...], Meta(max_length=1_000)] = ()
     hook: Annotated[tuple[HookSettings, ...], Meta(max_length=100)] = ()
     drop: Annotated[tuple[DropSettings, ...], Meta(max_length=100)] = ()
+    channel: Annotated[tuple[ChannelSettings, ...], Meta(max_length=100)] = ()
 
     @property
     def house(self) -> HouseSettings:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from hub.faults import SettingsInvalid
+from hub.settings.channels import settled_channels
 from hub.settings.document import HubFile, parse, read_text
 from hub.settings.environment import overrides
 from hub.settings.hooks import settled_hooks
@@ -93,6 +94,8 @@ def read(
     check_sources(file.house, problems)
     check_rules(file.house, problems)
     check_size(file.house, problems)
+    channels = settled_channels(file.channel, file.house, folder, problems)
+    settings = msgspec.structs.replace(settings, channels=channels)
     if file.catalogue.csv is not None:
         skus = with_sku_file(file.sku, folder / file.catalogue.csv, problems)
         settings = msgspec.structs.replace(settings, house=msgspec.structs.replace(file.house, skus=skus))

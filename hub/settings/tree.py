@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from hub.access import AccessSettings, Secret, SourceSecrets
-from hub.domain.catalogue import HouseSettings, Table
+from hub.domain.catalogue import HouseSettings, Label, Table
 from protocol.identifiers import Name
-from protocol.limits import BODY_BYTES_MAX
+from protocol.limits import BODY_BYTES_MAX, QUANTITY_MAX
 
 Address = Annotated[
     str,
@@ -158,6 +158,44 @@ class Hook(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
 
 
+class ChannelSettings(Table, frozen=True):
+    """`[[channel]]`: a vendor's shop, or a file, that is told what a pool has."""
+
+    id: Name
+    # The pool whose numbers are told.
+    pool: Name
+    # The account that is told: its adapter, its API and its token; or a file instead.
+    source: Name | None = None
+    # Where in the vendor's shop, by its own id of the place; empty: the vendor counts one number for all.
+    location: Annotated[str, Meta(max_length=200)] = ""
+    # Units of each SKU that it is not told of: what may be sold elsewhere before it hears.
+    keep_back: Annotated[int, Meta(ge=0, le=QUANTITY_MAX)] = 0
+    # Less than what the vendor allows the account; left out: all that its adapter knows to be allowed.
+    requests_per_second: Annotated[float, Meta(gt=0, le=1_000)] | None = None
+    # A CSV of two columns that is written whole. Relative to the file's folder.
+    file: Path | None = None
+    # Between two files; what sells out does not wait for it. Left out: 300.
+    every_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+    # What the two columns are called.
+    sku_column: Label | None = None
+    quantity_column: Label | None = None
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel as it is told: of a source, or, where that is empty, into a file."""
+
+    id: str
+    pool: str
+    source: str = ""
+    location: str = ""
+    keep_back: int = 0
+    # None: all that the adapter allows.
+    requests_per_second: float | None = None
+    file: Path | None = None
+    every_seconds: int = 0
+    columns: tuple[str, str] = ("sku", "quantity")
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, paths absolute and secrets read."""
 
@@ -169,6 +207,7 @@ class Settings(msgspec.Struct, frozen=True):
     house: HouseSettings = HouseSettings()
     hooks: tuple[Hook, ...] = ()
     drops: tuple[DropSettings, ...] = ()
+    channels: tuple[Channel, ...] = ()
     # What the hub shares with the third parties among the house's sources.
     secrets: tuple[SourceSecrets, ...] = ()
 

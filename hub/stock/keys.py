@@ -30,7 +30,8 @@
     hub:{0}:skus:<location>   set    the SKUs that have a position there
     hub:{0}:healing           string while the partition is made anew: by which attempt
 
-`{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster.
+`{0}` is the partition's hash tag, so that all keys of one partition lie on one node of a cluster. Of no partition is
+`hub:allowance:<source>`, a hash: what an account at a vendor has left to ask, by `allowance.lua`; it ends by itself.
 """
 
 from hub.domain.entry import PARTITION
@@ -78,6 +79,7 @@ EXPECTED_FIELD = b"e"
 VIEW_FIELD = b"p:"
 POSITION_FIELD = b"l:"
 
+_ALLOWANCE = "hub:allowance:"
 _SEEN = PREFIX + "seen:"
 _SKU = PREFIX + "sku:"
 _SKUS = PREFIX + "skus:"
@@ -111,6 +113,11 @@ def sku(name: str) -> str:
 def sku_name(key: bytes) -> str:
     """The SKU whose hash has this key."""
     return key.decode()[len(_SKU) :]
+
+
+def allowance(source: str) -> str:
+    """What an account at a vendor has left to ask."""
+    return _ALLOWANCE + source
 
 
 def skus_at(location: str) -> str:

@@ -30,6 +30,7 @@ from hub.stock.kernel import CLOSED, Kernel
 from hub.stock.message import Refresh
 from hub.stock.outcome import Stale
 from hub.stock.reading import reading
+from hub.stock.walk import Walk
 from protocol.answers import AvailabilityItem, PositionItem
 
 # About so many in one step of a scan: each may name 2,000 SKUs.
@@ -59,8 +60,8 @@ class Reads:
     def __init__(
         self, client: Redis, kernel: Kernel, batcher: Batcher, current: CurrentHouse, described: Described
     ) -> None:
-        self._client = client
-        self._kernel = kernel
+        self._client, self._kernel = client, kernel
+        self.walk = Walk(client, kernel)
         self._current = current
         self._described = described
         self._batcher = batcher

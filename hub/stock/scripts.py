@@ -74,6 +74,7 @@ KERNEL = (
     "kernel",
 )
 OPEN = ("open",)
+ALLOWANCE = ("allowance",)
 
 
 # What the names of the kernel's libraries begin with; the hash of the library comes behind it.

@@ -7,6 +7,7 @@ import structlog
 
 from adapters.contract import Account, Adapter, Polled
 from adapters.discovery import UnusableAdapter, adapter_named
+from adapters.offering import Allowance, Offering
 from hub.access import Secret, SourceSecrets
 from hub.domain.catalogue import HouseSettings, SourceSettings
 from hub.domain.rules import House
@@ -69,6 +70,11 @@ class Accounts:
         """How long the levels of those may differ from ours whose levels are compared."""
         compared = [party.settings for party in self._present().values() if party.settings.levels == "drift"]
         return {settings.id: settings.drift_seconds for settings in compared}
+
+    def allowance(self, source: str) -> Allowance | None:
+        """What its vendor lets a source ask, as far as its adapter knows."""
+        party = self.of(source)
+        return party.adapter.allowance if party is not None and isinstance(party.adapter, Offering) else None
 
     def any(self) -> bool:
         """Whether the house hears of any third party."""

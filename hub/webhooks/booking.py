@@ -20,7 +20,7 @@ from hub.stock.reads import Reads
 from hub.webhooks.accounts import Party
 from hub.webhooks.describing import take_descriptions
 from hub.webhooks.facts import Unmapped, facts_of, lacking, unknown_aliases
-from hub.webhooks.levels import Drift, counts, differences, positions_of
+from hub.webhooks.levels import Drift, Offers, counts, differences, positions_of, right_of
 from protocol.answers import EventAnswer
 from protocol.events import Event
 from protocol.feed import ORDER_CHANGED
@@ -55,8 +55,15 @@ class Stock(msgspec.Struct, frozen=True):
     watermark: Watermark
 
 
-async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledger_wait_seconds: float) -> Result:
-    """Book what a delivery says; again is safe. It waits so long for the ledger.
+async def book(
+    stock: Stock,
+    party: Party,
+    reading: Reading,
+    drift: Drift,
+    ledger_wait_seconds: float,
+    offers: Offers | None = None,
+) -> Result:
+    """Book what a delivery says; again is safe. It waits so long for the ledger. `offers`: what its vendor was told.
 
     Raises:
         Fault: a store did not answer or refused, so what became of it is unknown.
@@ -80,11 +87,12 @@ async def book(stock: Stock, party: Party, reading: Reading, drift: Drift, ledge
         # A vendor may have what the house never heard of; that is nothing to compare.
         strangers = set() if masters else set(unknown_aliases(reading, house, with_levels=True))
         levels = tuple(level for level in levels if level.sku not in strangers)
-        positions = await positions_of(levels, house, stock.reads)
         if masters:
-            events += counts(levels, house, positions)
+            events += counts(levels, house, await positions_of(levels, house, stock.reads))
         else:
-            await drift.note(party.settings.id, differences(levels, house, positions))
+            places = [(house.sku(level.sku), level.location) for level in levels]
+            right = await right_of(party, places, house, stock.reads, offers)
+            await drift.note(party.settings.id, differences(levels, house, right))
     facts = facts_of(events, party, house, is_verbatim=reading.is_verbatim)
     if isinstance(facts, Unmapped):
         return _unmapped(facts)

@@ -13,12 +13,13 @@ from hub.domain.inbox import POLLED, WAITING_MAX, Arrived, Backlog, Kept, Known,
 from hub.faults import Fault, Unavailable
 from hub.party_metrics import PartyMetrics
 from hub.settings import LimitsSettings
+from hub.stock.allowances import Allowances
 from hub.tasks import end
 from hub.webhooks import drifting, understanding
 from hub.webhooks.accounts import Accounts, Party
 from hub.webhooks.booking import Result, Stock, book
 from hub.webhooks.fetching import Failed, Fetcher
-from hub.webhooks.levels import Drift
+from hub.webhooks.levels import Drift, Offers, Right, right_of
 from hub.webhooks.refusals import Refusals
 from protocol.webhooks import DeliveryStatus, WebhookAnswer
 
@@ -73,6 +74,7 @@ class Deliveries:
         metrics: PartyMetrics,
         limits: LimitsSettings,
         drifts: drifting.Memory,
+        allowances: Allowances,
     ) -> None:
         self.accounts = accounts
         self._inbox = inbox
@@ -80,7 +82,9 @@ class Deliveries:
         self._metrics = metrics
         self._answer_seconds = limits.webhook_wait_ms / 1000
         self._ledger_wait_seconds = limits.ledger_wait_ms / 1000
-        self._fetcher = Fetcher()
+        self.fetcher = Fetcher(allowances)
+        # Whoever tells vendors what is available says here what it told them.
+        self.offers: Offers | None = None
         self._drift = Drift(metrics.source_drift, drifts)
         self._refusals = Refusals()
         self._at_once: set[asyncio.Task[Result]] = set()
@@ -164,7 +168,7 @@ class Deliveries:
     async def aclose(self) -> None:
         """End what is under way; it is tried again by whoever comes next."""
         await end([*self._at_once, *self._behind])
-        await self._fetcher.aclose()
+        await self.fetcher.aclose()
 
     async def _try(self, kept: Kept, *, may_fetch: bool) -> Result:
         """What became of a delivery; it is settled or put off then, if the ledger can be told."""
@@ -199,7 +203,7 @@ class Deliveries:
                 if read.needs and not may_fetch:
                     return Result("kept", "something must be fetched")
                 if read.needs:
-                    fetched = await self._fetcher.read(party, delivery, read)
+                    fetched = await self.fetcher.read(party, delivery, read)
                     if isinstance(fetched, Failed):
                         return _after(fetched, kept.attempts + 1)
                     read = fetched
@@ -226,11 +230,22 @@ class Deliveries:
             levels=tuple(level for read in told for level in read.levels),
             aliases=tuple(dict.fromkeys(alias for read in told for alias in read.aliases)),
         )
-        await book(self._stock, party, whole, self._drift, self._ledger_wait_seconds)
+        await book(self._stock, party, whole, self._drift, self._ledger_wait_seconds, self.offers)
+
+    async def right_of(self, source: str, places: Iterable[tuple[str, str]]) -> Right:
+        """The numbers that a source may have at each (SKU, location).
+
+        Raises:
+            Unavailable: a store did not answer.
+        """
+        party = self.accounts.of(source)
+        if party is None:
+            return {}
+        return await right_of(party, places, self._stock.current.house, self._stock.reads, self.offers)
 
     async def _booked(self, party: Party, read: Reading) -> Result:
         try:
-            return await book(self._stock, party, read, self._drift, self._ledger_wait_seconds)
+            return await book(self._stock, party, read, self._drift, self._ledger_wait_seconds, self.offers)
         except Fault as fault:
             return Result("kept", str(fault), wait_seconds=STORE_SECONDS)
 

@@ -12,7 +12,7 @@ from time import time
 from typing import Protocol
 
 from hub.domain.command import Fact
-from hub.domain.drifting import TOLD_MAX, Difference, Told, alert_of, lasts
+from hub.domain.drifting import TOLD_MAX, Difference, Told, alert_of, lasts, units_beside
 from hub.faults import Fault
 from hub.patience import Trouble
 
@@ -43,8 +43,8 @@ class Memory(Protocol):
         ...
 
 
-# What we have of each (SKU, location).
-Ours = Callable[[Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], int]]]
+# The numbers that a source may have at each (SKU, location).
+RightOf = Callable[[str, Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], frozenset[int]]]]
 
 
 class DriftWatch:
@@ -54,13 +54,13 @@ class DriftWatch:
         self,
         memory: Memory,
         *,
-        ours: Ours,
+        right: RightOf,
         raise_alert: Callable[[Fact], Awaitable[object]],
         stated_seconds: Callable[[], Mapping[str, int]],
         on_lasting: Callable[[str, int], None] = lambda source, positions: None,
     ) -> None:
         self._memory = memory
-        self._ours = ours
+        self._right = right
         self._raise_alert = raise_alert
         # Of the sources whose levels are compared: how long they may differ.
         self._stated_seconds = stated_seconds
@@ -90,11 +90,14 @@ class DriftWatch:
         compared = [each for each in known if each.source in stated]
         if len(compared) < len(known):
             await self._memory.keep_only(stated.keys())
-        ours = await self._ours({(each.sku, each.location) for each in compared})
+        right = {
+            source: await self._right(source, {(each.sku, each.location) for each in compared if each.source == source})
+            for source in {each.source for each in compared}
+        }
         lasting = Counter(each.source for each in compared if each.alert_ms)
         agreed: list[Difference] = []
         for each in compared:
-            units_now = each.theirs - ours.get((each.sku, each.location), 0)
+            units_now = units_beside(each.theirs, right[each.source].get((each.sku, each.location), frozenset()))
             if not units_now:
                 if each.alert_ms:
                     await self._raise_alert(alert_of(each, 0))

@@ -12,10 +12,14 @@ import msgspec
 from yarl import URL
 
 from adapters.contract import ROUNDS_MAX, Answer, Delivery, Need, Reading
+from hub.faults import Unavailable
+from hub.stock.allowances import Allowances
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Party
 
 FETCH_SECONDS = 15.0
+# How long one request waits for its turn where the account may ask only so much.
+PATIENCE_SECONDS = 10.0
 # Of one answer, and of all that one delivery needs.
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 FETCHED_BYTES_MAX = 16 * 1024 * 1024
@@ -40,7 +44,8 @@ class Failed(msgspec.Struct, frozen=True):
 class Fetcher:
     """Fetches for all sources; close it."""
 
-    def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
+    def __init__(self, allowances: Allowances, requests_max: int = REQUESTS_MAX) -> None:
+        self._allowances = allowances
         self._session: aiohttp.ClientSession | None = None
         self._room = asyncio.Semaphore(requests_max)
 
@@ -68,8 +73,24 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, party: Party, need: Need) -> Answer | Failed:
-        """What one request is answered, and with which headers."""
+    async def ask(self, party: Party, need: Need, cost: float = 1.0) -> Answer | Failed:
+        """What one request is answered, for so much of the account's allowance.
+
+        Where the vendor asks for patience, all who ask that account heed it.
+        """
+        source = party.settings.id
+        try:
+            wait_seconds = await self._allowances.turn(source, cost, patience_seconds=PATIENCE_SECONDS)
+            if wait_seconds > 0:
+                return Failed("the vendor wants to be asked more slowly", retry_after_seconds=wait_seconds)
+            answer = await self._asked(party, need)
+            if isinstance(answer, Failed) and answer.retry_after_seconds:
+                await self._allowances.rest(source, answer.retry_after_seconds)
+        except Unavailable as fault:
+            return Failed(str(fault))
+        return answer
+
+    async def _asked(self, party: Party, need: Need) -> Answer | Failed:
         if party.settings.api_url is None:
             return Failed("it only points at something, and the source has no `api_url` to fetch it from", passes=False)
         url = address(party.settings.api_url, need)

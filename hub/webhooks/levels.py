@@ -3,21 +3,45 @@
 What a vendor calls available is free to be sold there: it has taken off what it promised and what is not for sale. So
 it is compared with the free and the fenced units of a position less its deficit, and where it masters the place, what
 is reserved or aside here is added to make the whole shelf of a count.
+
+Where a channel tells a vendor what it shall have, its own numbers are compared with what it was told, and not with a
+position: what a pool shows, less what the channel keeps back, is no position's.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from adapters.contract import Level
-from hub.domain.drifting import DIFFERENCES_MAX, Told
+from hub.domain.drifting import DIFFERENCES_MAX, Told, units_beside
 from hub.domain.rules import House
 from hub.stock.reads import Reads
+from hub.webhooks.accounts import Party
 from hub.webhooks.drifting import Memory
 from protocol.answers import PositionItem, epoch_ms
 from protocol.events import AbsoluteLine, Count
 from protocol.limits import QUANTITY_MAX
 
+# (SKU, location) -> the numbers that a vendor may have: ours, or those that it was told; none: it was told nothing yet.
+Right = Mapping[tuple[str, str], frozenset[int]]
+
 # (SKU by the house's name, location) -> the position, where there is one.
 Positions = Mapping[tuple[str, str], PositionItem]
+
+
+class Offers(Protocol):
+    """What vendors were told; `hub.outbound.told.Told` is one."""
+
+    def channel_at(self, party: Party, location: str) -> str | None:
+        """The channel that tells this account what it has at one of our locations; None: none does."""
+        ...
+
+    async def told(self, channel: str, skus: Sequence[str]) -> Mapping[str, frozenset[int]]:
+        """The numbers that a vendor may have by what it was told, of those SKUs that it was told anything of.
+
+        Raises:
+            Unavailable: the ledger did not answer.
+        """
+        ...
 
 
 class Drift:
@@ -64,30 +88,36 @@ async def positions_of(levels: Iterable[Level], house: House, reads: Reads) -> P
     }
 
 
-async def ours(places: Iterable[tuple[str, str]], house: House, reads: Reads) -> dict[tuple[str, str], int]:
-    """What we have of each (SKU, location) that a vendor's level would be compared with.
+async def right_of(
+    party: Party, places: Iterable[tuple[str, str]], house: House, reads: Reads, offers: Offers | None
+) -> dict[tuple[str, str], frozenset[int]]:
+    """The numbers that a vendor may have at each (SKU, location): what a channel told it there, else what we have.
 
     Raises:
-        Unavailable: Redis did not answer.
+        Unavailable: a store did not answer.
     """
-    wanted: dict[str, list[tuple[str, str]]] = {}
+    wanted: dict[str, dict[str, str]] = {}
     for sku, location in places:
-        wanted.setdefault(location, []).append((sku, location))
-    found: dict[tuple[str, str], int] = {}
+        wanted.setdefault(location, {})[sku] = house.sku(sku)
+    found: dict[tuple[str, str], frozenset[int]] = {}
     for location, named in wanted.items():
-        skus = {house.sku(sku) for sku, _ in named}
-        known = {item.sku: item for item in await reads.positions_among(location, sorted(skus))}
-        found |= {place: _ours(known.get(house.sku(place[0]))) for place in named}
+        skus = sorted(set(named.values()))
+        if offers is not None and (channel := offers.channel_at(party, location)):
+            told = await offers.told(channel, skus)
+            found |= {(sku, location): told.get(known, frozenset()) for sku, known in named.items()}
+        else:
+            items = {item.sku: item for item in await reads.positions_among(location, skus)}
+            found |= {(sku, location): frozenset({_ours(items.get(known))}) for sku, known in named.items()}
     return found
 
 
-def differences(levels: Iterable[Level], house: House, positions: Positions) -> list[Told]:
-    """What the vendor has of each SKU that it counts and we know by its name, and how much more than us that is."""
+def differences(levels: Iterable[Level], house: House, right: Right) -> list[Told]:
+    """What the vendor has of each SKU that it counts and we know by its name, and how much more than is right."""
     found: dict[tuple[str, str], Told] = {}
     for level in levels:
         if level.available is not None:
             sku, location = place = (house.sku(level.sku), level.location)
-            units = level.available - _ours(positions.get(place))
+            units = units_beside(level.available, right.get(place, frozenset()))
             found[place] = Told(sku, location, level.available, units, epoch_ms(level.time))
     return list(found.values())
 

@@ -4,12 +4,12 @@ from typing import Protocol
 
 from hub.party_metrics import PartyMetrics
 from hub.settings import Settings
+from hub.stock.allowances import Allowances
 from hub.webhooks import drifting, polling
 from hub.webhooks.accounts import Accounts
 from hub.webhooks.booking import Stock
 from hub.webhooks.deliveries import Deliveries
 from hub.webhooks.drifting import DriftWatch
-from hub.webhooks.levels import ours
 from hub.webhooks.polling import Polling
 from hub.webhooks.working import Inbox, Webhooks
 
@@ -33,16 +33,19 @@ class Tables(Protocol):
         ...
 
 
-def open_webhooks(settings: Settings, stock: Stock, tables: Tables, metrics: PartyMetrics) -> Webhooks:
+def open_webhooks(
+    settings: Settings, stock: Stock, tables: Tables, metrics: PartyMetrics, allowances: Allowances
+) -> Webhooks:
     """What takes and books deliveries, asks for them, and watches levels; run its jobs, and close its `taking`."""
     accounts = Accounts(lambda: stock.current.house, settings.secrets)
-    taking = Deliveries(accounts, tables.inbox, stock, metrics, settings.limits, tables.drifts)
+    allowances.allowed = accounts.allowance
+    taking = Deliveries(accounts, tables.inbox, stock, metrics, settings.limits, tables.drifts, allowances)
     watch = DriftWatch(
         tables.drifts,
-        ours=lambda places: ours(places, stock.current.house, stock.reads),
+        right=taking.right_of,
         raise_alert=lambda fact: stock.booking.book([fact]),
         stated_seconds=accounts.drift_seconds,
         on_lasting=metrics.drift_lasts,
     )
-    asking, days = Polling(taking, tables.polls, metrics), settings.limits.inbox_days
+    asking, days = Polling(taking, tables.polls, metrics, allowances), settings.limits.inbox_days
     return Webhooks(taking, tables.inbox, stock, metrics, polling=asking, watch=watch, keep_days=days)

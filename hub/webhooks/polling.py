@@ -21,6 +21,7 @@ from hub.domain.polling import Progress, begun, failed, first_since_ms, is_due, 
 from hub.faults import Fault
 from hub.party_metrics import PartyMetrics
 from hub.patience import Trouble, news_within
+from hub.stock.allowances import Allowances
 from hub.tasks import end
 from hub.webhooks import understanding
 from hub.webhooks.accounts import Party
@@ -82,12 +83,12 @@ class Memory(Protocol):
 class Polling:
     """Asks all sources of the house that can be asked; `run` in a task."""
 
-    def __init__(self, taking: Deliveries, memory: Memory, metrics: PartyMetrics) -> None:
+    def __init__(self, taking: Deliveries, memory: Memory, metrics: PartyMetrics, allowances: Allowances) -> None:
         self._taking = taking
         self._memory = memory
         self._metrics = metrics
         # Its own, so that no delivery waits for a page.
-        self._fetcher = Fetcher(SOURCES_AT_ONCE_MAX)
+        self._fetcher = Fetcher(allowances, SOURCES_AT_ONCE_MAX)
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._held: set[str] = set()
         # Source -> until when it asked for patience, whatever stream that was of; UTC milliseconds.

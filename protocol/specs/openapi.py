@@ -5,6 +5,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from protocol.problems import PROBLEM_TYPES, problem, problem_type
+from protocol.specs.channels import CHANNELS
 from protocol.specs.delivering import DELIVERING
 from protocol.specs.following import FOLLOWING
 from protocol.specs.holding import HOLDING
@@ -15,12 +16,13 @@ from protocol.specs.schemas import Schemas
 from protocol.specs.writing import WRITING
 
 # Every operation of the door.
-OPERATIONS: Final = (*WRITING, *DELIVERING, *READING, *FOLLOWING, *HOLDING, *LIVING)
+OPERATIONS: Final = (*WRITING, *DELIVERING, *CHANNELS, *READING, *FOLLOWING, *HOLDING, *LIVING)
 VERSION: Final = "1"
 LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 TAGS: Final = {
     "events": "What happened.",
     "webhooks": "What third parties deliver in their own words.",
+    "channels": "Whom the hub tells what a pool has.",
     "imports": "Absolute books, as of one time.",
     "skus": "What is known of SKUs.",
     "parked": "What waits because nobody knows what it names, or for room.",

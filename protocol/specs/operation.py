@@ -78,8 +78,9 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     @property
     def is_question(self) -> bool:
-        """Whether it asks as somebody, and so by its parameters alone; documents and health are for anyone."""
-        return self.method == "get" and self.scopes is not None
+        """Whether its parameters are all that somebody may say there; documents and health are for anyone."""
+        has_parameters = any(each.place == "query" for each in self.parameters)
+        return self.scopes is not None and (self.method == "get" or has_parameters)
 
     @property
     def problems_by_status(self) -> dict[int, list[str]]:

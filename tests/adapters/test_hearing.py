@@ -2,8 +2,9 @@
 
 import pytest
 
+from adapters.contract import Answer
 from adapters.hearing import WAIT_SECONDS_MAX, by_status, one_at_fault, singled_out, wait_seconds, words
-from adapters.offering import Answer, Offer, Request, Told
+from adapters.offering import Offer, Request, Told
 
 NOON = "Mon, 04 May 2026 12:00:00 GMT"
 
@@ -31,17 +32,17 @@ def request(offers: int) -> Request:
     ],
 )
 def test_the_vendor_says_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
-    assert wait_seconds(Answer(429, headers, b"")) == seconds
+    assert wait_seconds(Answer(b"", headers, 429)) == seconds
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 400, 404, 413, 422])
 def test_of_these_the_body_says_more(status: int) -> None:
-    assert by_status(request(1), Answer(status, {}, b"")) is None
+    assert by_status(request(1), Answer(b"", {}, status)) is None
 
 
 @pytest.mark.parametrize("status", [0, 301, 401, 402, 403, 408, 409, 423, 429, 500, 503])
 def test_all_others_are_told_again(status: int) -> None:
-    heard = by_status(request(2), Answer(status, {"retry-after": "7"}, b""))
+    heard = by_status(request(2), Answer(b"", {"retry-after": "7"}, status))
     assert heard is not None
     assert [told.outcome for told in heard.told] == ["again", "again"]
     assert heard.wait_seconds == 7

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.contract import NEEDS_MAX, Account
+from adapters.contract import NEEDS_MAX, Account, Answer
 from adapters.hearing import WAIT_SECONDS_MAX
-from adapters.offering import Answer, Listing, Offer, Shelf
+from adapters.offering import Listing, Offer, Shelf
 from protocol.limits import QUANTITY_MAX, SKU_CHARS_MAX
 from tests.adapters.conversing import outbound_case_of, outbound_names
 
@@ -57,7 +57,7 @@ def test_offers_of_any_kind_are_told_once_each_and_heard_of_once_each(name: str,
 
     assert requests == adapter.requests(offers, shelf, key, now_ms)
     assert Counter(offer for each in requests for offer in each.offers) == Counter(offers)
-    answer = Answer(data.draw(st.integers(0, 999)), data.draw(HEADERS), data.draw(st.binary(max_size=100)))
+    answer = Answer(data.draw(st.binary(max_size=100)), data.draw(HEADERS), data.draw(st.integers(0, 999)))
     for each in requests:
         assert msgspec.json.decode(each.body)
         assert not set(each.path) & set("?#%\\ ")
@@ -76,7 +76,7 @@ def test_answers_with_values_of_any_kind_are_heard_of_every_offer(name: str, dat
     request, answered = case.request(conversation), conversation.answered
     body = data.draw(spoilt(answered.body))
 
-    heard = case.adapter.heard(request, Answer(answered.status, {**answered.headers, **data.draw(HEADERS)}, body))
+    heard = case.adapter.heard(request, Answer(body, {**answered.headers, **data.draw(HEADERS)}, answered.status))
 
     assert len(heard.told) == len(request.offers)
     assert 0 <= heard.wait_seconds <= WAIT_SECONDS_MAX

@@ -1,4 +1,4 @@
-"""Every read takes the parameters of its description, each once where it is no list, and nothing else."""
+"""What has parameters takes those of its description, each once where it is no list, and nothing else."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def token(door: Door) -> str:
 
 @pytest.mark.parametrize("operation", QUESTIONS, ids=by_id)
 async def test_a_parameter_that_is_not_there_is_refused(door: Door, operation: Operation, token: str) -> None:
-    reply = await door.get(address(operation), token=token, skuu="BAG-NOIR")
+    reply = await door.ask(operation.method, address(operation), token=token, skuu="BAG-NOIR")
 
     assert (reply.status, reply.problem) == (400, "malformed")
     assert "`skuu`" in reply.json()["detail"]
@@ -52,7 +52,9 @@ async def test_a_parameter_that_stands_twice_is_refused_unless_it_is_a_list(
     for name, is_list in names(operation).items():
         if is_list:
             continue
-        reply = await door.get(address(operation), token=token, **{name: [EXAMPLES.get(name, "A")] * 2})
+        reply = await door.ask(
+            operation.method, address(operation), token=token, **{name: [EXAMPLES.get(name, "A")] * 2}
+        )
 
         assert (reply.status, reply.problem) == (400, "malformed")
         assert f"`{name}` stands there twice" in reply.json()["detail"]
@@ -99,7 +101,7 @@ async def test_what_is_no_sku_is_described_to_nobody(door: Door, token: str) -> 
     assert {(reply.status, reply.problem) for reply in replies} == {(400, "malformed")}
 
 
-async def test_a_head_is_a_read_too_and_a_post_is_not(door: Door, token: str) -> None:
+async def test_a_head_is_a_read_too_and_a_post_without_parameters_is_not(door: Door, token: str) -> None:
     head = await door.ask("HEAD", "/v1/positions", token=token, skuu="A")
     post = await door.post("/v1/events?skuu=A", door.receipt(), token=token)
 

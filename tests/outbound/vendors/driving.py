@@ -133,7 +133,7 @@ class Driver:
         try:
             async with session.request(method, url, data=body, headers=given, allow_redirects=False) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, names, await response.read())
+                return Answer(await response.read(), names, response.status)
         except aiohttp.ClientError:
             return None
 

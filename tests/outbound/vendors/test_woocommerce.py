@@ -2,8 +2,8 @@
 
 import msgspec
 
-from adapters.contract import Account
-from adapters.offering import Answer, Offer, Shelf
+from adapters.contract import Account, Answer
+from adapters.offering import Offer, Shelf
 from adapters.woocommerce import WooCommerce
 from tests.outbound.vendors.driving import Driver
 from tests.outbound.vendors.vendor import HandClock
@@ -71,7 +71,7 @@ def test_an_id_that_no_float_holds_comes_back_as_it_was() -> None:
 
     (request,) = adapter.requests([Offer("BAG", found["BAG"].id, 1)], shelf, "key", 0)
     assert b'"id":%d,' % id in request.body
-    heard = adapter.heard(request, Answer(200, {}, b'{"update":[{"id":%d}]}' % id))
+    heard = adapter.heard(request, Answer(b'{"update":[{"id":%d}]}' % id))
     assert heard.told[0].outcome == "taken"
-    near = adapter.heard(request, Answer(200, {}, msgspec.json.encode({"update": [{"id": str(id - 1)}]})))
+    near = adapter.heard(request, Answer(msgspec.json.encode({"update": [{"id": str(id - 1)}]})))
     assert near.told[0].outcome == "again"

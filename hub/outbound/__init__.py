@@ -1,0 +1,1 @@
+"""Availability told to vendors' shops, and into files."""

@@ -1,0 +1,141 @@
+"""One account as a channel tells it: asking its adapter, which is perhaps a stranger's, and the vendor behind it.
+
+Whatever the adapter does, the hub goes on, and what it says is bounded and held to the contract.
+"""
+
+from collections.abc import Mapping, Sequence
+from traceback import extract_tb
+
+import msgspec
+import structlog
+
+from adapters.contract import ROUNDS_MAX, Answer, Need
+from adapters.offering import Heard, Listing, Offer, Offering, Request, Shelf, Told
+from hub.outbound.calling import Unheard
+from hub.outbound.means import Means
+from hub.settings.tree import Channel
+from hub.webhooks.accounts import Party
+from hub.webhooks.fetching import FETCHED_BYTES_MAX, Failed
+
+log = structlog.get_logger()
+
+# Things that may be fetched to find some SKUs.
+NEEDS_MAX = 1_000
+LISTING_CHARS_MAX = 1_000
+# An offer's own fault cannot be any of these: they are about the account.
+ACCOUNTS_OWN = frozenset({401, 402, 403, 407, 423})
+# Offers that a round gives to an adapter, however many it takes.
+OFFERS_MAX = 1_000
+# Where a vendor says that it is asked too often, and not for how long to wait.
+PATIENCE_SECONDS = 5.0
+
+_BROKEN = "the adapter has a defect"
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """The vendor was not asked, or did not answer as it should."""
+
+    why: str
+    # It asks to be left alone for so long; not 0: nothing is wrong with it.
+    wait_seconds: float = 0.0
+    # What was asked may be why.
+    may_be_mine: bool = False
+
+
+class Shop:
+    """One account, for one channel."""
+
+    def __init__(self, channel: Channel, party: Party, means: Means) -> None:
+        assert isinstance(party.adapter, Offering)
+        self.party = party
+        self._offering: Offering = party.adapter
+        self._shelf = Shelf(party.account, channel.location)
+        self._means = means
+
+    @property
+    def source(self) -> str:
+        """The account's id."""
+        return self.party.settings.id
+
+    @property
+    def offers_max(self) -> int:
+        """Offers that the adapter is given at once."""
+        return max(1, min(self._offering.offers_max, OFFERS_MAX))
+
+    async def find(self, skus: Sequence[str]) -> Mapping[str, Listing] | Trouble:
+        """What the vendor sells of these, and has of them."""
+        fetched: dict[str, bytes] = {}
+        size = 0
+        try:
+            needs: Sequence[Need] = self._offering.find(skus, self._shelf)
+            for _ in range(ROUNDS_MAX):
+                for need in needs[:NEEDS_MAX]:
+                    if need.name in fetched:
+                        continue
+                    answer = await self._means.fetcher.ask(self.party, need, self._offering.find_cost)
+                    if isinstance(answer, Failed):
+                        return Trouble(answer.why, answer.retry_after_seconds, may_be_mine=not answer.passes)
+                    size += len(answer.body)
+                    if size > FETCHED_BYTES_MAX:
+                        return Trouble("what it tells of some SKUs is too much", may_be_mine=True)
+                    fetched[need.name] = answer.body
+                found = self._offering.found(skus, self._shelf, fetched)
+                if found is None:
+                    return Trouble("what it tells of some SKUs cannot be read", may_be_mine=True)
+                if isinstance(found, Mapping):
+                    return {sku: found[sku] for sku in skus if sku in found and _is_fit(found[sku])}
+                needs = found
+        except Exception as error:
+            self._note("find", error)
+            return Trouble(_BROKEN, may_be_mine=True)
+        return Trouble(f"it still needs something after {ROUNDS_MAX} rounds", may_be_mine=True)
+
+    def requests(self, offers: Sequence[Offer], key: str) -> tuple[Request, ...]:
+        """What to send; of an adapter with a defect nothing. Each offer is in one request at most."""
+        try:
+            made = self._offering.requests(offers, self._shelf, key, int(self._means.clock() * 1000))
+            named = [offer for request in made for offer in request.offers]
+            if len(named) != len(set(named)):
+                raise ValueError("an offer is in two requests")
+            if not set(named) <= set(offers):
+                raise ValueError("a request is about what was not offered")
+        except Exception as error:
+            self._note("requests", error)
+            return ()
+        return tuple(made)
+
+    async def send(self, request: Request) -> Heard | Unheard | Trouble:
+        """Send one request, whose units are taken, and have the answer understood."""
+        answer = await self._means.caller.call(self.party, request)
+        if isinstance(answer, Unheard):
+            return answer
+        if answer.status in ACCOUNTS_OWN:
+            return Trouble(f"it answers {answer.status}: it does not accept the account's token")
+        if 300 <= answer.status < 400:
+            return Trouble(f"it answers {answer.status}; redirects are not followed")
+        return self._heard(request, answer)
+
+    def _heard(self, request: Request, answer: Answer) -> Heard | Trouble:
+        try:
+            heard = self._offering.heard(request, answer)
+            if len(heard.told) != len(request.offers):
+                raise ValueError("it tells of another number of offers")
+        except Exception as error:
+            self._note("heard", error)
+            heard = Heard(told=(Told("again", _BROKEN),) * len(request.offers))
+        if answer.status == 429 and not heard.wait_seconds:
+            return Trouble("it answers 429: it is asked too often", wait_seconds=PATIENCE_SECONDS)
+        if answer.status >= 500 and not heard.wait_seconds and all(told.outcome == "again" for told in heard.told):
+            return Trouble(f"it answers {answer.status}", may_be_mine=True)
+        return heard
+
+    def _note(self, doing: str, error: Exception) -> None:
+        # Without the error's own text, which may quote what was sent, or the token.
+        [*_, at] = extract_tb(error.__traceback__)
+        what = f"{type(error).__name__} at {at.filename}:{at.lineno}"
+        about = {"source": self.source, "adapter": self.party.settings.adapter}
+        log.error("an adapter failed", **about, doing=doing, error=what)
+
+
+def _is_fit(listing: Listing) -> bool:
+    return 0 < len(listing.id) <= LISTING_CHARS_MAX

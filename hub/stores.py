@@ -285,6 +285,7 @@ class Stores:
             raise_alert=lambda fact: self.batcher.submit([fact]),
             on_stale=lambda sources: self.current.set_stale_sources(set(sources)),
             stated_seconds=lambda: self.house.silent_seconds,
+            held_stale=lambda: self.house.document.stale_sources,
             # Who was heard is known as far as the ledger follows.
             clock=lambda: time() if self.ledger_lag() == 0 else self.writer.booked_until_ms / 1000,
         )

@@ -6,6 +6,7 @@ per waiter would cost more than the wait.
 """
 
 import asyncio
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
@@ -22,6 +23,8 @@ class Watermark:
 
     def __init__(self, at: Seq | None = None) -> None:
         self.at = at
+        # Told, without waiting, after each step forward.
+        self.on_advanced: Callable[[], None] = lambda: None
         # Of the epochs that ended while this process ran: the number of the last entry that the ledger has.
         self._ends: dict[int, int] = {}
         # Ties are broken by arrival, because futures cannot be compared.
@@ -47,6 +50,7 @@ class Watermark:
                 _answer(waiter, covered=True)
             else:
                 _tell_lost(waiter)
+        self.on_advanced()
 
     def note_end(self, epoch: int, last: int) -> None:
         """The last entry that the ledger has of an epoch that ended is the one with this number; -1 is none."""

@@ -96,11 +96,12 @@ class LedgerWriter:
         self.poisoned = 0
 
     async def run(self) -> None:
-        """Follow the journal until cancelled; while it does not go on `state` is `halted`, and it is looked at again.
+        """Follow the journal until cancelled, and again whenever called; while it does not go on `state` is `halted`, and it is looked at again.
 
         A Redis that came back behind the ledger may be mended, or its journal begin anew in another epoch.
         """
-        self.state = "starting"
+        # After a while in which another wrote, what this one knew is old.
+        self.state, self.last_error, self._booked_at_ms, self._failures = "starting", "", 0, 0
         try:
             while True:
                 pause_seconds = HALTED_SECONDS

@@ -88,6 +88,8 @@ class Webhooks:
         # The parked ones behind this number are tried again; None: none are.
         self._again_behind: int | None = 0
         self._next_at: dict[str, float] = {}
+        # Whether this process books what was kept; else it only counts what waits.
+        self.works = True
 
     def note_house_changed(self) -> None:
         """What could not be mapped may be by now."""
@@ -120,6 +122,8 @@ class Webhooks:
             oldest_ms = min((each.oldest_kept_ms for each in waiting if each.kept), default=0)
             age_seconds = max(0.0, time() - oldest_ms / 1000) if oldest_ms else 0.0
             self._metrics.inbox(sum(each.kept for each in waiting), sum(each.parked for each in waiting), age_seconds)
+        if not self.works:
+            return False
         if self._is_time("clear", CLEAR_SECONDS) and await self.inbox.clear(self._keep_days):
             # There may be more.
             self._next_at.pop("clear")

@@ -54,7 +54,7 @@ class Duty:
     ) -> None:
         # None: this process never has the duty.
         self._lease = lease
-        self._held = held
+        self._held = dict(held)
         self._otherwise = otherwise
         # Whether nobody else works with the hub, as far as anybody can tell.
         self._is_alone = is_alone
@@ -64,19 +64,26 @@ class Duty:
         self._only: frozenset[str] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._has_looked = False
+        self._has_begun = False
 
     async def run(self) -> None:
         """Take the duty when nobody has it, until cancelled; what ends a job by a defect is raised here."""
+        self._has_begun = True
         try:
             while True:
                 await self._look()
                 await self._pause(RENEW_SECONDS if self.is_held or self._lease is None else LOOK_SECONDS)
         finally:
-            was_held, self.is_held = self.is_held, False
+            was_held, self.is_held, self._has_begun = self.is_held, False, False
             await end(self._tasks.values())
             if self._lease is not None and was_held:
                 with suppress(Fault):
                     await self._lease.give_back()
+
+    def add(self, name: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """One more job of who has the duty."""
+        self._held[name] = job
+        self._begin()
 
     async def keep_only(self, names: Collection[str]) -> None:
         """End all jobs but these; from now on no others are begun."""
@@ -101,6 +108,12 @@ class Duty:
             if is_held:
                 for tell in self.on_taken:
                     tell()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin what is wanted now and does not run."""
+        if not self._has_begun:
+            return
         for name, job in self._wanted().items():
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(job(), name=name)
@@ -114,7 +127,7 @@ class Duty:
         await end([self._tasks.pop(name) for name in list(names)])
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until the next look, or raise what ended a job; none ends by itself."""
+        """Wait until the next look, or raise what ended a job."""
         if not self._tasks:
             await asyncio.sleep(seconds)
             return
@@ -122,3 +135,4 @@ class Duty:
         for task in done:
             if task in self._tasks.values():
                 task.result()
+                raise AssertionError(f"{task.get_name()} ended by itself")

@@ -8,7 +8,6 @@ def take_readings_of(stores: Stores, metrics: Metrics) -> None:
     """Set the gauges about what works on the stores."""
     metrics.ledger_lag_entries.set(stores.ledger_lag())
     metrics.checkpoint_lag_entries.set(stores.checkpointing.lag_entries)
-    metrics.ledger_following.set(stores.writer.state == "following")
     metrics.ledger_set_aside.set(stores.writer.doubled + stores.writer.poisoned)
     metrics.reservations_live.set(stores.expiry.live)
     metrics.stale_sources.set(len(stores.sources.stale))

@@ -266,14 +266,10 @@ class Stores:
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))
         exits.push_async_callback(since.aclose)
-
-        def house() -> House:
-            return self.house
-
         folder, pace = Folder(self._settings.hub.data_dir / "imports"), Pace(sweep.SHARE)
         comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
-        worker = Worker(folder, house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
-        imports = Imports(folder, house, worker)
+        worker = Worker(folder, lambda: self.house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
+        imports = Imports(folder, lambda: self.house, worker)
         imports.open()
         return imports
 

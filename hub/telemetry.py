@@ -169,6 +169,11 @@ class Metrics:
             ["source"],
             registry=self.registry,
         )
+        self.on_duty = Gauge(
+            "hub_on_duty",
+            "1 in the process that writes the ledger and does what else one process does for all.",
+            registry=self.registry,
+        )
         self.ready = Gauge("hub_ready", "1 while the hub takes events.", registry=self.registry)
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:

@@ -199,7 +199,6 @@ class Folder:
             os.fsync(file.fileno())
             return file.tell()
 
-
     def _write(self, state: ImportState) -> None:
         new = self._path / f"{state.key}.{self._own}{_NEW}"
         new.write_bytes(_encode(state))

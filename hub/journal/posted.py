@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -89,7 +90,7 @@ class Posted:
             if at is None or at == told or at.number < 0:
                 continue
             try:
-                heard_by = await asked(_TELLING, lambda: self._client.publish(self._channel, _word(hub, at)))
+                heard_by = await self._say(_word(hub, at))
             except Fault:
                 # Who does not hear of it looks.
                 await asyncio.sleep(RETRY_SECONDS)
@@ -121,24 +122,33 @@ class Posted:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
+    async def _say(self, word: str) -> int:
+        """Say a word; by how many it is heard."""
+        return int(await asked(_TELLING, lambda: self._client.publish(self._channel, word)))
+
     async def _listen(self) -> None:
-        trouble = Trouble("how far the ledger is is looked at, for nobody tells it", "how far the ledger is is heard again")
+        trouble = Trouble(
+            "how far the ledger is cannot be heard, and is looked at", "how far the ledger is is heard again"
+        )
         while True:
             listening = self._client.pubsub()
             try:
-                await asked(_HEARING, lambda: listening.subscribe(self._channel))
-                # What was said before was missed.
-                self._woken.set()
-                while True:
-                    told: Any = await asked(_HEARING, lambda: listening.get_message(timeout=LOOK_SECONDS))
-                    trouble.note_over()
-                    if told is not None and told["type"] == "message":
-                        self._take(_seq_in(told["data"], *self._own()))
+                await self._listen_at(listening, trouble)
             except Fault as fault:
                 trouble.note(fault)
             finally:
                 await listening.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_at(self, listening: PubSub, trouble: Trouble) -> None:
+        await asked(_HEARING, lambda: listening.subscribe(self._channel))
+        # What was said before was missed.
+        self._woken.set()
+        while True:
+            told: Any = await asked(_HEARING, lambda: listening.get_message(timeout=LOOK_SECONDS))
+            trouble.note_over()
+            if told is not None and told["type"] == "message":
+                self._take(_seq_in(told["data"], *self._own()))
 
     async def _look(self) -> None:
         hub, unanswered = self._known()

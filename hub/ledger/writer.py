@@ -96,8 +96,9 @@ class LedgerWriter:
         self.poisoned = 0
 
     async def run(self) -> None:
-        """Follow the journal until cancelled, and again whenever called; while it does not go on `state` is `halted`, and it is looked at again.
+        """Follow the journal until cancelled; while it does not go on `state` is `halted`, and it is looked at again.
 
+        It may be called again later; meanwhile another may have written.
         A Redis that came back behind the ledger may be mended, or its journal begin anew in another epoch.
         """
         # After a while in which another wrote, what this one knew is old.

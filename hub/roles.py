@@ -18,6 +18,8 @@ class Given(msgspec.Struct, frozen=True):
     http: str
     live: str
     admin: str
+    # Which of them this is, for the log.
+    number: int = 1
     # Private servers; None where the settings name one.
     redis_url: str | None = None
     ledger_dsn: str | None = None

@@ -230,6 +230,7 @@ class _Quiet:
 def set_up_logs(level: str = "info") -> None:
     """Lines for people on a terminal, JSON lines elsewhere, both on standard error."""
     shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -40,6 +40,7 @@ IMPORTS = {
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.readings": LEAVES | {"hub.stores"},
     **dict.fromkeys(["hub.duty", "hub.roles"], LEAVES),
+    "hub.processes": LEAVES | {"hub.addresses", "hub.console", "hub.embedded", "hub.reloading", "hub.roles"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.hooks": LEAVES
     | {"hub.journal", "hub.ledger", "hub.memories", "hub.intake"},  # a hook is told what a page of the feed tells

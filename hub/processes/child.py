@@ -61,6 +61,7 @@ class Child:
             # Ctrl-C in the terminal reaches the parent alone, which then stops them in order.
             start_new_session=True,
         )
+        log.info("a process was started", process=self.number, pid=process.pid)
         self._tell(encode(self._given))
         self._hearing = asyncio.create_task(self._hear(process, ready), name=f"process {self.number}")
         self.doors = await ready

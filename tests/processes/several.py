@@ -30,7 +30,7 @@ class Several(HubProcess):
     def __init__(self, folder: Path, workers: int = WORKERS) -> None:
         super().__init__(folder, "--workers", str(workers))
         self.workers = workers
-        first = _free_ports(workers)
+        first = ports_in_a_row(workers)
         self.admins = [f"http://127.0.0.1:{first + number}" for number in range(workers)]
         # No answer is late because the machine is busy.
         text = self.config.read_text().replace('admin = "127.0.0.1:0"', f'admin = "127.0.0.1:{first}"')
@@ -70,7 +70,7 @@ async def _metric(admin: str, name: str) -> float | None:
     return float(found[1]) if found else 0.0
 
 
-def _free_ports(count: int) -> int:
+def ports_in_a_row(count: int) -> int:
     """The first of so many free ports in a row, below those that the system gives to others."""
     while True:
         first = randrange(20_000, 30_000)

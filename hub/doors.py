@@ -107,9 +107,8 @@ def readings(
     """What sets the gauges when somebody asks for the metrics."""
 
     def take_readings() -> None:
-        take_readings_of(stores, metrics)
+        take_readings_of(stores, metrics, on_duty=jobs.duty.is_held)
         metrics.ledger_following.set(jobs.ledger_state() == "following")
-        metrics.on_duty.set(jobs.duty.is_held)
         metrics.live_connections.set(live.counters.connections)
         metrics.live_frames.set(live.counters.frames)
         metrics.live_conflated.set(live.counters.conflated)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as NotConnected
 
 from hub.duty import Duty
 from hub.stock import keys
@@ -94,6 +95,29 @@ async def test_who_is_alone_takes_it_from_one_that_was_killed_a_moment_ago(redis
     await redis_client.set(keys.DUTY, "another", px=600_000)
     await until(worker.has_it_not)
     assert await redis_client.get(keys.DUTY) == b"another"
+    await end([worker.task])
+
+
+async def test_while_redis_is_away_who_has_it_goes_on(redis_client: Redis, until: Until) -> None:
+    lease = Lease(redis_client)
+    worker = Worker(lease)
+    await until(worker.has_it)
+    asked = 0
+
+    class Away(Redis):
+        async def set(self, *arguments: object, **more: object) -> None:  # type: ignore[override]
+            nonlocal asked
+            asked += 1
+            raise NotConnected
+
+    lease._client = Away()
+
+    async def was_asked_again() -> bool:
+        return asked > 1
+
+    await until(was_asked_again)
+    assert worker.held.runs
+    assert worker.held.begun == 1
     await end([worker.task])
 
 

@@ -98,6 +98,9 @@ async def _reload(number: int, reload: Callable[[], Awaitable[str]]) -> None:
         why_not = await reload()
     except Fault as fault:
         why_not = str(fault)
+    except Exception:
+        log.exception("A reload met a defect.")
+        why_not = "the hub has a defect"
     _say(Reloaded(number, why_not))
 
 

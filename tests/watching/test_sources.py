@@ -108,12 +108,15 @@ async def test_who_takes_the_watch_over_goes_on_where_the_other_was(
     redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers, until: Until
 ) -> None:
     assert servers.redis_url is not None
-    async with opened(servers.redis_url, postgres_dsn, QUIET_TILL) as hub:
+    patient = msgspec.structs.replace(QUIET_TILL, sources=(SourceSettings("till", silent_seconds=600),))
+    async with opened(servers.redis_url, postgres_dsn, patient) as hub:
         watch = hub.stores.sources
-        await hub.book(hub.fact("in", Line("BAG", "LON", 5)))
+        await hub.book(hub.fact("in", Line("BAG", "LON", 5), source="erp"))
         await hub.ledger_has_all()
-        await watch._keep()
-        # As another process left it: the rules know that the till is silent.
+        # As another process left it: silent for an hour, and the rules know.
+        memory, now_ms = SourceMemory(Link(postgres_dsn, "test")), hub.kernel.booked_at_ms
+        await memory.keep({"till": Rhythm(now_ms - 7_200_000, now_ms - 3_600_000)})
+        await memory.aclose()
         await hub.stores.current.set_stale_sources({"till"})
         assert await available(hub) == 3
 

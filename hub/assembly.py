@@ -81,6 +81,7 @@ class Hub:
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
+        self._streams = Streams()
         # Asked several times meanwhile is asked once more.
         self._reload_asked = asyncio.Event()
         self._is_open = False
@@ -183,7 +184,7 @@ class Hub:
             self._jobs,
             access=self._access,
             live=live,
-            streams=Streams(),
+            streams=self._streams,
             metrics=self._metrics,
             origins=origins,
             not_ready=self.not_ready,

@@ -1,11 +1,9 @@
 """The command line. Errors of use are one clear sentence and exit code 2."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any
@@ -21,10 +19,13 @@ from hub.commands.running import run as _run
 from hub.commands.waiting import alerts, parked, webhooks
 from hub.crashpoints import crash
 from hub.faults import Fault
+from hub.roles import ROLES, Role
 from hub.settings import KEYS_ONLY, NO_KEEPER, check, load, read
 
 # Signals this close together are one request to stop.
 SAME_SIGNAL_SECONDS = 1.0
+# Of one `hub serve`; more than a machine has cores help nobody.
+WORKERS_MAX = 64
 
 
 class _Commands(click.Group):
@@ -61,32 +62,29 @@ def main() -> None:
 @main.command()
 @_CONFIG
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-def serve(config: Path | None, log_level: str) -> None:
+@click.option("--workers", type=click.IntRange(1, WORKERS_MAX), help="So many processes that share the doors.")
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    help="What to do of a hub: the HTTP door, the live door, what one does for all; repeat; none given: all.",
+)
+@click.option("--given", is_flag=True, hidden=True, help="One of several, which standard input says more of.")
+def serve(config: Path | None, log_level: str, workers: int | None, roles: tuple[Role, ...], given: bool) -> None:
     """Run the hub until it is told to stop."""
     # Before anything else: without a handler it would end the process. Who asks before there is a hub is heard then.
     asked_early = _reloads_asked()
-    from hub.assembly import running  # noqa: PLC0415 - `hub token` need not load the servers
+    # `hub token` need not load the servers.
+    from hub.commands.serving import serve_alone, serve_given, serve_several  # noqa: PLC0415
 
-    settings = load(config, os.environ)
     _set_up_logs(log_level)
     crash.arm(os.environ)
-
-    async def serve_until_stopped() -> None:
-        # Before the start: a hub told to stop meanwhile stops in order as soon as it has started. A cancellation
-        # could get lost in a client library, and the start would go on.
-        told = _stop_signal()
-        async with running(settings, reread=partial(read, config, os.environ)) as hub:
-            # What the start made stays: full collections need not look at it.
-            gc.collect()
-            gc.freeze()
-            doors = hub.doors()
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hub.note_reload_asked)
-            if asked_early:
-                hub.note_reload_asked()
-            click.echo(f"hub: ready · events {doors.http} · live {doors.live}/v1/live · admin {doors.admin}")
-            await hub.wait(told)
-
-    _run(serve_until_stopped())
+    share = (config, os.environ, frozenset(roles or ROLES), _stop_signal, asked_early)
+    if workers is not None and not given:
+        _run(serve_several(*share, workers=workers, log_level=log_level))
+    else:
+        _run(serve_given(*share) if given else serve_alone(*share))
 
 
 @main.command("check")

@@ -32,15 +32,36 @@ def listening(address: str) -> Iterator[None]:
         raise SettingsInvalid(f"cannot listen on {address}: {why}") from error
 
 
-def bound(exits: AsyncExitStack, address: str) -> socket.socket:
-    """Take an address before anything is started, so that a port in use costs nothing but a sentence."""
+def bound(exits: AsyncExitStack, address: str, *, shared: bool = False) -> socket.socket:
+    """Take an address before anything is started, so that a port in use costs nothing but a sentence.
+
+    `shared`: other processes of this user may take it too; among those that listen the system divides who connects.
+
+    Raises:
+        SettingsInvalid: the address cannot be listened on.
+    """
     host = host_of(address)
     taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     exits.callback(taken.close)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     with listening(address):
         taken.bind((host, port_of(address)))
     return taken
+
+
+def reserved(exits: AsyncExitStack, address: str) -> str:
+    """Keep an address for processes that share it, and say which it is, a port of 0 being a free one by now.
+
+    Raises:
+        SettingsInvalid: the address cannot be listened on.
+    """
+    if port_of(address):
+        # A program that shares it too would not be noticed.
+        bound(exits, address).close()
+    taken = bound(exits, address, shared=True)
+    return f"{address.rpartition(':')[0]}:{taken.getsockname()[1]}"
 
 
 def url_at(scheme: str, taken: socket.socket) -> str:

@@ -1,39 +1,38 @@
 """The only place that knows all the parts: it starts them in order, watches them, and stops them in order."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from time import time
+from socket import socket
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from hub.access import Access
-from hub.addresses import bound, host_of, listening, port_of, url_at, url_of
+from hub.addresses import bound, host_of, url_at, url_of
 from hub.admin.reload import add_reload
 from hub.console.metrics import add_metrics
 from hub.console.server import add_console
 from hub.console.session import DemoSession, Doors
 from hub.credentials import with_a_key
+from hub.doors import live_door, open_live, origins_of, parts_of, readings, serve
 from hub.embedded.servers import EmbeddedServers, start
 from hub.faults import Fault
 from hub.hooks.means import means_of
 from hub.hooks.sending import Sending
 from hub.imports.dropping import Drops
 from hub.intake.parts import Parts
-from hub.intake.replaying import Replaying
 from hub.intake.sealing import Sealing
 from hub.intake.server import http_app
 from hub.intake.streams import Streams
-from hub.live.limits import LiveLimits
+from hub.jobs import LAST, Jobs
 from hub.live.server import LiveDoor
 from hub.outbound.opening import channels_of
 from hub.outbound.sending import Channels
-from hub.readings import take_readings_of, take_readings_of_doors
 from hub.recovery.stopping import come_to_rest
 from hub.reloading import Reloading, Reread
+from hub.roles import Share
 from hub.settings import Settings
 from hub.stores import Stores
 from hub.tasks import end
@@ -45,36 +44,44 @@ MakeDemoSession = Callable[[Doors], DemoSession]
 
 # A stop waits so long for the ledger to have what was booked; what it lacks then it takes up at the next start.
 LEDGER_GOODBYE_SECONDS = 2.0
-_LEDGER_WRITER = "ledger writer"
+_DUTY = "duty"
 
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, demo: MakeDemoSession | None = None, reread: Reread | None = None
+    settings: Settings,
+    *,
+    demo: MakeDemoSession | None = None,
+    reread: Reread | None = None,
+    share: Share | None = None,
 ) -> AsyncIterator["Hub"]:
     """A hub that takes events, from here to the end of the block; `reread` reads its settings anew for a reload.
+
+    `share`: what of a hub of several processes this one is; all of it unless told otherwise.
 
     Raises:
         Fault: a part cannot start; those that were started are stopped again.
     """
     async with AsyncExitStack() as exits:
-        hub = Hub(settings, demo, reread)
+        hub = Hub(settings, demo, reread, share or Share())
         await hub.start(exits)
         yield hub
 
 
 class Hub:
-    """A running hub; made by `running`."""
+    """A running hub, or one process of it; made by `running`."""
 
-    def __init__(self, settings: Settings, demo: MakeDemoSession | None, reread: Reread | None) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, demo: MakeDemoSession | None, reread: Reread | None, share: Share) -> None:
+        self._settings = settings if share.given is None else share.given.placed(settings)
+        self._roles, self._is_shared = share.roles, share.given is not None
         self._demo = demo
         self._metrics = Metrics()
         self._access = Access(with_a_key(settings.access, settings.hub.data_dir))
-        self._stores = Stores(settings, self._metrics)
-        self._reloading = Reloading(settings, reread, self._stores, self._access)
+        self._stores = Stores(self._settings, self._metrics)
+        self.reloading = Reloading(settings, reread, self._stores, self._access)
         self._hooks: Sending
         self._channels: Channels
+        self._jobs: Jobs
         # What may only end with the hub.
         self._tasks: list[asyncio.Task[Any]] = []
         self._doors = Doors("", "", "")
@@ -89,63 +96,51 @@ class Hub:
         Raises:
             Fault: a part cannot start.
         """
-        http, admin = bound(exits, self._settings.hub.http), bound(exits, self._settings.hub.admin)
-        # The live door takes its own address later; whether it is free shall be known now.
-        bound(exits, self._settings.hub.live).close()
+        addresses, stores = self._settings.hub, self._stores
+        http = bound(exits, addresses.http, shared=self._is_shared) if "intake" in self._roles else None
+        admin = bound(exits, addresses.admin, shared=self._is_shared)
+        if "live" in self._roles:
+            # The live door takes its own address later; whether it is free shall be known now.
+            bound(exits, addresses.live, shared=self._is_shared).close()
         redis_url, dsn = await self._servers(exits)
         # Before the servers are stopped, or their end would look like a loss; and again before the stores are closed.
         exits.push_async_callback(self._end_tasks)
-        await self._stores.open(exits, redis_url, dsn)
+        await stores.open(exits, redis_url, dsn)
+        self._jobs = Jobs(stores, self._roles, exits, redis_url, dsn)
         exits.push_async_callback(self._end_tasks)
-        self._run("kernel batches", self._stores.batcher.run())
-        self._run(_LEDGER_WRITER, self._stores.writer.run())
-        self._run("healing", self._stores.healing.run())
-        self._run("notes of answers", self._stores.noting.run())
-        self._run("checkpoint", self._stores.checkpointing.run())
-        self._run("watch over sources", self._stores.sources.run())
-        self._run("watch over the backlog", self._stores.backlog.run())
-        self._run("watch over holds", self._stores.expiry.run())
-        self._run("watch over what waits", self._stores.waits.run())
-        self._run("watch over what is set aside", self._stores.set_aside.run())
-        self._run("sampling", self._stores.sampling.run())
-        self._run("closing of counts", self._stores.closer.run())
+        self._jobs.begin(self._run)
         exits.push_async_callback(self._let_ledger_catch_up)
         # An event may name an alias, so the aliases come before the doors.
-        await self._stores.adopting.describe(self._settings.house.skus)
+        await stores.adopting.describe(self._settings.house.skus)
         # After the doors: what they took last is tried to the end.
-        exits.push_async_callback(self._stores.webhooks.taking.aclose)
-        live = await self._open_live(exits, origins := self._origins(admin))
+        exits.push_async_callback(stores.webhooks.taking.aclose)
+        live, parts = self._parts(admin)
+        await self._follow(live, exits)
         self._doors = Doors(
-            url_at("http", http), url_of("ws", host_of(self._settings.hub.live), live.port), url_at("http", admin)
+            "" if http is None else url_at("http", http),
+            url_of("ws", host_of(addresses.live), live.port) if "live" in self._roles else "",
+            url_at("http", admin),
         )
-        self._channels = channels_of(self._stores, self._settings.channels, exits, dsn, self._metrics)
-        parts = self._parts(origins, live)
-        sealing = Sealing(self._stores.kernel.hub)
-        means = means_of(self._settings, exits, dsn, self._stores.watermark, sealing, self._metrics)
-        self._hooks = Sending(self._settings.hooks, means)
-        self._reloading.take_hooks, self._reloading.take_channels = self._hooks.take, self._channels.take
-        await self._hooks.prepare()
-        await self._serve(exits, http_app(parts), http)
-        await self._serve(exits, self._admin_app(live), admin)
+        self._channels = channels_of(stores, self._settings.channels, exits, dsn, self._metrics)
+        self.reloading.take_channels = self._channels.take
+        self._hooks = await self._sending(exits, dsn)
+        stop_seconds = self._settings.limits.stop_seconds
+        if http is not None:
+            await serve(http_app(parts), http, stop_seconds, exits)
+        await serve(self._admin_app(parts, live), admin, stop_seconds, exits)
         self._run_behind_doors(parts)
         self._is_open = True
         exits.callback(setattr, self, "_is_open", False)
 
     def _run_behind_doors(self, parts: Parts) -> None:
         """What works while the doors are open."""
-        self._run("imports", self._stores.imports.run())
-        self._run("drops", Drops(self._settings.drops, self._stores.imports, self._metrics.parties).run())
-        self._run("sweep", self._stores.sweep.run())
-        self._run("house", self._stores.current.watch())
+        self._jobs.begin_behind_doors(self._run, parts)
         self._run("reload", self._reload_when_asked())
-        replaying = Replaying()
-        self._stores.current.listeners += [replaying.note_house_changed, self._stores.webhooks.note_house_changed]
-        self._run("parked events", replaying.run(parts))
-        self._run("hooks", self._hooks.run())
         self._stores.current.listeners.append(self._channels.note_house_changed)
-        self._run("channels", self._channels.run())
-        for name, job in self._stores.webhooks.jobs().items():
-            self._run(name, job)
+        if "worker" in self._roles:
+            self._run("drops", Drops(self._settings.drops, self._stores.imports, self._metrics.parties).run())
+            self._run("hooks", self._hooks.run())
+            self._run("channels", self._channels.run())
 
     def doors(self) -> Doors:
         """Where the doors are."""
@@ -171,7 +166,7 @@ class Hub:
         while True:
             await self._reload_asked.wait()
             self._reload_asked.clear()
-            await self._reloading.log_reload()
+            await self.reloading.log_reload()
 
     def not_ready(self) -> str | None:
         """Why this process takes no events, whatever its stores do now; None when it does."""
@@ -189,88 +184,52 @@ class Hub:
         self._run("private servers", _fail_when_lost(servers))
         return redis_url or servers.redis_url or "", dsn or servers.postgres_dsn or ""
 
-    def _origins(self, admin: socket.socket) -> frozenset[str]:
-        """Who may ask from a browser: the configured, and the pages of the admin door under each of its names."""
-        port = admin.getsockname()[1]
-        own = {url_at("http", admin), f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
-        return frozenset(self._settings.hub.origins) | own
-
-    def _parts(self, origins: frozenset[str], live: LiveDoor) -> Parts:
-        stores = self._stores
-        return Parts(
+    def _parts(self, admin: socket) -> tuple[LiveDoor, Parts]:
+        origins = origins_of(self._settings, admin)
+        live = live_door(self._settings, self._stores, self._access, origins, self.reloading)
+        parts = parts_of(
+            self._settings,
+            self._stores,
+            self._jobs,
             access=self._access,
-            current=stores.current,
-            booking=stores.booking,
-            closer=stores.closer,
-            describing=stores.describing,
-            described=stores.described,
-            reads=stores.reads,
-            held=stores.held,
-            requests=stores.requests,
-            imports=stores.imports,
-            webhooks=stores.webhooks,
             channels=lambda: self._channels.channels,
-            offered=stores.memories.offered,
-            watermark=stores.watermark,
-            past=stores.memories.past,
-            counts=stores.memories.counts,
-            closings=stores.memories.closings,
-            waiting=stores.memories.waiting,
-            alerts=stores.memories.alerts,
-            happened=stores.memories.happened,
-            followed=stores.memories.followed,
-            sealing=Sealing(stores.kernel.hub),
-            streams=self._streams,
             live=live,
+            streams=self._streams,
             metrics=self._metrics,
-            limits=self._settings.limits,
-            not_ready=self.not_ready,
-            ledger_state=lambda: stores.writer.state,
             origins=origins,
+            not_ready=self.not_ready,
         )
+        return live, parts
 
-    async def _open_live(self, exits: AsyncExitStack, origins: frozenset[str]) -> LiveDoor:
-        stores = self._stores
-        door = LiveDoor(
-            house=lambda: stores.house,
-            access=self._access,
-            stock=stores.reads,
-            open_tail=stores.tail_from_now,
-            clock=time,
-            hear=stores.hear,
-            origins=sorted(origins),
-            limits=LiveLimits(connections_max=self._settings.limits.connections_max),
-        )
-        with listening(self._settings.hub.live):
-            await door.start(host_of(self._settings.hub.live), port_of(self._settings.hub.live))
-        exits.push_async_callback(door.stop)
-        self._run("live door", door.failed())
-        stores.current.listeners.append(door.recheck)
-        self._reloading.on_keys.append(door.recheck_claims)
-        stores.sweep.watched = door.watched_skus
-        return door
+    async def _follow(self, live: LiveDoor, exits: AsyncExitStack) -> None:
+        """Open the live door, or follow the journal for the streams of the HTTP door."""
+        if "live" in self._roles:
+            await open_live(live, self._settings.hub.live, exits, shared=self._is_shared)
+        elif "intake" in self._roles:
+            live.follow_journal()
+            exits.push_async_callback(live.stop)
+        else:
+            return
+        self._run("live door", live.failed())
 
-    def _admin_app(self, live: LiveDoor) -> web.Application:
+    async def _sending(self, exits: AsyncExitStack, dsn: str) -> Sending:
+        stores, settings = self._stores, self._settings
+        means = means_of(settings, exits, dsn, stores.watermark, Sealing(stores.kernel.hub), self._metrics)
+        sending = Sending(settings.hooks, means)
+        self.reloading.take_hooks = sending.take
+        if "worker" in self._roles:
+            await sending.prepare()
+        return sending
+
+    def _admin_app(self, parts: Parts, live: LiveDoor) -> web.Application:
         # Bodies are unpacked where both sizes are bounded.
         app, demo = web.Application(handler_args={"auto_decompress": False}), self._demo
         add_console(app, doors=self.doors, demo=None if demo is None else lambda: demo(self.doors()))
-
-        def take_readings() -> None:
-            take_readings_of(self._stores, self._metrics)
-            take_readings_of_doors(live.counters, self._streams, self._metrics)
-            self._hooks.take_readings(self._metrics)
-            self._channels.take_readings(self._metrics)
-            self._metrics.ready.set(self.not_ready() is None and self._stores.kernel.closed_because is None)
-
+        counted = self._hooks, self._channels
+        take_readings = readings(parts, self._stores, self._jobs, live, counted, self._metrics)
         add_metrics(app, self._metrics.registry, take_readings)
-        add_reload(app, self._access, self._reloading)
+        add_reload(app, self._access, self.reloading)
         return app
-
-    async def _serve(self, exits: AsyncExitStack, app: web.Application, taken: socket.socket) -> None:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._settings.limits.stop_seconds)
-        await runner.setup()
-        exits.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, taken, backlog=1024).start()
 
     def _run(self, name: str, job: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(job, name=name))
@@ -280,8 +239,9 @@ class Hub:
 
     async def _let_ledger_catch_up(self) -> None:
         """Wait a moment until the ledger has all, and have it note that then; nobody but its writer works any more."""
+        await end(task for task in self._tasks if task.get_name() != _DUTY)
+        await self._jobs.duty.keep_only(LAST)
         stores = self._stores
-        await end(task for task in self._tasks if task.get_name() != _LEDGER_WRITER)
         # What a Redis that was replaced took is lost, whoever waits; and what is not noted may have been lost.
         with suppress(Fault):
             await stores.healing.keep_lost()

@@ -5,8 +5,9 @@ answers: who is shut out shall be. The house is taken whole or not at all.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -64,6 +65,23 @@ class ReloadAnswer(msgspec.Struct, frozen=True):
     skus_total: int = 0
     # More would change than `skus` lists.
     truncated: bool = False
+    # Processes that took it: this one, and those that the same `hub serve` started.
+    processes: int = 1
+    # What those of them say that did not take it.
+    others: tuple[str, ...] = ()
+
+
+class Others(NamedTuple):
+    """The other processes that the same `hub serve` started."""
+
+    # So many took the changed file.
+    taken: int
+    # What those say that did not.
+    refused: tuple[str, ...]
+
+
+async def _no_others() -> Others:
+    return Others(0, ())
 
 
 class Reloading:
@@ -80,14 +98,35 @@ class Reloading:
         self.take_hooks: Callable[[Sequence[Hook]], bool] = lambda hooks: False
         self.take_channels: Callable[[Sequence[Channel]], bool] = lambda channels: False
         self._hooks, self._channels = started_with.hooks, started_with.channels
+        # Has the other processes take the changed file too.
+        self.have_others_reload: Callable[[], Awaitable[Others]] = _no_others
         self._turn = asyncio.Lock()
         self._is_trying = False
 
     async def reload(self) -> ReloadAnswer:
         """Take the hub's file as it is now, and log it: nothing where it is wrong, else its keys, and its house whole.
 
+        Unless it is wrong the other processes take it too, whatever Redis says here: keys are each process's own.
+
         Raises:
             Unavailable: the keys are taken; the house is not, or whether it is is unknown.
+        """
+        try:
+            answer = await self.reload_alone()
+        except Fault:
+            _log_others(await self.have_others_reload())
+            raise
+        if answer.problems and not answer.changed:
+            return answer
+        others = await self.have_others_reload()
+        _log_others(others)
+        return msgspec.structs.replace(answer, processes=1 + others.taken, others=others.refused[:PROBLEMS_MAX])
+
+    async def reload_alone(self) -> ReloadAnswer:
+        """The same in this process only.
+
+        Raises:
+            Unavailable: as `reload`.
         """
         try:
             async with self._turn:
@@ -191,6 +230,11 @@ class Reloading:
             skus_total=found.skus_total,
             truncated=found.is_truncated,
         )
+
+
+def _log_others(others: Others) -> None:
+    for why in others.refused[:PROBLEMS_LOGGED_MAX]:
+        log.error("another process did not take the file", reason=why)
 
 
 def _log(answer: ReloadAnswer) -> None:

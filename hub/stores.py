@@ -261,14 +261,10 @@ class Stores:
     def _imports(self, exits: AsyncExitStack, redis_url: str, dsn: str) -> Imports:
         since = Since(Link(dsn, "imports"))
         exits.push_async_callback(since.aclose)
-
-        def house() -> House:
-            return self.house
-
         folder, pace = Folder(self._settings.hub.data_dir / "imports"), Pace(sweep.SHARE)
         comparer = Comparer(Books(self._client(exits, redis_url), self.kernel), self.watermark, since, pace)
-        worker = Worker(folder, house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
-        imports = Imports(folder, house, worker)
+        worker = Worker(folder, lambda: self.house, comparer, self.booking, self.closer, self.reads, pace, self.batcher)
+        imports = Imports(folder, lambda: self.house, worker)
         imports.open()
         return imports
 
@@ -280,6 +276,7 @@ class Stores:
             raise_alert=lambda fact: self.batcher.submit([fact]),
             on_stale=lambda sources: self.current.set_stale_sources(set(sources)),
             stated_seconds=lambda: self.house.silent_seconds,
+            held_stale=lambda: self.house.document.stale_sources,
             # Who was heard is known as far as the ledger follows.
             clock=lambda: time() if self.ledger_lag() == 0 else self.writer.booked_until_ms / 1000,
         )

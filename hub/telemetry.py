@@ -171,6 +171,11 @@ class Metrics:
             registry=self.registry,
         )
         self.record_accuracy_percent.set(nan)
+        self.on_duty = Gauge(
+            "hub_on_duty",
+            "1 in the process that writes the ledger and does what else one process does for all.",
+            registry=self.registry,
+        )
 
     def _of_hook(self, name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, ["hook"], registry=self.registry)
@@ -218,6 +223,7 @@ class _Quiet:
 def set_up_logs(level: str = "info") -> None:
     """Lines for people on a terminal, JSON lines elsewhere, both on standard error."""
     shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -46,7 +46,9 @@ async def run_reload(config: Path | None, environ: Mapping[str, str], *, dry_run
     answer = await _ask(url or f"http://{settings.hub.admin}", _token(settings), dry_run=dry_run)
     for line in _told(answer, dry_run=dry_run):
         click.echo(line, err=bool(answer.problems))
-    return 1 if answer.problems else 0
+    for why in answer.others:
+        click.echo(f"not taken by {why}", err=True)
+    return 1 if answer.problems or answer.others else 0
 
 
 async def try_at_running_hub(file: Path, settings: Settings) -> int:
@@ -119,7 +121,8 @@ def _told(answer: ReloadAnswer, *, dry_run: bool) -> list[str]:
 
 def _headline(answer: ReloadAnswer, *, dry_run: bool) -> str:
     if not dry_run:
-        return f"{'reloaded' if answer.changed else 'nothing to change'} · rules version {answer.rules_version}"
+        where = f" · {answer.processes} processes" if answer.processes > 1 else ""
+        return f"{'reloaded' if answer.changed else 'nothing to change'} · rules version {answer.rules_version}{where}"
     skus = f"{answer.skus_total} SKU" + ("" if answer.skus_total == 1 else "s")
     if not answer.changed:
         return "the running hub: nothing would change"

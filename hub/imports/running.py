@@ -1,6 +1,7 @@
 """All imports of this hub: taken, queued, worked on one after the other, told about, forgotten.
 
-A hub that was stopped or killed takes up where it was: what is running stands in the folder.
+A hub that was stopped or killed takes up where it was: what is running stands in the folder. Processes that share the
+folder take imports and tell of them all alike, and one of them works on them: the one that has the folder's lock.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from hub.imports.receiving import Reception
 from hub.imports.spool import Folder
 from hub.imports.state import Asked, ImportState
 from hub.imports.working import Failed, Worker
+from hub.patience import Trouble, news_within
 from protocol.codec import Malformed
 from protocol.imports import ImportWord
 from protocol.limits import IMPORTS_KEPT_MAX
@@ -31,6 +33,8 @@ RECEIVED_AT_ONCE_MAX = 2
 RECEIVING_SECONDS_MAX = 3_600.0
 KEPT_MS = 7 * 24 * 60 * 60 * 1000
 RETRY_SECONDS = 1.0
+# How often a process looks whether another took an import, or works no more.
+LOOK_SECONDS = 0.5
 # Bytes that are read in one go, about a millisecond's work, and the share of the time that this may take.
 _SLICE_BYTES = 8 * 1024
 _READING_SHARE = 0.5
@@ -51,20 +55,32 @@ class Imports:
         self._folder = folder
         self._house = house
         self._worker = worker
+        # As in the folder; the one that this process works on is further than its file.
         self._states: dict[str, ImportState] = {}
+        self._worked_on: ImportState | None = None
         self._receiving: set[str] = set()
         self._arrived = asyncio.Event()
 
     def open(self) -> None:
         """Find what an earlier process of this hub left. Raises Unavailable."""
-        for state in self._folder.load():
-            self._states[state.key] = state
-            if state.state == "running" and not self._folder.has_spool(state.key):
-                state.state, state.ended_at_ms = "failed", _now_ms()
-                state.detail = "its lines are not there any more"
+        self._folder.tidy()
+        self._look()
+
+    def _look(self) -> None:
+        """Find what other processes took, did and forgot. Raises Unavailable."""
+        found = self._folder.states()
+        if any(self._lacks_lines(state) for state in found.values()):
+            # Perhaps it ended between the two looks at the disk.
+            found = self._folder.states()
+        if self._worked_on is not None:
+            found[self._worked_on.key] = self._worked_on
+        self._states = {key: _failed(state) if self._lacks_lines(state) else state for key, state in found.items()}
+
+    def _lacks_lines(self, state: ImportState) -> bool:
+        return state.state == "running" and not self._folder.has_spool(state.key)
 
     def find(self, id: str, may_see: Callable[[str], bool]) -> ImportState | None:
-        """The newest import of that id whose source may be seen."""
+        """The newest import of that id whose source may be seen. Raises Unavailable, as `latest`."""
         return next((state for state in self.latest(may_see) if state.id == id), None)
 
     def known(self, source: str, digest: str) -> ImportState | None:
@@ -74,7 +90,8 @@ class Imports:
         return max(begun, key=lambda state: state.started_at_ms, default=None)
 
     def latest(self, may_see: Callable[[str], bool]) -> list[ImportState]:
-        """Those whose source may be seen, newest first, 100 at most."""
+        """Those whose source may be seen, newest first, 100 at most. Raises Unavailable: the disk cannot be read."""
+        self._look()
         seen = [state for state in self._states.values() if may_see(state.source)]
         return sorted(seen, key=lambda state: state.started_at_ms, reverse=True)[:IMPORTS_KEPT_MAX]
 
@@ -101,16 +118,14 @@ class Imports:
                         await _feed(reception, body)
                 except TimeoutError as error:
                     raise Malformed("It took too long to come; send it in parts.") from error
-                size = file.tell()
-                known = self._states.get(key)
-                if known is not None and known.state != "aborted":
-                    if known.digest != reception.digest:
+                state = _state_of(asked, reception, file.tell(), began_ms)
+                # In the folder, for another process may have taken it meanwhile.
+                kept = await asyncio.to_thread(self._folder.keep, state)
+                if kept is not state:
+                    if kept.digest != state.digest:
                         raise TakenId
-                    return known
-                state = _state_of(asked, reception, size, began_ms)
-                keep = self._folder.save if state.state == "aborted" else self._folder.keep
-                await asyncio.to_thread(keep, state)
-                self._states[key] = state
+                    self._look()
+                    return self._states.get(key, kept)
         finally:
             self._receiving.discard(key)
             # Also after a repetition: what is being received is not worked on.
@@ -119,17 +134,32 @@ class Imports:
         return state
 
     async def run(self) -> None:
-        """Work on import after import until cancelled."""
-        while True:
-            running = [state for state in self._states.values() if state.state == "running"]
-            ready = [state for state in running if state.key not in self._receiving]
-            if ready:
-                await self._work(min(ready, key=lambda state: state.started_at_ms))
-            else:
-                self._arrived.clear()
-                await self._arrived.wait()
+        """Work on import after import until cancelled, while no other process does."""
+        trouble = Trouble("imports wait", "imports are worked on again")
+        try:
+            while True:
+                try:
+                    ready = self._ready() if self._folder.work() else []
+                    trouble.note_over()
+                except Fault as fault:
+                    trouble.note(fault)
+                    ready = []
+                if ready:
+                    self._worked_on = min(ready, key=lambda state: state.started_at_ms)
+                    await self._work(self._worked_on)
+                else:
+                    await news_within(self._arrived, LOOK_SECONDS)
+        finally:
+            self._worked_on = None
+            self._folder.rest()
+
+    def _ready(self) -> list[ImportState]:
+        self._look()
+        running = [state for state in self._states.values() if state.state == "running"]
+        return [state for state in running if state.key not in self._receiving]
 
     def _check_room(self, asked: Asked) -> None:
+        self._look()
         if asked.key in self._receiving:
             raise Full("an import of this id is just being received")
         if len(self._receiving) >= RECEIVED_AT_ONCE_MAX:
@@ -166,18 +196,18 @@ class Imports:
         """Nothing more will be done; it has not ended as long as that is not on the disk."""
         ended = msgspec.structs.replace(state, state=word, ended_at_ms=_now_ms(), detail=detail, pending=None)
         await asyncio.to_thread(self._folder.save, ended)
-        self._states[state.key] = ended
+        self._worked_on = None
         await asyncio.to_thread(self._folder.drop_spool, state.key)
         await self._forget()
 
     async def _forget(self) -> None:
         """Forget those that ended long ago, and those that are too many."""
+        self._look()
         ended = [state for state in self._states.values() if state.ended_at_ms is not None]
         ended.sort(key=lambda state: state.ended_at_ms or 0, reverse=True)
         oldest_ms = _now_ms() - KEPT_MS
         for rank, state in enumerate(ended):
             if rank >= IMPORTS_KEPT_MAX or (state.ended_at_ms or 0) < oldest_ms:
-                self._states.pop(state.key, None)
                 await asyncio.to_thread(self._folder.forget, state.key)
 
 
@@ -213,6 +243,11 @@ def _state_of(asked: Asked, reception: Reception, size: int, began_ms: int) -> I
         ended_at_ms=_now_ms() if is_aborted else None,
         detail="lines are broken; nothing was booked" if is_aborted else None,
     )
+
+
+def _failed(state: ImportState) -> ImportState:
+    detail = "its lines are not there any more"
+    return msgspec.structs.replace(state, state="failed", ended_at_ms=state.started_at_ms, detail=detail)
 
 
 def _now_ms() -> int:

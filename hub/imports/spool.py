@@ -1,25 +1,35 @@
 """The folder that imports wait in: for each a spool with its lines and a small state, replaced as a whole.
 
 A window is up to a thousand lines of one location, one line of the spool. What a 202 promises is on the disk.
+
+Several processes of a hub may share the folder: each may take imports and be asked about all, one works on them. What a
+process is writing has its own name and is locked, so that no other throws it away; the locks end with the process.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import BinaryIO
+from uuid import uuid4
 
 import msgspec
 import structlog
 
 from hub.faults import Unavailable
 from hub.imports.state import ImportState
+from hub.patience import attempts
 
 log = structlog.get_logger()
 
 # As many rows as one question to the ledger takes.
 WINDOW_LINES_MAX = 1_000
 _SPOOL, _STATE, _PART, _NEW = ".spool", ".json", ".part", ".new"
+# Held by who works on imports, and for a moment by who takes one or tidies up.
+_WORKING, _TAKING = "working.lock", "taking.lock"
+_LOOK_AGAIN_SECONDS = 0.01
 
 
 class Window(msgspec.Struct, array_like=True, frozen=True):
@@ -40,23 +50,66 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Of this process's files that are not whole yet.
+        self._own = uuid4().hex[:12]
+        # By file: what tells whether it was replaced, and the state in it.
+        self._read: dict[str, tuple[tuple[int, int, int], ImportState | None]] = {}
+        # Open while this process works on imports.
+        self._working: int | None = None
 
-    def load(self) -> list[ImportState]:
-        """Every import that is known; what a killed hub was just receiving is thrown away.
+    def tidy(self) -> None:
+        """Throw away what a killed process was just receiving.
 
         Raises:
             Unavailable: the folder cannot be used.
         """
-        with _on_disk():
-            for ending in (_PART, _NEW):
-                for path in self._path.glob(f"*{ending}"):
-                    path.unlink()
-            states = [state for path in sorted(self._path.glob(f"*{_STATE}")) if (state := _read_state(path))]
+        if not self._path.exists():
+            return
+        with _on_disk(), self._taking():
+            for path in [*self._path.glob(f"*{_PART}"), *self._path.glob(f"*{_NEW}")]:
+                if not _is_locked(path):
+                    path.unlink(missing_ok=True)
             for path in self._path.glob(f"*{_SPOOL}"):
                 # Killed between the two: its sender was not told that it was taken.
                 if not path.with_suffix(_STATE).exists():
-                    path.unlink()
-        return states
+                    path.unlink(missing_ok=True)
+
+    def states(self) -> dict[str, ImportState]:
+        """Every import that is known, by its key; what was not replaced since the last time is not read again.
+
+        Raises:
+            Unavailable: the folder cannot be used.
+        """
+        read: dict[str, tuple[tuple[int, int, int], ImportState | None]] = {}
+        with _on_disk():
+            for path in sorted(self._path.glob(f"*{_STATE}")):
+                try:
+                    found = path.stat()
+                    mark = (found.st_ino, found.st_mtime_ns, found.st_size)
+                    known = self._read.get(path.name)
+                    read[path.name] = known if known is not None and known[0] == mark else (mark, _read_state(path))
+                except FileNotFoundError:
+                    # Forgotten by another process just now.
+                    continue
+        self._read = read
+        return {state.key: state for _, state in read.values() if state is not None}
+
+    def work(self) -> bool:
+        """Be the process that works on the imports of this folder, if none is; whether it is this one.
+
+        Raises:
+            Unavailable: the folder cannot be used.
+        """
+        if self._working is None and self._path.exists():
+            with _on_disk():
+                self._working = _lock(self._path / _WORKING)
+        return self._working is not None
+
+    def rest(self) -> None:
+        """Work no more, so that another process may."""
+        if self._working is not None:
+            os.close(self._working)
+            self._working = None
 
     @contextmanager
     def receiving(self, key: str) -> Iterator[BinaryIO]:
@@ -65,26 +118,36 @@ class Folder:
         Raises:
             Unavailable: the disk is full or cannot be written.
         """
-        path = self._path / f"{key}{_PART}"
+        path = self._part(key)
         try:
             with _on_disk():
-                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make()
                 with path.open("wb") as file:
+                    # Nobody else has this name; an empty file that was swept away in between is no longer there.
+                    fcntl.flock(file, fcntl.LOCK_EX)
                     yield file
         finally:
             path.unlink(missing_ok=True)
 
-    def keep(self, state: ImportState) -> None:
+    def keep(self, state: ImportState) -> ImportState:
         """Take what was received, once it is on the disk; from here on a restart finds the import.
+
+        An import of that key that is there already, and was not aborted, stands: it is what is answered then.
 
         Raises:
             Unavailable: the disk is full or cannot be written.
         """
-        part = self._path / f"{state.key}{_PART}"
+        part, path = self._part(state.key), self._path / f"{state.key}{_STATE}"
         with _on_disk():
             _sync(part)
-            part.replace(self._path / f"{state.key}{_SPOOL}")
-        self.save(state)
+            with self._taking():
+                known = _read_state(path) if path.exists() else None
+                if known is not None and known.state != "aborted":
+                    return known
+                if state.state != "aborted":
+                    part.replace(self._path / f"{state.key}{_SPOOL}")
+                self._write(state)
+        return state
 
     def save(self, state: ImportState) -> None:
         """Replace the state file.
@@ -92,12 +155,8 @@ class Folder:
         Raises:
             Unavailable: the disk is full or cannot be written.
         """
-        new = self._path / f"{state.key}{_NEW}"
-        with _on_disk():
-            new.write_bytes(_encode(state))
-            _sync(new)
-            new.replace(self._path / f"{state.key}{_STATE}")
-            _sync(self._path)
+        with _on_disk(), self._taking():
+            self._write(state)
 
     def has_spool(self, key: str) -> bool:
         """Whether the lines of an import are there."""
@@ -140,6 +199,34 @@ class Folder:
             os.fsync(file.fileno())
             return file.tell()
 
+    def _write(self, state: ImportState) -> None:
+        new = self._path / f"{state.key}.{self._own}{_NEW}"
+        new.write_bytes(_encode(state))
+        _sync(new)
+        new.replace(self._path / f"{state.key}{_STATE}")
+        _sync(self._path)
+
+    def _part(self, key: str) -> Path:
+        return self._path / f"{key}.{self._own}{_PART}"
+
+    def _make(self) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        """Nobody else writes a state or tidies up meanwhile."""
+        self._make()
+        for _ in attempts():
+            if (held := _lock(self._path / _TAKING)) is not None:
+                break
+            sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            raise Unavailable("another process of the hub keeps the folder of imports locked", 5)
+        try:
+            yield
+        finally:
+            os.close(held)
+
 
 def write_window(file: BinaryIO, window: Window) -> None:
     """Write one window. Raises OSError."""
@@ -152,6 +239,32 @@ def _read_state(path: Path) -> ImportState | None:
     except msgspec.MsgspecError as error:
         log.error("the state of an import cannot be read; it is left alone", file=str(path), reason=str(error))
         return None
+
+
+def _lock(path: Path) -> int | None:
+    """An open file that is locked until it is closed; None: another has the lock."""
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        return None
+    except BaseException:
+        os.close(held)
+        raise
+    return held
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process that lives has the file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _sync(path: Path) -> None:

@@ -27,6 +27,8 @@ class Watermark:
 
     def __init__(self, at: Seq | None = None) -> None:
         self.at = at
+        # Told, without waiting, after each step forward.
+        self.on_advanced: Callable[[], None] = lambda: None
         # Of the epochs that ended while this process ran: the number of the last entry that the ledger has.
         self._ends: dict[int, int] = {}
         # Ties are broken by arrival, because futures cannot be compared.
@@ -54,6 +56,7 @@ class Watermark:
                 _answer(waiter, covered=True)
             else:
                 _tell_lost(waiter)
+        self.on_advanced()
 
     def note_end(self, epoch: int, last: int) -> None:
         """The last entry that the ledger has of an epoch that ended is the one with this number; -1 is none."""

@@ -98,9 +98,11 @@ class LedgerWriter:
     async def run(self) -> None:
         """Follow the journal until cancelled; while it does not go on `state` is `halted`, and it is looked at again.
 
+        It may be called again later; meanwhile another may have written.
         A Redis that came back behind the ledger may be mended, or its journal begin anew in another epoch.
         """
-        self.state = "starting"
+        # After a while in which another wrote, what this one knew is old.
+        self.state, self.last_error, self._booked_at_ms, self._failures = "starting", "", 0, 0
         try:
             while True:
                 pause_seconds = HALTED_SECONDS

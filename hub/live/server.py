@@ -40,7 +40,7 @@ INBOUND_FRAMES_MAX = 4
 
 
 class LiveDoor:
-    """The WebSocket server of this process. Call `start` once, then `stop` once."""
+    """The WebSocket server of this process. Call `start` or `follow_journal` once, then `stop` once."""
 
     def __init__(  # noqa: PLR0913 - one keyword for each thing it needs
         self,
@@ -74,13 +74,17 @@ class LiveDoor:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, *, shared: bool = False) -> None:
         """Follow the journal and accept connections; port 0 takes a free one.
 
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._server = await self._listen(host, port)
+        self._server = await self._listen(host, port, shared=shared)
+        self.follow_journal()
+
+    def follow_journal(self) -> None:
+        """Follow the journal and accept no connection: for streams that another door writes."""
         self._tasks = [
             asyncio.create_task(self._conversations.follower.run(), name="live follower"),
             asyncio.create_task(self._upkeep.run(), name="live upkeep"),
@@ -163,7 +167,7 @@ class LiveDoor:
         """
         await self._conversations.refresh()
 
-    async def _listen(self, host: str, port: int) -> Server:
+    async def _listen(self, host: str, port: int, *, shared: bool) -> Server:
         limits = self._limits
         # The library's own pings are off: a task for each connection would cost 3 KiB and a timer.
         server = await serve(
@@ -185,6 +189,7 @@ class LiveDoor:
             create_connection=self._connection_factory(),
             # To the loop this number says both how many wait and how many it takes in one turn.
             backlog=TAKEN_AT_ONCE,
+            reuse_port=shared,
         )
         for listening in server.sockets:
             with socket.socket(fileno=os.dup(listening.fileno())) as same:

@@ -107,8 +107,8 @@ class LimitsSettings(Table, frozen=True):
     # Bytes of the journal in Redis while the ledger is away; beyond it what writes is 503, and below 90 % no longer. An
     # hour of 500 sales a second is 1.8 million entries of about 450 bytes, 0.8 GB. Redis needs it beside its stock.
     journal_bytes_max: Annotated[int, Meta(ge=1024 * 1024, le=1024**4)] = 1024**3
-    # How much of one core each process may take to compare its own stock all the time, Redis's and the ledger's part
-    # with it; 0: it does not. More finds a difference sooner.
+    # How much of one core the hub may take to compare its own stock all the time, Redis's and the ledger's part with
+    # it; 0: it does not. More finds a difference sooner.
     verify_percent: Annotated[float, Meta(ge=0, le=50)] = 1.0
     # How long the answer to a third party's delivery waits for the books; after that it is 202 `accepted`. Those with
     # the least patience wait for five seconds in all.

@@ -92,6 +92,8 @@ class Closer:
         self._waiting: dict[Seq, asyncio.Future[Applied | None]] = {}
         # Closed a moment ago, for those who ask only now.
         self._closed: dict[Seq, Applied] = {}
+        # Whether it is this process that looks for the counts of those that were killed.
+        self.looks: Callable[[], bool] = lambda: True
 
     def note_opened(self, seq: Seq) -> None:
         """A count was opened by the entry at `seq`."""
@@ -127,7 +129,8 @@ class Closer:
         trouble = Trouble("counts stay open for now", "counts are closed again")
         while True:
             try:
-                await self._look()
+                if self.looks():
+                    await self._look()
                 while await self._has_arrived():
                     await self._close_some()
                     trouble.note_over()

@@ -37,6 +37,10 @@
 from hub.domain.entry import PARTITION
 
 PREFIX = f"hub:{{{PARTITION}}}:"
+# Of no partition's contents, so that one may be emptied under it: who does what one process does for all. It ends by
+# itself. And the channel on which it says how far the ledger is.
+DUTY = f"hub:duty:{{{PARTITION}}}"
+POSTED = f"hub:posted:{{{PARTITION}}}"
 META = PREFIX + "meta"
 HOUSE = PREFIX + "house"
 JOURNAL = PREFIX + "journal"

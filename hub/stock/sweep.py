@@ -24,7 +24,7 @@ SKUS_PER_STEP = 200
 
 
 class Sweep:
-    """The sweep of one partition; several processes may sweep at once, then each does a part."""
+    """The sweep of one partition; of several processes one goes through all, others do what is watched there."""
 
     def __init__(self, client: Redis, kernel: Kernel, reads: Reads) -> None:
         self._client = client
@@ -33,6 +33,8 @@ class Sweep:
         self._due = asyncio.Event()
         # What somebody looks at now comes first.
         self.watched: Callable[[], Collection[str]] = tuple
+        # Whether this process goes through all SKUs; what somebody looks at here it recomputes in any case.
+        self.goes_through: Callable[[], bool] = lambda: True
 
     def begin(self) -> None:
         """The rules changed: go through all SKUs, again when that was under way."""
@@ -63,6 +65,8 @@ class Sweep:
         watched = sorted(self.watched())
         for start in range(0, len(watched), SKUS_PER_STEP):
             on_progress(await self._step(watched[start : start + SKUS_PER_STEP]))
+        if not self.goes_through():
+            return
         batch: list[str] = []
         with reading():
             async for key in self._client.scan_iter(match=keys.ANY_SKU, count=500):
@@ -70,8 +74,8 @@ class Sweep:
                 if len(batch) >= SKUS_PER_STEP:
                     on_progress(await self._step(batch))
                     batch = []
-                if version != self._kernel.rules_version:
-                    # Other rules again: what is watched comes first once more.
+                if version != self._kernel.rules_version or not self.goes_through():
+                    # Other rules again: what is watched comes first once more. Or another process goes on.
                     return
         on_progress(await self._step(batch))
 

@@ -1,7 +1,8 @@
 """Watch what is held: units whose time is over are given back within a second, and said to be.
 
-A hold is over when the kernel's clock says so, swept or not; this only makes it seen. Every process of the hub watches;
-what another gave back already is so already. What ended while no hub ran is found at the first look.
+A hold is over when the kernel's clock says so, swept or not; this only makes it seen. One process of the hub
+watches; should two for a moment, what another gave back already is so already. What ended while no hub ran is found at
+the first look.
 """
 
 import asyncio

@@ -2,7 +2,8 @@
 
 The path of one silence: events come to the ledger → too long since the last → an alert in the journal → the rules
 that name the source hold → it is heard again → they do not. Several processes may watch: the alert's id is the
-silence's own, so it is told once.
+silence's own, so it is told once. Who takes the watch over goes on where the other was: whom the rules know as silent
+is silent until it is heard.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class SourceWatch:
         on_stale: Callable[[frozenset[str]], Awaitable[object]],
         stated_seconds: Callable[[], Mapping[str, int]],
         clock: Callable[[], float],
+        held_stale: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._memory = memory
         self._raise_alert = raise_alert
@@ -50,6 +52,8 @@ class SourceWatch:
         self._stated_seconds = stated_seconds
         # Seconds; stands still while the ledger lags behind, for then nobody knows who was heard.
         self._clock = clock
+        # Whom the rules know as silent.
+        self._held_stale = held_stale
         self._sources = Sources()
         self._changed: set[str] = set()
         self._kept_at = 0.0
@@ -67,16 +71,20 @@ class SourceWatch:
 
     async def run(self) -> None:
         """Look around every second until cancelled; stores that are away are waited for."""
-        await self._remember()
         trouble = Trouble("the watch over the sources goes on later", "the watch over the sources goes on")
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-                await self._keep()
-                trouble.note_over()
-            except Fault as fault:
-                trouble.note(fault)
+        try:
+            await self._remember()
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    await self.look()
+                    await self._keep()
+                    trouble.note_over()
+                except Fault as fault:
+                    trouble.note(fault)
+        finally:
+            # Whoever is heard from now on is heard by another process: of silences this one knows nothing any more.
+            self._sources, self._changed, self._told, self.stale = Sources(), set(), {}, frozenset()
 
     async def look(self) -> None:
         """Tell new silences, and let the rules know who is silent."""
@@ -102,10 +110,12 @@ class SourceWatch:
             except Fault as fault:
                 trouble.note(fault)
                 await asyncio.sleep(LOOK_SECONDS)
+        self.stale = frozenset(self._held_stale())
         # While no hub ran nobody could be heard, so nobody was silent either.
         now_ms = int(self._clock() * 1000)
-        for rhythm in known.values():
-            rhythm.last_heard_ms = max(rhythm.last_heard_ms, now_ms)
+        for source, rhythm in known.items():
+            if source not in self.stale:
+                rhythm.last_heard_ms = max(rhythm.last_heard_ms, now_ms)
         self._sources = Sources(known | self._sources.rhythms)
 
     async def _keep(self) -> None:

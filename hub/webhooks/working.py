@@ -4,9 +4,9 @@ Any number of processes may do it at once: each delivery is given to one of them
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -102,16 +102,14 @@ class Webhooks:
         # The parked ones behind this number are tried again; None: none are.
         self._again_behind: int | None = 0
         self._next_at: dict[str, float] = {}
+        # Whether this process books what was kept; else it only counts what waits.
+        self.works = True
 
     def note_house_changed(self) -> None:
         """What could not be mapped may be by now."""
         self._again_behind = 0
         self._news.set()
         self.polling.note_house_changed()
-
-    def jobs(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What is to be run while the doors are open, by name."""
-        return {"deliveries": self.run(), "asking sources": self.polling.run(), "watch over levels": self.watch.run()}
 
     async def run(self) -> None:
         """Look for work until cancelled; a ledger that is away is waited for."""
@@ -139,6 +137,8 @@ class Webhooks:
             oldest_ms = min((each.oldest_kept_ms for each in waiting if each.kept), default=0)
             age_seconds = max(0.0, time() - oldest_ms / 1000) if oldest_ms else 0.0
             self._metrics.inbox(sum(each.kept for each in waiting), sum(each.parked for each in waiting), age_seconds)
+        if not self.works:
+            return False
         if self._is_time("clear", CLEAR_SECONDS) and await self.inbox.clear(self._keep_days):
             # There may be more.
             self._next_at.pop("clear")

@@ -42,6 +42,8 @@ IMPORTS = {
     | {"hub.webhooks", "hub.memories", "hub.verify"},  # a running hub samples itself
     "hub.reloading": LEAVES | {"hub.stock", "hub.stores"},
     "hub.readings": LEAVES | {"hub.stores", "hub.intake", "hub.live"},  # what both doors counted
+    **dict.fromkeys(["hub.duty", "hub.roles"], LEAVES),
+    "hub.processes": LEAVES | {"hub.addresses", "hub.console", "hub.embedded", "hub.reloading", "hub.roles"},
     "hub.admin": LEAVES | {"hub.intake", "hub.reloading"},  # both doors read bodies and tokens alike
     "hub.hooks": LEAVES
     | {"hub.journal", "hub.ledger", "hub.memories", "hub.intake"},  # a hook is told what a page of the feed tells
@@ -51,7 +53,7 @@ IMPORTS = {
 PURE = {"protocol", "adapters", "hub.domain"}
 PURE |= {f"protocol.clients.{name}" for name in ("state", "conversation", "patience", "faults")}
 # These put the parts together, so they may import all of them.
-ASSEMBLING = {"hub.assembly", "hub.commands", "hub.__main__"}
+ASSEMBLING = {"hub.assembly", "hub.doors", "hub.jobs", "hub.commands", "hub.__main__"}
 THIRD_PARTY = {
     "aiohttp": {
         "protocol.clients",
@@ -63,6 +65,7 @@ THIRD_PARTY = {
         "hub.demo",
         "hub.commands",
         "hub.assembly",
+        "hub.doors",
         "hub.hooks",
         "hub.webhooks",
         "hub.outbound",

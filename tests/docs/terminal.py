@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.docs.pages import NOT_RUN, ROOT, Fence
+from tests.processes.several import ports_in_a_row
 
 PAGE_SECONDS_MAX = 180.0
 # What a reader's own terminal is for: these do not end by themselves.
@@ -70,8 +71,9 @@ class Terminal:
         self._notes.mkdir()
         # What was started last and goes on, and how many of its lines the page has shown.
         self._watching, self._screens = self._notes, 0
-        *doors, self._receiver = free_ports(4)
-        self._doors = dict(zip(("HTTP", "LIVE", "ADMIN"), doors, strict=True))
+        http, live, self._receiver = free_ports(3)
+        # Of several processes each has an admin door, at the ports from this one on.
+        self._doors = {"HTTP": http, "LIVE": live, "ADMIN": ports_in_a_row(2)}
         for name in IN_THE_FOLDER:
             (folder / name).symlink_to(ROOT / name)
         uv = self._notes / "uv"

@@ -11,7 +11,7 @@ from hub.__main__ import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # What `hub serve` and the commands that tests run often import when they are called.
-_COMMANDS = ("hub.commands.rebuild", "hub.commands.reload", "hub.commands.verify")
+_COMMANDS = ("hub.commands.rebuild", "hub.commands.reload", "hub.commands.serving", "hub.commands.verify")
 _CONTEXT.set_forkserver_preload(["hub.assembly", *_COMMANDS, "tests.faults.forked"])
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -111,7 +111,7 @@ class Round:
     async def run(self, dsn: str) -> Verdict:
         """Break the town, let it mend itself, and judge."""
         async with town_over(dsn, self._program, make_redis=_forgetful) as town:
-            await asyncio.gather(*(town.open_failing_hub(self._plan) for _ in range(2)))
+            await self._open(town)
             async with working(town, self._seed, clients=4, watchers=3, drops=0.03) as meanwhile:
                 for _ in range(self._random.randint(*FAULTS)):
                     await meanwhile.goes_on(self._random.randint(*ANSWERS), 60)
@@ -128,6 +128,9 @@ class Round:
                 verdict = await meanwhile.judge.judge()
             self._totals.add(town, verdict, self._seed)
             return verdict
+
+    async def _open(self, town: Town) -> None:
+        await asyncio.gather(*(town.open_failing_hub(self._plan) for _ in range(2)))
 
     def _plan(self) -> Plan | None:
         """Some points, each with what may happen there, at some passing; None when it has been enough."""

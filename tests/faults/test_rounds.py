@@ -12,6 +12,7 @@ import pytest
 from tests.faults.power import ForgetfulDisk, why_not
 from tests.faults.rounds import Round, Totals
 from tests.faults.stores import OwnPostgres
+from tests.faults.workers import WorkersRound
 
 # Of the usual run, so that it does the same every time.
 SEED = "one"
@@ -33,7 +34,9 @@ async def postgres() -> AsyncIterator[OwnPostgres]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("kind", [Round, WorkersRound], ids=["two hubs", "three processes"])
 async def test_rounds_of_faults_lose_nothing_and_double_nothing(
+    kind: type[Round],
     postgres: OwnPostgres,
     program: Path,
     request: pytest.FixtureRequest,
@@ -50,7 +53,7 @@ async def test_rounds_of_faults_lose_nothing_and_double_nothing(
             print(f"\nround {number + 1} of {rounds}, --seed {own}", end="", flush=True)  # noqa: T201
         try:
             async with postgres.database(f"round_{number}") as dsn:
-                await Round(own, program, postgres, totals).run(dsn)
+                await kind(own, program, postgres, totals).run(dsn)
         except Exception as error:
             totals.failed.append(f"seed {own}: {type(error).__name__}: {error}")
     totals.seconds = monotonic() - began

@@ -67,6 +67,8 @@ class Town:
         self.hubs: list[TownHub] = []
         # More of the hubs' variables.
         self.settings: dict[str, str] = {}
+        # Of `hub serve`.
+        self.options: tuple[str, ...] = ()
         self.fired = folder / "fired"
         self.fired.touch()
         self._opened = 0
@@ -96,7 +98,7 @@ class Town:
 
     async def open_failing_hub(self, plans: Callable[[], Plan | None]) -> TownHub:
         """The same with a plan for each process, made when it is started."""
-        hub = TownHub(self.folder)
+        hub = TownHub(self.folder, *self.options)
         hub.plans = plans
         self._opened += 1
         hub.name = f"hub {self._opened}"

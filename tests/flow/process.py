@@ -23,7 +23,7 @@ from tests.intake.door import ALL_SCOPES, settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
-_READY = re.compile(r"hub: ready · events (\S+) · live (\S+) · admin (\S+)")
+_READY = re.compile(r"hub: ready(?: · events (\S+))?(?: · live (\S+))? · admin (\S+)")
 
 
 async def said_by(config: Path, word: str, *options: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -55,8 +55,10 @@ async def running_process(folder: Path) -> AsyncIterator["HubProcess"]:
 class HubProcess:
     """A hub in a folder, by `python -m hub serve`; started and ended as often as a test likes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, log: str = "stderr.txt") -> None:
         settings_in(folder)
+        # Of `hub serve`.
+        self.options = options
         self.folder = folder
         self.config = folder / "hub.toml"
         self.data = folder / "data"
@@ -64,7 +66,7 @@ class HubProcess:
         self.live = ""
         self.admin = ""
         self.process: asyncio.subprocess.Process
-        self._log = folder / "stderr.txt"
+        self._log = folder / log
         self._token = ""
         # With the secrets that its file names.
         self.environ: dict[str, str] = {}
@@ -73,7 +75,7 @@ class HubProcess:
         """Start the process and wait for nothing."""
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "hub", "serve", "--config", str(self.config)),
+                *(sys.executable, "-m", "hub", "serve", "--config", str(self.config), *self.options),
                 **{"cwd": ROOT, "stdout": asyncio.subprocess.PIPE, "stderr": log, **more},
             )
 
@@ -89,7 +91,7 @@ class HubProcess:
             said = (await self.process.stdout.readline()).decode()
         ready = _READY.match(said)
         assert ready, said + self.log()
-        self.url, self.live, self.admin = ready[1].rstrip(), ready[2].removesuffix("/v1/live"), ready[3]
+        self.url, self.live, self.admin = ready[1] or "", (ready[2] or "").removesuffix("/v1/live"), ready[3]
 
     async def ended(self, seconds: float = 10) -> int:
         """The exit code, soon."""
@@ -174,4 +176,5 @@ class ForkedHub(HubProcess):
     async def spawn(self, **more: Any) -> None:
         """Start the process and wait for nothing; of its surroundings only `env` may be another."""
         [env] = {"env": os.environ, **more}.values()
-        self.process = await forked(("serve", "--config", str(self.config)), env, self._log)  # type: ignore[assignment]
+        words = ("serve", "--config", str(self.config), *self.options)
+        self.process = await forked(words, env, self._log)  # type: ignore[assignment]

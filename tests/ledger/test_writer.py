@@ -326,3 +326,27 @@ async def test_a_cancelled_writer_leaves_no_connection_behind(
 
     await until(is_alone)
     assert running.task.done()
+
+
+async def test_a_writer_that_ended_goes_on_where_another_stopped(
+    ledger: Ledger, write_sales: WriteSales, run_writer: RunWriter
+) -> None:
+    await write_sales(0, 5)
+    async with run_writer() as first:
+        await first.reaches(4)
+        first.task.cancel()
+        await asyncio.gather(first.task, return_exceptions=True)
+        async with run_writer() as second:
+            await write_sales(5, 8)
+            await second.reaches(7)
+        assert first.writer.booked_until_ms
+
+        again = asyncio.create_task(first.writer.run())
+        await write_sales(8, 10)
+        await first.reaches(9)
+
+        assert first.writer.state == "following"
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
+
+    assert await booked(ledger) == list(range(10))

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,13 +106,19 @@ def now() -> str:
 
 
 @contextmanager
-def running_hub(folder: Path, environ: Mapping[str, str] | None = None, *, rules: str = HOUSE) -> Iterator[RunningHub]:
-    """A hub with its data in `folder`, stopped at the end of the block; `environ` overrides its settings."""
+def running_hub(
+    folder: Path, environ: Mapping[str, str] | None = None, *, rules: str = HOUSE, options: Sequence[str] = ()
+) -> Iterator[RunningHub]:
+    """A hub with its data in `folder`, stopped at the end of the block; `environ` overrides its settings.
+
+    `options` are those of `hub serve`; it must open the HTTP and the live door.
+    """
     folder.mkdir(exist_ok=True)
     config = folder / "hub.toml"
     config.write_text(house_file(house=rules))
     started = time.perf_counter()
-    with python(["-m", "hub", "serve", "--config", str(config), "--log-level", "warning"], environ) as process:
+    command = ["-m", "hub", "serve", "--config", str(config), "--log-level", "warning", *options]
+    with python(command, environ) as process:
         found = _DOORS.search(line := first_line(process))
         start_seconds = time.perf_counter() - started
         if found is None:

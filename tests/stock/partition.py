@@ -49,8 +49,8 @@ class Fixed:
 
 
 async def everything(client: Redis) -> dict[bytes, bytes | None]:
-    """Every key with all that it holds, for a comparison byte for byte."""
-    return {key: await client.dump(key) for key in sorted(await client.keys("*"))}
+    """Every key of the partition with all that it holds, for a comparison byte for byte."""
+    return {key: await client.dump(key) for key in sorted(await client.keys(keys.ANY))}
 
 
 class Partition:

@@ -1,5 +1,6 @@
 """A till that falls silent: told once, rules hold back stock meanwhile, and let it go when it is heard again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -14,6 +15,7 @@ from hub.embedded.servers import EmbeddedServers
 from hub.ledger.connection import Link
 from hub.ledger.sources import SourceMemory
 from hub.stock import keys
+from hub.tasks import end
 from tests.stock.opened import OpenStores, opened
 from tests.stock.partition import HOUSE
 
@@ -100,3 +102,39 @@ async def test_a_source_is_not_called_silent_while_the_ledger_cannot_tell(
             await hub.stores.sources.look()
 
             assert hub.stores.sources.stale == set()
+
+
+async def test_who_takes_the_watch_over_goes_on_where_the_other_was(
+    redis_client: Redis, postgres_dsn: str, servers: EmbeddedServers, until: Until
+) -> None:
+    assert servers.redis_url is not None
+    patient = msgspec.structs.replace(QUIET_TILL, sources=(SourceSettings("till", silent_seconds=600),))
+    async with opened(servers.redis_url, postgres_dsn, patient) as hub:
+        watch = hub.stores.sources
+        await hub.book(hub.fact("in", Line("BAG", "LON", 5), source="erp"))
+        await hub.ledger_has_all()
+        # As another process left it: silent for an hour, and the rules know.
+        memory, now_ms = SourceMemory(Link(postgres_dsn, "test")), hub.kernel.booked_at_ms
+        await memory.keep({"till": Rhythm(now_ms - 7_200_000, now_ms - 3_600_000)})
+        await memory.aclose()
+        await hub.stores.current.set_stale_sources({"till"})
+        assert await available(hub) == 3
+
+        running = asyncio.create_task(watch.run())
+
+        async def is_told() -> bool:
+            return bool(await alerts(redis_client))
+
+        await until(is_told)
+        assert watch.stale == {"till"}
+        await hub.book(hub.fact("back", Line("BAG", "LON", 1)))
+        await hub.ledger_has_all()
+
+        async def is_heard() -> bool:
+            return await available(hub) == 6
+
+        await until(is_heard)
+        await end([running])
+        # Who gave it up knows nothing of what it heard: meanwhile another hears.
+        assert watch.stale == set()
+        assert not watch._sources.rhythms

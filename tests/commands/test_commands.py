@@ -3,12 +3,13 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import time
 
 import jwt
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -68,7 +69,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def hub(capsys: pytest.CaptureFixture[str]) -> Run:
+def hub(capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     def run(*arguments: str) -> Told:
         with pytest.raises(SystemExit) as ended:
             main([*arguments])
@@ -76,7 +77,9 @@ def hub(capsys: pytest.CaptureFixture[str]) -> Run:
         code = ended.value.code
         return Told(code if isinstance(code, int) else 0 if code is None else 1, said.out, said.err)
 
-    return run
+    yield run
+    # A command sets up the logs of its process, which is that of other tests here.
+    structlog.reset_defaults()
 
 
 async def run_apart(*arguments: str, cwd: Path) -> Told:

@@ -61,7 +61,7 @@ class Noting:
         """At the end: what the ledger does not have stays noted, for whoever comes next."""
         with suppress(OSError):
             if self._is_late(self._answered()) and self._has_answered():
-                self._file.write(self._now(is_last=True))
+                self._file.write(self._now())
             else:
                 self._file.remove()
         self._file.close()
@@ -111,7 +111,7 @@ class Noting:
             self._trouble.note(error)
         self._noted = None
 
-    def _now(self, *, is_last: bool = False) -> Noted:
+    def _now(self) -> Noted:
         kernel, at = self._kernel, self._watermark.at
         first = at.number + 1 if at is not None and at.epoch == kernel.epoch else 0
         sources = kernel.answered.last_since(Seq(kernel.epoch, first))
@@ -128,5 +128,4 @@ class Noting:
             since=max(first, since.number if since.epoch == kernel.epoch else 0),
             sources={source: place.number for source, place in kept},
             sources_count=len(sources),
-            is_last=is_last,
         )

@@ -16,7 +16,7 @@ from hub.recovery.left import Left
 from hub.recovery.notes import Noted, left_in
 from hub.stock import keys
 from hub.tasks import end
-from tests.recovery.test_restarted import as_of_another_run, told_lost
+from tests.recovery.test_restarted import told_lost
 from tests.recovery.test_seen_behind import bring_back, copy_of
 from tests.stock.opened import OpenStores, opened
 from tests.verify.test_promised import PROMISING as HOUSE
@@ -166,35 +166,6 @@ async def test_nobody_is_held_up_by_a_disk_that_is_full(
         (tmp_path / "answered" / f"{hub.stores.epochs.process}.new").rmdir()
         await sell(hub, "noted-again", "till-6")
         assert len(list((tmp_path / "answered").glob("*.json"))) == 1
-
-
-@pytest.mark.parametrize(("was_killed", "is_restarted", "epoch"), [(True, True, 2), (True, False, 1), (False, True, 1)])
-async def test_what_was_shown_behind_what_was_noted_is_not_shown_otherwise(
-    redis_url: str,
-    postgres_dsn: str,
-    redis_client: Redis,
-    tmp_path: Path,
-    was_killed: bool,
-    is_restarted: bool,
-    epoch: int,
-) -> None:
-    """Screens are shown what is booked at once; who was killed may have shown more than it had noted."""
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path) as before:
-        await before.ledger_has_all()
-        await before.stores.epochs.rest(Seq(1, before.kernel.floor - 1))
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path, writes=False) as hub:
-        await sell(hub, "noted", "till-6")
-    [path] = (tmp_path / "answered").iterdir()
-    noted = msgspec.json.decode(path.read_bytes(), type=Noted)
-    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(noted, is_last=not was_killed)))
-    if is_restarted:
-        await as_of_another_run(redis_client)
-
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path) as following:
-        assert following.kernel.epoch == epoch
-        [again] = await following.book(following.fact("noted", source="till-6"))
-        assert again.seq.epoch == 1  # type: ignore[union-attr]
-    assert await told_lost(redis_client) == []
 
 
 async def test_what_the_ledger_is_late_with_is_noted_though_nobody_waits_for_it(

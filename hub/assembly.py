@@ -100,7 +100,6 @@ class Hub:
         self._run("kernel batches", self._stores.batcher.run())
         self._run(_LEDGER_WRITER, self._stores.writer.run())
         self._run("healing", self._stores.healing.run())
-        self._run("notes of answers", self._stores.noting.run())
         self._run("checkpoint", self._stores.checkpointing.run())
         self._run("watch over sources", self._stores.sources.run())
         self._run("watch over the backlog", self._stores.backlog.run())

@@ -377,6 +377,23 @@ async def test_a_redis_that_is_restarted_before_all_took_the_new_epoch_is_looked
     assert told["sources"] == ["till-7"]
 
 
+async def test_who_takes_up_an_epoch_whose_healer_vanished_does_not_know_what_that_showed(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.stores.healing.look()
+        await hub.ledger_has_all()
+        async with opened(redis_url, postgres_dsn, HOUSE) as vanished:
+            await redis_client.flushall()
+            for _ in range(2):
+                await vanished.stores.healing.look()
+            assert vanished.kernel.epoch == 2
+        await as_of_another_run(redis_client)
+        for _ in range(3):
+            await hub.stores.healing.look()
+        assert hub.kernel.epoch == 3
+
+
 async def test_who_alone_takes_an_epoch_in_which_nobody_works_any_more_goes_on_in_it(
     redis_url: str, postgres_dsn: str, redis_client: Redis
 ) -> None:

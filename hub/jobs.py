@@ -69,7 +69,6 @@ class Jobs:
         run("kernel batches", stores.batcher.run())
         run("duty", self.duty.run())
         run("healing", stores.healing.run())
-        run("notes of answers", stores.noting.run())
         run("watch over the backlog", stores.backlog.run())
         # An answer to a count waits for its closing.
         run("closing of counts", stores.closer.run())

@@ -153,7 +153,7 @@ class Stores:
         await begin_run(self._any_run, ledger.hub, ledger.epoch, start.run)
         self.noting = Noting(folder, self.epochs.process, self.kernel, self.watermark)
         exits.callback(self.noting.close)
-        self.watermark.before_late = self.noting.note
+        self.watermark.before_late, self.watermark.calls = self.noting.note, lambda: self.kernel.answered.calls
         await self.epochs.present(ledger.epoch)
         self.backlog = Backlog(reader, keys.JOURNAL, self._limits.journal_bytes_max)
         await self.backlog.look()

@@ -18,7 +18,7 @@ LOST = "Redis lost what was booked before the ledger had it"
 _Waiter = asyncio.Future[bool]
 
 
-async def _nothing() -> None:
+async def _nothing(calls: int) -> None:
     pass
 
 
@@ -37,8 +37,10 @@ class Watermark:
         # Waiters that were answered stay here until their deadline: at most one wait's worth of callers.
         self._by_deadline: list[tuple[float, int, _Waiter]] = []
         self._timer: asyncio.TimerHandle | None = None
-        # Done before anybody is told that the ledger is late: what is answered then only Redis has.
-        self.before_late: Callable[[], Awaitable[None]] = _nothing
+        # Done before anybody is told that the ledger is late: what is answered then only Redis has. It is given how
+        # many calls had been answered when the wait began, the one that is waited for among them.
+        self.before_late: Callable[[int], Awaitable[None]] = _nothing
+        self.calls: Callable[[], int] = lambda: 0
 
     def advance(self, seq: Seq) -> None:
         """Everything up to `seq` is in the ledger; an older place than the present one changes nothing.
@@ -89,6 +91,7 @@ class Watermark:
             return True
         if self.has_lost(seq):
             raise Unavailable(LOST)
+        calls = self.calls()
         loop = asyncio.get_running_loop()
         waiter: _Waiter = loop.create_future()
         arrival = next(self._arrivals)
@@ -99,7 +102,7 @@ class Watermark:
             self._set_timer(loop, deadline)
         if await waiter:
             return True
-        await self.before_late()
+        await self.before_late(calls)
         return False
 
     def _end_epochs_before(self, seq: Seq) -> None:

@@ -16,7 +16,7 @@ from hub.faults import ServerRefused
 from hub.ledger import untold
 from hub.ledger.connection import Link
 from hub.ledger.posting import entry_at
-from hub.ledger.rest import begin_rest, begin_work, end_work, others_worked, workers
+from hub.ledger.rest import at_rest_since_ms, begin_rest, begin_work, end_work, others_worked, workers
 from hub.ledger.rows import ms_of
 from hub.ledger.senders import senders_since
 
@@ -154,6 +154,15 @@ class Epochs:
                 is_said = is_alone and await begin_rest(connection, answered)
             await connection.execute("SELECT pg_advisory_unlock($1, $2)", _WORKING, answered.epoch)
             return is_said
+
+    async def is_at_rest(self) -> bool:
+        """Whether nobody works, and nothing was ever beyond what the ledger has.
+
+        Raises:
+            Unavailable: Postgres does not answer.
+        """
+        async with self._link.use("The ledger cannot tell whether the hub rests") as connection:
+            return await at_rest_since_ms(connection, PARTITION) is not None
 
     async def worked_alone(self, epoch: int, process: UUID | None = None) -> bool:
         """Whether no other process than this one, or the given one, was answered there what the ledger may lack.

@@ -165,6 +165,12 @@ class LiveConnection(ServerConnection):
         if len(self.server.handler_tasks) > self._upkeep.limits.connections_max + OPENING_MAX:
             self.drop()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Free what was neither read nor sent, for the collector may look here much later (called by the transport)."""
+        super().connection_lost(exc)
+        self._owed = None
+        self.recv_messages.frames.queue.clear()
+
     def pause_writing(self) -> None:
         """Begin to watch whether the reader takes anything (called by the transport)."""
         super().pause_writing()

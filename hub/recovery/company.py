@@ -22,7 +22,7 @@ class Company:
 
     @property
     def is_none(self) -> bool:
-        """Whether nobody else worked at the last looks."""
+        """Whether nobody else worked at the last looks, or vanished: who did may have shown what Redis lacks."""
         return self._looks_alone >= ABANDONED_LOOKS
 
     @property
@@ -36,7 +36,7 @@ class Company:
         Raises:
             Unavailable: Postgres does not answer, here and below.
         """
-        works_alone = not await self._epochs.others_work_in(epoch)
+        works_alone = not await self._epochs.others_work_in(epoch) and await self._epochs.worked_alone(epoch)
         self._looks_alone = min(self._looks_alone + 1, ABANDONED_LOOKS) if works_alone else 0
 
     async def is_gone_from(self, epoch: int) -> bool:

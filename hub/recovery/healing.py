@@ -144,11 +144,11 @@ class Healing:
         return await looking.look(known, works_alone=self.company.is_none)
 
     async def _is_restarted_since(self, meta: Meta, epoch: int) -> bool:
-        """Whether Redis was restarted since it was healed, and others were answered by then what it may lack."""
+        """Whether Redis was restarted since it was healed, and others, also such as vanished, may know of more."""
         looking = self._process.looking
         if not looking.was_restarted_since(meta):
             return False
-        if await self._epochs.others_work_in(epoch):
+        if await self._epochs.others_work_in(epoch) or not await self._epochs.worked_alone(epoch):
             await looking.close_restarted(Seq(epoch, 0))
             return True
         await looking.begin_run(epoch)

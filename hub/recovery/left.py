@@ -45,14 +45,6 @@ class Left:
         number = self.unanswered(epoch).number
         return Seq(epoch, number - 1) if number else None
 
-    def may_have_shown_more(self, after: Seq) -> bool:
-        """Whether one of them ended while the ledger lacked what it had answered behind a place of the same epoch.
-
-        Screens may have been shown more than it noted, so a Redis that was restarted since may lack that.
-        """
-        notes = (noted for noted in self._notes.values() if noted.epoch == after.epoch and not noted.is_last)
-        return any(noted.unanswered > after for noted in notes)
-
     async def is_all(self, epoch: int) -> bool:
         """Whether nobody was answered in an epoch what the ledger lacks and these notes do not name.
 

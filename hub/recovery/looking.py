@@ -42,8 +42,8 @@ class Looking:
         return tail
 
     def known(self) -> Seq:
-        """The place behind all that this process was answered, told its screens, or knows to be in the ledger."""
-        epoch, number = self._kernel.epoch, self._kernel.floor
+        """The place behind all that this process was answered, read, told its screens, or knows to be in the ledger."""
+        epoch, number = self._kernel.epoch, max(self._kernel.floor, self._kernel.read_to)
         for at in (self._watermark.at, self._last_shown()):
             if at is not None and at.epoch == epoch:
                 number = max(number, at.number + 1)

@@ -70,12 +70,14 @@ class Found(NamedTuple):
     def lost_epoch(self, epoch: int, left_behind: Window | None, answered: Seq | None) -> int:
         """The last epoch that was begun with a Redis that lacked something, when this one begins; 0: none.
 
-        Only a Redis that goes on to its own end, all of it drained, has lost nothing that anybody may have been shown;
+        Only a Redis that goes on to its own end, all of it drained, has lost nothing that anybody may have been shown,
+        and not even that if it was restarted since, for it may have been replaced by an older one;
         what the ledger has of it is beside the point, for screens hear of an entry before the ledger does.
         """
         last = self.partition.last
         is_behind = answered is not None and (last is None or answered > last)
-        if self.reaches and left_behind is None and not is_behind and not self.partition.was_closed_for_healing:
+        may_lack = is_behind or self.partition.was_closed_for_healing or self.partition.was_restarted
+        if self.reaches and left_behind is None and not may_lack:
             return self.partition.lost_epoch
         return epoch
 

@@ -49,8 +49,6 @@ class Noted(msgspec.Struct, frozen=True):
     sources: dict[str, int]
     # How many they are; of more than are noted those that were answered last are.
     sources_count: int
-    # It stopped in order: nobody was shown anything behind `next`.
-    is_last: bool = False
     partition: int = PARTITION
 
     @property

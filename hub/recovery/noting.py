@@ -11,8 +11,6 @@ from hub.patience import Trouble
 from hub.recovery.notes import Noted, NoteFile, boot_id
 from hub.stock.kernel import Kernel
 
-# A ledger that is well has an entry within a few milliseconds.
-LATE_SECONDS = 0.05
 # As many as an alert names.
 SOURCES_NOTED_MAX = 1_000
 
@@ -28,17 +26,22 @@ class Noting:
         self._boot = boot_id()
         # The place behind all that is noted; None while nothing is.
         self._noted: Seq | None = None
+        # How many calls had been answered when it was noted, or could not be.
+        self._calls = 0
         # One writes at a time; who comes meanwhile is served by the next one together.
         self._turn = asyncio.Lock()
         self._writing: set[asyncio.Future[None]] = set()
         self._trouble = Trouble("what is answered cannot be noted", "what is answered is noted again")
 
-    async def note(self) -> None:
-        """Have all noted that was answered by now, unless the ledger has it; a disk that fails holds up nobody."""
-        answered = self._answered()
-        if self._is_needed(answered):
+    async def note(self, calls: int) -> None:
+        """Have noted what the first calls were answered, unless the ledger has it; a disk that fails holds up nobody.
+
+        All is noted that was answered by then, so whoever is told a moment later finds it done: while the ledger is
+        away that is one file for each wait for it, however much is sold.
+        """
+        if self._is_needed(calls):
             # Who hangs up meanwhile stops no writing that others wait for.
-            writing = asyncio.ensure_future(self._note(answered))
+            writing = asyncio.ensure_future(self._note(calls))
             self._writing.add(writing)
             writing.add_done_callback(self._writing.discard)
             await asyncio.shield(writing)
@@ -49,19 +52,11 @@ class Noting:
             if self._is_over():
                 await self._remove()
 
-    async def run(self) -> None:
-        """Note soon what the ledger is late with, until cancelled: screens are shown it without being asked."""
-        while True:
-            answered = self._answered()
-            await asyncio.sleep(LATE_SECONDS)
-            if self._is_needed(answered):
-                await self.note()
-
     def close(self) -> None:
         """At the end: what the ledger does not have stays noted, for whoever comes next."""
         with suppress(OSError):
             if self._is_late(self._answered()) and self._has_answered():
-                self._file.write(self._now(is_last=True))
+                self._file.write(self._now())
             else:
                 self._file.remove()
         self._file.close()
@@ -75,9 +70,8 @@ class Noting:
     def _answered(self) -> Seq:
         return Seq(self._kernel.epoch, self._kernel.floor)
 
-    def _is_needed(self, answered: Seq) -> bool:
-        is_noted = self._noted is not None and self._noted >= answered
-        return not is_noted and self._is_late(answered)
+    def _is_needed(self, calls: int) -> bool:
+        return self._calls < calls and self._is_late(self._answered())
 
     def _is_late(self, answered: Seq) -> bool:
         """Whether there is something before that place that the ledger does not have, as far as is known."""
@@ -87,13 +81,14 @@ class Noting:
         """Whether this process was answered anything, or noted what others had been."""
         return self._noted is not None or self._answered() > self._kernel.answered.begun
 
-    async def _note(self, answered: Seq) -> None:
+    async def _note(self, calls: int) -> None:
         async with self._turn:
-            if self._is_needed(answered):
+            if self._is_needed(calls):
                 await self._write()
 
     async def _write(self) -> None:
-        noted = self._now()
+        # Where it cannot be written nobody tries again for the same calls: a thousand who wait would wait in a row.
+        noted, self._calls = self._now(), self._kernel.answered.calls
         try:
             await asyncio.to_thread(self._file.write, noted)
         except OSError as error:
@@ -111,7 +106,7 @@ class Noting:
             self._trouble.note(error)
         self._noted = None
 
-    def _now(self, *, is_last: bool = False) -> Noted:
+    def _now(self) -> Noted:
         kernel, at = self._kernel, self._watermark.at
         first = at.number + 1 if at is not None and at.epoch == kernel.epoch else 0
         sources = kernel.answered.last_since(Seq(kernel.epoch, first))
@@ -128,5 +123,4 @@ class Noting:
             since=max(first, since.number if since.epoch == kernel.epoch else 0),
             sources={source: place.number for source, place in kept},
             sources_count=len(sources),
-            is_last=is_last,
         )

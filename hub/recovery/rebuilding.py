@@ -70,6 +70,7 @@ class Rebuild:
         seen_epoch: int | None = None,
         names_lost: bool = False,
         own_lost: OwnLost | None = None,
+        may_lack_shown: bool = False,
     ) -> Recovered:
         """Heal the partition of a hub, if it needs it; a `whole` one is made anew in any case.
 
@@ -77,7 +78,8 @@ class Rebuild:
         ledger is not in the `seen_epoch` any more, another process healed a Redis meanwhile: if it was not this one,
         this one was replaced, and is left alone. What only Redis has is told by an alert in the step that opens the
         partition, and so is what `own_lost` says, asked once the ledger has all that it gets; `names_lost` where no
-        process runs that knows what it was answered: so is what else may be lost.
+        process runs that knows what it was answered: so is what else may be lost. A Redis that `may_lack_shown`
+        gets a new epoch though it lacks nothing that is known of: somebody may have seen more than it has.
 
         Raises:
             ServerRefused: Redis or the ledger is another hub's, or what was written is not there.
@@ -90,6 +92,7 @@ class Rebuild:
             link = Link(self._dsn, "rebuild", command_seconds=COMMAND_SECONDS)
             exits.push_async_callback(link.aclose)
             attempt = _Attempt(self._client, lock, link, self._on_progress, names_lost=names_lost, own=own_lost)
+            attempt.may_lack_shown = may_lack_shown
             exits.push_async_callback(attempt.restoring.aclose)
             recovered = await attempt.run(hub, whole=whole, answered=answered, seen_epoch=seen_epoch)
         recovered = msgspec.structs.replace(recovered, seconds=monotonic() - began)
@@ -113,6 +116,8 @@ class _Attempt:
         self._checkpoints = Checkpoints(link)
         self.restoring = Restoring(client)
         self._remembered = 0
+        # Whether somebody may have seen more than Redis has.
+        self.may_lack_shown = False
         # As the partition is to say.
         self._lost_epoch = 0
         # Of the house, by field.
@@ -161,7 +166,9 @@ class _Attempt:
 
     async def _is_well(self, before: Partition, ledger: LedgerStanding, answered: Seq | None) -> bool:
         """Whether the partition takes events and lacks nothing that is known of."""
-        if before.halted or before.last is None or (answered is not None and answered > before.last):
+        if self.may_lack_shown or before.halted or before.last is None:
+            return False
+        if answered is not None and answered > before.last:
             return False
         return (await self._beside(before, ledger)).has_all
 

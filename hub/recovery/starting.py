@@ -39,6 +39,9 @@ class Need(Enum):
     ALONE = auto()
     # Others work, or stand still: each tells what it was answered itself.
     BESIDE = auto()
+    # Redis was restarted since somebody worked who did not stop in order. It lacks nothing that anybody knows of, but
+    # more may have been shown than it has: only a new epoch gives no place and no `rev` of that again.
+    SHOWN = auto()
 
 
 class Start:
@@ -88,6 +91,7 @@ class Start:
                 answered=self._left.answered(epoch),
                 names_lost=need is Need.ALONE and not await self._left.is_all(epoch),
                 own_lost=self._left.lost,
+                may_lack_shown=need is Need.SHOWN,
             )
             self._on_lost(sum(map(entries_of, recovered.lost)))
             ledger = await reopen()
@@ -108,16 +112,14 @@ async def must_heal(client: Redis, ledger: LedgerState, epochs: Epochs, left: Le
         found = standing(meta, ledger.hub, ledger.epoch, ledger.next_place)
         if found is Standing.GOOD and await _has_another(client, ledger, epochs):
             found = Standing.LOST
-        if found is Standing.GOOD and _lacks_noted(meta, run, ledger, left):
+        if found is Standing.GOOD and lacks(meta, left.unanswered(ledger.epoch)):
             return await _close(client, ledger, epochs)
-        if found is Standing.GOOD and await _may_lack(meta, run, ledger, epochs):
+        if found is Standing.GOOD and (need := await _may_lack(meta, run, ledger, epochs)) is not Need.NOTHING:
             looks_restarted += 1
             if looks_restarted < RESTARTED_LOOKS:
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
-            log.warning("Redis was started anew while others work with it: a new epoch begins")
-            await close_behind(client, ledger.hub, ledger.next_place, was_restarted=True)
-            return Need.BESIDE
+            return await _after_restart(client, ledger, need)
         if found not in (Standing.LOST, Standing.OLDER):
             return Need.NOTHING
         looks_without = 0 if await epochs.others_work_in(ledger.epoch) else looks_without + 1
@@ -130,22 +132,33 @@ async def must_heal(client: Redis, ledger: LedgerState, epochs: Epochs, left: Le
     raise ServerRefused("Redis lacks the hub's stock, and another hub works with a Redis that has it: use that one")
 
 
-def _lacks_noted(meta: Meta, run: str, ledger: LedgerState, left: Left) -> bool:
-    """Whether Redis lacks what an ended process noted, or may lack what it showed behind that."""
-    is_behind = lacks(meta, left.unanswered(ledger.epoch))
-    return is_behind or (is_of_another_run(meta, run) and left.may_have_shown_more(ledger.next_place))
-
-
 async def _close(client: Redis, ledger: LedgerState, epochs: Epochs) -> Need:
     """Close what lacks what an ended process was answered, so that nobody gives its places again meanwhile."""
-    log.error("Redis was restarted and may lack what ended processes answered; it is healed", epoch=ledger.epoch)
+    log.error("Redis lacks what ended processes answered, and is healed", epoch=ledger.epoch)
     await close_behind(client, ledger.hub, ledger.next_place, was_restarted=True)
     return Need.BESIDE if await epochs.others_work_in(ledger.epoch) else Need.ALONE
 
 
-async def _may_lack(meta: Meta, run: str, ledger: LedgerState, epochs: Epochs) -> bool:
-    """Whether Redis was restarted since it was last looked at, and others may know of more than it has."""
-    return is_of_another_run(meta, run) and await epochs.others_work_in(ledger.epoch)
+async def _may_lack(meta: Meta, run: str, ledger: LedgerState, epochs: Epochs) -> Need:
+    """What follows where Redis was restarted since it was last looked at: somebody may know of more than it has.
+
+    Nobody does where the hub is at rest, for then there was nothing beyond the ledger. Else whoever worked may have
+    shown screens, or read to anybody, what is noted nowhere.
+    """
+    if is_of_another_run(meta, run) and await epochs.others_work_in(ledger.epoch):
+        return Need.BESIDE
+    # One that says nothing of its run is a copy from before anybody worked with it.
+    is_other = run not in ("", meta.run)
+    return Need.SHOWN if is_other and not await epochs.is_at_rest() else Need.NOTHING
+
+
+async def _after_restart(client: Redis, ledger: LedgerState, need: Need) -> Need:
+    if need is Need.BESIDE:
+        log.warning("Redis was started anew while others work with it: a new epoch begins")
+        await close_behind(client, ledger.hub, ledger.next_place, was_restarted=True)
+    else:
+        log.warning("Redis was started anew since a hub ended that did not stop in order: a new epoch begins")
+    return need
 
 
 async def _has_another(client: Redis, ledger: LedgerState, epochs: Epochs) -> bool:

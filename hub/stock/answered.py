@@ -19,6 +19,8 @@ class Answered:
         self._places: dict[str, Seq] = {}
         # What was answered before this place it need not know, and where that was when it began.
         self.since = self.begun = Seq(0, 0)
+        # Calls whose outcomes were taken: whoever is told one later knows by it whether that is noted elsewhere.
+        self.calls = 0
 
     def begin(self, since: Seq) -> None:
         """Whatever is answered from this place on is noted; what was before, this process need not have been told."""
@@ -26,6 +28,7 @@ class Answered:
 
     def note(self, commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of one call."""
+        self.calls += 1
         for command, outcome in zip(commands, outcomes, strict=True):
             # An id that is told again may have been booked by a process that has died since: nobody else knows it.
             if isinstance(outcome, Applied | Duplicate | Granted | Parked) and isinstance(command, Fact):

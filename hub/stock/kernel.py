@@ -77,6 +77,8 @@ class Kernel:
         self.rules_version = 0
         # The number after the highest one this process was answered: a Redis behind it has lost entries.
         self.floor = 0
+        # The number after the highest one that was in what this process read, and may have shown.
+        self.read_to = 0
         self.booked_at_ms = 0
         # The first day, counted from 1970, whose dedupe records Redis still has.
         self.seen_from = 0
@@ -123,6 +125,7 @@ class Kernel:
         if epoch is None or int(epoch) != self.epoch or int(following or 0) < floor:
             self.on_closed()
             raise Unavailable("Redis has lost stock that was already answered", 5)
+        self.read_to = max(self.read_to, int(following or 0))
 
     async def adopt(self, house: House, instead_of: str) -> bool:
         """Give the partition another house in place of the document with the token `instead_of`.
@@ -143,6 +146,7 @@ class Kernel:
             self.answered.begin(Seq(place[1], opened.next))
         # What was answered in another epoch says nothing about this one.
         self.floor = max(self.floor, opened.next) if place[1] == self.epoch else opened.next
+        self.read_to = self.read_to if place[1] == self.epoch else 0
         self.hub, self.epoch = place
         self.rules_version, self.seen_from = opened.rules_version, opened.seen_from
         # A call under way may have been answered in between.

@@ -30,7 +30,7 @@ SEEN_BEHIND = BEHIND.decode()
 # Keys in one step of emptying.
 _SCAN_COUNT = 1_000
 _KEPT = {keys.META.encode(), keys.HEALING.encode()}
-_ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "lost_epoch", "halted")
+_ABOUT = ("hub", "epoch", "next", "booked_at", "seen_from", "lost_epoch", "halted", "run")
 _DIFFERS = "Redis does not have what was just written to {}: look at its log and its memory"
 
 
@@ -50,6 +50,8 @@ class Partition(msgspec.Struct, frozen=True):
     halted: str = ""
     # The journal's last entry.
     last: Seq | None = None
+    # Redis was restarted or replaced since somebody looked what it has, so that it may lack what was shown.
+    was_restarted: bool = False
 
     @property
     def was_closed_for_healing(self) -> bool:
@@ -113,9 +115,10 @@ class Restoring:
             async with self._client.pipeline(transaction=True) as transaction:
                 transaction.hmget(keys.META, _ABOUT)
                 transaction.xrevrange(keys.JOURNAL, count=1)
-                told, newest = await transaction.execute()
+                transaction.execute_command("INFO", "server")
+                told, newest, server = await transaction.execute()
         last = Seq.from_stream_id(newest[0][0]) if newest else None
-        hub, epoch, following, booked_at, seen_from, lost_epoch, halted = told
+        hub, epoch, following, booked_at, seen_from, lost_epoch, halted, run = told
         if hub is None:
             return Partition(last=last)
         try:
@@ -128,6 +131,7 @@ class Restoring:
                 lost_epoch=int(lost_epoch or b"0"),
                 halted=(halted or b"").decode(),
                 last=last,
+                was_restarted=run_id_in(server) not in ("", (run or b"").decode()),
             )
         except ValueError:
             raise ServerRefused(f"what {keys.META} says of the partition cannot be read") from None

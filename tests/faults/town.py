@@ -170,7 +170,10 @@ class Town:
         return random.choice(up) if random else up[0]
 
     async def ask(self, path: str, source: str, *, hub: TownHub | None = None, **params: str) -> Json:
-        """Read; there must be an answer, if not of a hub that dies meanwhile then of the next that is up."""
+        """Read; there must be an answer, if not of a hub that dies meanwhile then of the next that is up.
+
+        503 is "ask again": Redis may take longer than a read waits, on a machine that is busy with what was broken.
+        """
         found: Json = {}
 
         async def answered() -> bool:
@@ -178,6 +181,8 @@ class Town:
             url = (hub or self.hub()).url + path
             try:
                 async with self._session.get(url, params=params, headers=self._headers(source)) as response:
+                    if response.status == 503 and "Retry-After" in response.headers:
+                        return False
                     assert response.status == 200, await response.text()
                     found = await response.json()
             except (aiohttp.ClientError, TimeoutError):

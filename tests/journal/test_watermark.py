@@ -1,6 +1,7 @@
 """Waiters are answered when the ledger has their entry, or when their time is up."""
 
 import asyncio
+from itertools import count
 
 import pytest
 
@@ -133,16 +134,18 @@ async def test_a_first_entry_that_was_lost_is_told_though_the_ledger_was_empty()
 
 
 async def test_what_is_to_be_done_before_somebody_is_told_that_the_ledger_is_late_is_done_only_then() -> None:
-    watermark, done = Watermark(Seq(1, 0)), list[str]()
+    watermark, done, answered = Watermark(Seq(1, 0)), list[int](), count(7)
 
-    async def note() -> None:
-        done.append("noted")
+    async def note(calls: int) -> None:
+        done.append(calls)
 
-    watermark.before_late = note
+    watermark.before_late, watermark.calls = note, lambda: next(answered)
     assert await watermark.wait(Seq(1, 0), 0.01)
     assert done == []
     assert not await watermark.wait(Seq(1, 1), 0.01)
-    assert done == ["noted"]
+    # As many calls as had been answered when the wait began.
+    assert done == [7]
+    assert next(answered) == 8
 
 
 async def test_an_epoch_that_seemed_to_have_ended_goes_on() -> None:

@@ -185,6 +185,23 @@ async def test_a_slow_reader_that_hangs_up_is_no_defect(open_narrow_door, until,
     assert not caplog.records
 
 
+async def test_who_hangs_up_leaves_nothing_of_what_was_said_or_owed(open_narrow_door, until):
+    """The collector may find the connection much later, and megabytes of it would be there until then."""
+    door = open_narrow_door(messages_per_second=2, messages_at_once=1, skus_charged=1)
+    async with door as stage, stage.screen(slow=True) as slow, stage.screen() as quick:
+        await quick.subscribe("online", *SKUS)
+        await slow.subscribe("online", *SKUS)
+        slow.client.transport.pause_reading()
+        for _ in range(3):
+            await slow.say(op="subscribe", ref=1, pool="online", skus=SKUS)
+        *_, rev = await _fill(stage, 200)
+        await _last_rev(quick, rev)
+        left = _slowest(stage)
+        await until(lambda: left._owed and left.recv_messages.frames)
+        slow.client.transport.abort()
+        await until(lambda: left._owed is None and not left.recv_messages.frames)
+
+
 async def test_what_is_owed_to_a_slow_reader_is_dropped_when_its_token_is_narrowed(open_narrow_door, until):
     async with open_narrow_door() as stage, stage.screen(slow=True) as slow, stage.screen() as quick:
         for screen in (slow, quick):

@@ -13,10 +13,10 @@ from hub.domain.entry import Seq
 from hub.ledger.connection import Link
 from hub.ledger.epochs import Epochs
 from hub.recovery.left import Left
-from hub.recovery.notes import Noted, left_in
+from hub.recovery.notes import Noted, NoteFile, left_in
 from hub.stock import keys
-from hub.tasks import end
-from tests.recovery.test_restarted import as_of_another_run, told_lost
+from hub.stock.outcome import Duplicate
+from tests.recovery.test_restarted import told_lost
 from tests.recovery.test_seen_behind import bring_back, copy_of
 from tests.stock.opened import OpenStores, opened
 from tests.verify.test_promised import PROMISING as HOUSE
@@ -168,47 +168,44 @@ async def test_nobody_is_held_up_by_a_disk_that_is_full(
         assert len(list((tmp_path / "answered").glob("*.json"))) == 1
 
 
-@pytest.mark.parametrize(("was_killed", "is_restarted", "epoch"), [(True, True, 2), (True, False, 1), (False, True, 1)])
-async def test_what_was_shown_behind_what_was_noted_is_not_shown_otherwise(
-    redis_url: str,
-    postgres_dsn: str,
-    redis_client: Redis,
-    tmp_path: Path,
-    was_killed: bool,
-    is_restarted: bool,
-    epoch: int,
+async def test_one_file_serves_all_who_were_answered_before_it_was_written(
+    redis_url: str, postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Screens are shown what is booked at once; who was killed may have shown more than it had noted."""
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path) as before:
-        await before.ledger_has_all()
-        await before.stores.epochs.rest(Seq(1, before.kernel.floor - 1))
+    written: list[Noted] = []
+    write = NoteFile.write
+
+    def count(self: NoteFile, noted: Noted) -> None:
+        written.append(noted)
+        write(self, noted)
+
+    def fail(self: NoteFile, noted: Noted) -> None:
+        written.append(noted)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(NoteFile, "write", count)
     async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path, writes=False) as hub:
-        await sell(hub, "noted", "till-6")
-    [path] = (tmp_path / "answered").iterdir()
-    noted = msgspec.json.decode(path.read_bytes(), type=Noted)
-    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(noted, is_last=not was_killed)))
-    if is_restarted:
-        await as_of_another_run(redis_client)
+        noting, calls = hub.stores.noting, []
+        for number in range(20):
+            await hub.book(hub.fact(f"sale-{number}", source=f"till-{number}"))
+            calls.append(hub.kernel.answered.calls)
+        await asyncio.gather(*map(noting.note, calls))
+        assert [noted.sources_count for noted in written] == [20]
 
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path) as following:
-        assert following.kernel.epoch == epoch
-        [again] = await following.book(following.fact("noted", source="till-6"))
-        assert again.seq.epoch == 1  # type: ignore[union-attr]
-    assert await told_lost(redis_client) == []
+        # What is told again is told as it was, though its sender is another than those who are noted.
+        again = hub.fact("sale-3", source="till-3")
+        hub.kernel.answered._places.clear()
+        [told] = await hub.book(again)
+        assert isinstance(told, Duplicate)
+        assert not await hub.stores.watermark.wait(told.seq, 0.01)
+        assert [list(noted.sources) for noted in written[1:]] == [["till-3"]]
 
-
-async def test_what_the_ledger_is_late_with_is_noted_though_nobody_waits_for_it(
-    redis_url: str, postgres_dsn: str, tmp_path: Path, until: Any
-) -> None:
-    async with opened(redis_url, postgres_dsn, HOUSE, folder=tmp_path, writes=False) as hub:
-        noting = asyncio.create_task(hub.stores.noting.run())
-        await hub.book(hub.fact("shown", source="till-6"))
-
-        async def is_noted() -> bool:
-            return (tmp_path / "answered").exists() and len(list((tmp_path / "answered").glob("*.json"))) == 1
-
-        await until(is_noted)
-        await end([noting])
+        # Who cannot note once does not try again for each who waits.
+        monkeypatch.setattr(NoteFile, "write", fail)
+        for number in range(20):
+            await hub.book(hub.fact(f"more-{number}"))
+            calls.append(hub.kernel.answered.calls)
+        await asyncio.gather(*map(noting.note, calls))
+        assert len(written) == 3
 
 
 async def test_who_was_answered_nothing_notes_nothing(redis_url: str, postgres_dsn: str, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.command import Line
 from hub.domain.entry import FIELD, Seq, decode_entry, encode_entry
 from hub.faults import Unavailable
-from hub.recovery.company import BESIDE_LOOKS
+from hub.recovery.company import ABANDONED_LOOKS, BESIDE_LOOKS
 from hub.stock import keys
 from tests.recovery.contents import journal
 from tests.recovery.test_seen_behind import bring_back, copy_of
@@ -255,15 +256,83 @@ async def test_who_starts_beside_one_that_stands_still_gives_no_place_of_it_agai
             assert still.kernel.epoch == 2
 
 
-async def test_who_starts_alone_takes_what_is_there_and_begins_no_epoch(
+@pytest.mark.parametrize(
+    ("was_at_rest", "was_restarted", "epoch"),
+    [(True, True, 1), (False, False, 1), (False, True, 2)],
+    ids=["a restart at rest", "a kill of the hub only", "a restart since a hub was killed"],
+)
+async def test_who_starts_alone_begins_an_epoch_only_where_more_may_have_been_shown_than_is_there(
+    redis_url: str, postgres_dsn: str, redis_client: Redis, was_at_rest: bool, was_restarted: bool, epoch: int
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        [kept] = await before.book(before.fact("kept"))
+        await before.ledger_has_all()
+        run = await run_noted(redis_client)
+        assert run == (await redis_client.info("server"))["run_id"].encode()
+        if was_at_rest:
+            assert await before.stores.epochs.rest(Seq(1, before.kernel.floor - 1))
+    if was_restarted:
+        await as_of_another_run(redis_client)
+
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        assert hub.kernel.epoch == epoch
+        assert await run_noted(redis_client) == run
+        # Nothing is told: what is not known to be lost is not lost.
+        assert await told_lost(redis_client) == []
+        [again] = await hub.book(hub.fact("kept"))
+        assert again.seq == kept.seq  # type: ignore[union-attr]
+
+
+async def test_no_rev_that_only_screens_saw_is_given_to_another_value(
     redis_url: str, postgres_dsn: str, redis_client: Redis
 ) -> None:
-    for _ in range(2):
-        async with opened(redis_url, postgres_dsn, HOUSE) as hub:
-            assert hub.kernel.epoch == 1
-            run = await run_noted(redis_client)
-            assert run == (await redis_client.info("server"))["run_id"].encode()
-            await as_of_another_run(redis_client)
+    """All are killed before anything was noted, and Redis comes back as it was a moment before."""
+    async with opened(redis_url, postgres_dsn, HOUSE) as before:
+        await before.book(before.fact("one"))
+        await before.ledger_has_all()
+    async with opened(redis_url, postgres_dsn, HOUSE, writes=False) as killed:
+        copy = await copy_of(redis_client)
+        await killed.book(killed.fact("shown", Line("BAG", "LON", 3)), killed.fact("new", Line("MUG", "LON", 3)))
+        shown = {item.sku: item for item in await killed.reads.read("online", ["BAG", "MUG"])}
+    await bring_back(redis_client, copy)
+    await as_of_another_run(redis_client)
+
+    async with opened(redis_url, postgres_dsn, HOUSE) as following:
+        # Of one SKU another value, of the other none.
+        await following.book(following.fact("otherwise", Line("BAG", "LON", 1)))
+        for item in await following.reads.read("online", ["BAG", "MUG"]):
+            assert item.available != shown[item.sku].available
+            assert item.rev > shown[item.sku].rev
+
+
+async def test_who_is_left_of_two_does_not_know_what_the_other_showed(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        async with opened(redis_url, postgres_dsn, HOUSE):
+            pass
+        # It vanished: it did not say that it stopped.
+        for _ in range(ABANDONED_LOOKS):
+            await hub.stores.healing.look()
+        await restarted(hub)
+        for _ in range(2):
+            await hub.stores.healing.look()
+        assert hub.kernel.epoch == 2
+
+
+async def test_what_was_only_read_is_missed_too(redis_url: str, postgres_dsn: str, redis_client: Redis) -> None:
+    """The answer to a call may be lost, and what it booked be read by somebody before Redis loses it."""
+    async with opened(redis_url, postgres_dsn, HOUSE, writes=False) as hub:
+        await hub.stores.healing.look()
+        copy = await copy_of(redis_client)
+        await hub.book(hub.fact("unanswered"))
+        hub.kernel.floor -= 1
+        await hub.reads.read("online", ["BAG"])
+        await bring_back(redis_client, copy)
+        await restarted(hub)
+        for _ in range(2):
+            await hub.stores.healing.look()
+        assert hub.kernel.epoch == 2
 
 
 async def test_who_works_alone_says_that_it_looked_at_the_new_run(
@@ -306,6 +375,23 @@ async def test_a_redis_that_is_restarted_before_all_took_the_new_epoch_is_looked
     assert first.kernel.epoch == second.kernel.epoch == 3
     [told] = await told_lost(redis_client)
     assert told["sources"] == ["till-7"]
+
+
+async def test_who_takes_up_an_epoch_whose_healer_vanished_does_not_know_what_that_showed(
+    redis_url: str, postgres_dsn: str, redis_client: Redis
+) -> None:
+    async with opened(redis_url, postgres_dsn, HOUSE) as hub:
+        await hub.stores.healing.look()
+        await hub.ledger_has_all()
+        async with opened(redis_url, postgres_dsn, HOUSE) as vanished:
+            await redis_client.flushall()
+            for _ in range(2):
+                await vanished.stores.healing.look()
+            assert vanished.kernel.epoch == 2
+        await as_of_another_run(redis_client)
+        for _ in range(3):
+            await hub.stores.healing.look()
+        assert hub.kernel.epoch == 3
 
 
 async def test_who_alone_takes_an_epoch_in_which_nobody_works_any_more_goes_on_in_it(

@@ -53,7 +53,7 @@ _RETRY = """UPDATE hub.offered SET state = 'live', attempts = 0, conflicts = 0, 
     WHERE partition = $1 AND channel = $2 AND ($3::text IS NULL OR sku = $3) AND state IN ('dead', 'absent')"""
 _AGAIN = "UPDATE hub.channel SET version = version + 1 WHERE partition = $1 AND id = $2"
 _KNOWN = "SELECT FROM hub.channel WHERE partition = $1 AND id = $2"
-_TOLD = """SELECT sku, has, tried, outcome FROM hub.offered
+_TOLD = """SELECT sku, has, tried, taken_at, outcome FROM hub.offered
     WHERE partition = $1 AND channel = $2 AND sku = ANY($3)"""
 
 
@@ -153,10 +153,10 @@ class Offered:
         return int(str(done).rpartition(" ")[2])
 
     async def told(self, id: str, skus: Sequence[str]) -> list[Remembered]:
-        """What was told of these SKUs, as far as `has`, `tried` and `outcome` go."""
+        """What was told of these SKUs, as far as `has`, `tried`, `taken_at` and `outcome` go."""
         async with self._use() as connection:
             rows = await connection.fetch(_TOLD, self._partition, id, list(skus))
-        return [Remembered(**dict(row)) for row in rows]
+        return [Remembered(**dict(row) | {"taken_at": _seconds(row["taken_at"])}) for row in rows]
 
     async def aclose(self) -> None:
         """Close the connection, and let other processes tell."""

@@ -62,8 +62,39 @@ class Shop:
         """Offers that the adapter is given at once."""
         return max(1, min(self._offering.offers_max, OFFERS_MAX))
 
-    async def find(self, skus: Sequence[str]) -> Mapping[str, Listing] | Trouble:
-        """What the vendor sells of these, and has of them."""
+    async def find(self, skus: Sequence[str]) -> Mapping[str, Listing | None] | Trouble:
+        """What the vendor sells of these, and has of them; None: it sells no such thing, or it cannot be told which.
+
+        What it does not know by the house's name is looked for by the SKU's other names; those that there is no room to
+        ask for now are left out.
+        """
+        own = await self._found(skus)
+        if isinstance(own, Trouble):
+            return own
+        asked = self._names_that_fit([sku for sku in skus if sku not in own])
+        theirs = await self._found([name for names in asked.values() for name in names]) if any(asked.values()) else {}
+        if isinstance(theirs, Trouble):
+            return theirs
+        found: dict[str, Listing | None] = {**own}
+        for sku, names in asked.items():
+            listings = {theirs[name].id: theirs[name] for name in names if name in theirs}
+            # Two articles that are one of ours would each be told of all that there is.
+            found[sku] = listings.popitem()[1] if len(listings) == 1 else None
+        return found
+
+    def _names_that_fit(self, skus: Sequence[str]) -> dict[str, list[str]]:
+        """The other names of as many SKUs as fit into one question, in their order."""
+        found: dict[str, list[str]] = {}
+        room = self.offers_max
+        for sku in skus:
+            names = self._means.accounts.names(sku)[: self.offers_max]
+            if len(names) > room:
+                break
+            found[sku], room = names, room - len(names)
+        return found
+
+    async def _found(self, skus: Sequence[str]) -> Mapping[str, Listing] | Trouble:
+        """What the vendor calls just so."""
         fetched: dict[str, bytes] = {}
         size = 0
         try:

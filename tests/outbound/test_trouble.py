@@ -1,6 +1,7 @@
 """A vendor that is slow, away, asked too often or of another mind: nothing is lost, and nobody else is disturbed."""
 
 from collections.abc import Awaitable, Callable
+from time import time
 from typing import Any
 
 import msgspec
@@ -308,6 +309,43 @@ async def test_what_was_told_is_no_drift_when_it_comes_back(open_town: OpenTown,
         assert [await tell("1", 8), await tell("2", 9), await tell("3", 8)] == [0, 1, 0]
         [position] = await town.positions(sku="BAG-NOIR")
         assert position["free"] == 10
+
+
+async def test_what_comes_back_late_is_compared_with_nothing_newer(
+    open_town: OpenTown, vendor: Vendor, until: Until
+) -> None:
+    async with open_town(tables(vendor)) as town:
+
+        async def tell(id: str, units: int, late_ms: int) -> None:
+            body = {"id": id, "levels": [["BAG-NOIR", units]], "late_ms": late_ms}
+            await town.post("/v1/webhooks/bazaar", msgspec.json.encode(body), headers={"X-Bazaar": SECRET})
+
+        async def drift() -> float | None:
+            return await town.metric('hub_source_drift_units{source="bazaar"}')
+
+        async def lasting() -> list[int]:
+            return [each.units for each in await town.hub._stores.memories.drifts.all()]
+
+        await town.send(town.receipt(line("BAG-NOIR", 10)))
+        await vendor.shows(BAG_NOIR=10)
+        await town.send(town.sale(line("BAG-NOIR", 1)))
+        await vendor.shows(BAG_NOIR=9)
+
+        # Its own echo of the first number, delivered after all; then what somebody set there by hand.
+        await tell("1", 10, late_ms=60_000)
+        assert (await drift(), await lasting()) == (0, [])
+        await tell("2", 12, late_ms=0)
+        assert (await drift(), await lasting()) == (3, [3])
+
+        # What was told since takes the place of that.
+        await town.send(town.sale(line("BAG-NOIR", 1)))
+        await vendor.shows(BAG_NOIR=8)
+
+        async def is_over() -> bool:
+            await town.hub._stores.webhooks.watch.look(int(time() * 1000))
+            return await lasting() == []
+
+        await until(is_over)
 
 
 async def test_a_question_that_the_vendor_cannot_bear_is_given_up_alone(

@@ -279,6 +279,39 @@ async def test_of_a_batch_that_is_refused_whole_each_is_told_by_itself(
         await until(is_dead)
 
 
+async def test_what_changes_while_others_are_told_is_not_told_as_it_was(
+    open_town: OpenTown, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 60.0)
+    gate = Gate()
+
+    async def refuses_all_and_holds_the_first(request: web.Request) -> web.StreamResponse | None:
+        body = await request.read()
+        if request.method == "POST" and body.count(b"!") > 1:
+            return web.Response(body=b"one of them")
+        if request.method == "POST":
+            vendor.always = None
+            await gate(request)
+        return None
+
+    vendor.always = refuses_all_and_holds_the_first
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+        await gate.is_reached()
+        # Both are on their way, one after the other; meanwhile both sell out.
+        await town.send(town.sale(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+
+        async def is_heard() -> bool:
+            sender = town.hub._channels._running["bazaar"].sender
+            return {each.wanted for each in sender._offers or ()} == {0}
+
+        await until_holds(is_heard)
+        gate.open()
+        await vendor.shows(BAG_NOIR=0, BAG_ROUGE=0)
+
+    assert len(vendor.told) == 3
+
+
 async def test_what_is_put_off_too_often_is_dead_and_others_are_not(
     open_town: OpenTown, vendor: Vendor, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,14 +202,16 @@ def _remembered(row: asyncpg.Record) -> Remembered:
 
 
 def _values(row: Remembered) -> tuple[object, ...]:
-    # Postgres keeps no NUL, and an adapter may quote anything.
-    said = msgspec.structs.replace(
-        row, listing=row.listing.replace("\0", "\ufffd"), why=row.why.replace("\0", "\ufffd")
-    )
+    said = msgspec.structs.replace(row, listing=_kept(row.listing), why=_kept(row.why))
     return (
         *(said.sku, said.listing, said.has, said.tried, _at(said.taken_at), said.state, said.outcome),
         *(said.attempts, said.conflicts, _at(said.next_at), said.why),
     )
+
+
+def _kept(text: str) -> str:
+    # Postgres keeps no NUL and no half of a letter, and an adapter may quote anything.
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _tally(row: asyncpg.Record) -> ChannelTally:

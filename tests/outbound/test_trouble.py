@@ -312,6 +312,48 @@ async def test_what_changes_while_others_are_told_is_not_told_as_it_was(
     assert len(vendor.told) == 3
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=503, headers={"Retry-After": "inf"}),
+        web.Response(status=503, headers={"Retry-After": "nan"}),
+        web.Response(body=b'[["taken", ""]]', headers={"X-Left": "nan"}),
+        web.Response(body=b'[["fine", ""]]'),
+        web.Response(body=b'[["refused", 7]]'),
+        web.Response(body=b'[["again", "\\u0000"], ["taken", ""]]'),
+        web.Response(body=b"\x00\xff" * 1000),
+    ],
+    ids=["for ever", "no time", "no rest", "no outcome", "no words", "too many", "rubbish"],
+)
+async def test_an_answer_beside_the_contract_is_one_that_failed(
+    open_town: OpenTown, vendor: Vendor, answer: web.Response
+) -> None:
+    async def rubbish(request: web.Request) -> web.StreamResponse | None:
+        if request.method == "GET" or len(vendor.times) > 3:
+            return None
+        await request.read()
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    vendor.always = rubbish
+    async with open_town(tables(vendor)) as town:
+        with capture_logs() as logs:
+            await town.send(town.receipt(line("BAG-NOIR", 5)))
+            await vendor.shows(BAG_NOIR=5)
+
+    assert "a channel met a defect" not in [each["event"] for each in logs]
+
+
+@pytest.mark.parametrize("number", [2**31, 10**30, -(2**40), 1.5, "7"])
+async def test_a_number_that_no_stock_is_says_nothing_and_stops_no_channel(
+    open_town: OpenTown, vendor: Vendor, number: Any
+) -> None:
+    vendor.stock["BAG-NOIR"] = number
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+
+        await vendor.shows(BAG_NOIR=5, BAG_ROUGE=4)
+
+
 async def test_what_is_put_off_too_often_is_dead_and_others_are_not(
     open_town: OpenTown, vendor: Vendor, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

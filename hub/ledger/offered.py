@@ -29,6 +29,8 @@ _COLUMNS = "sku, listing, has, tried, taken_at, state, outcome, attempts, confli
 _LOCK, _UNLOCK = "SELECT pg_try_advisory_lock($1)", "SELECT pg_advisory_unlock($1)"
 _MAKE = """INSERT INTO hub.channel (partition, id) SELECT $1, $2
     WHERE (SELECT count(*) FROM hub.channel WHERE partition = $1) < $3 ON CONFLICT DO NOTHING"""
+_TURN = "UPDATE hub.channel SET target = $3 WHERE partition = $1 AND id = $2 AND target <> $3 RETURNING id"
+_FORGET = "DELETE FROM hub.offered WHERE partition = $1 AND channel = $2"
 _VERSION = "SELECT version FROM hub.channel WHERE partition = $1 AND id = $2"
 _NOTE = """UPDATE hub.channel SET waiting = $3, oldest_at = $4, drifting = $5, circuit = $6, why = $7, noted_at = $8
     WHERE partition = $1 AND id = $2 RETURNING version"""
@@ -90,14 +92,17 @@ class Offered:
                 self._locked.discard(id)
                 await connection.execute(_UNLOCK, _name_of(id))
 
-    async def opened(self, id: str) -> int:
-        """Begin to tell a channel; its version.
+    async def opened(self, id: str, target: str) -> int:
+        """Begin to tell a channel; its version. What it told to another target is forgotten.
 
         Raises:
             ServerRefused: there are too many of earlier files.
         """
         async with self._held(id) as connection:
             await connection.execute(_MAKE, self._partition, id, CHANNELS_MAX)
+            async with connection.transaction():
+                if await connection.fetchrow(_TURN, self._partition, id, target) is not None:
+                    await connection.execute(_FORGET, self._partition, id)
             version = await connection.fetchval(_VERSION, self._partition, id)
         if version is None:
             raise ServerRefused(f"more than {CHANNELS_MAX} channels have been set up in this ledger")

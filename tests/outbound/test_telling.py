@@ -92,6 +92,17 @@ async def test_what_the_vendor_does_not_sell_is_asked_for_once(open_town: OpenTo
     assert vendor.told == [("BAG-NOIR", 1)]
 
 
+async def test_another_shop_under_the_same_name_is_asked_and_told_all(open_town: OpenTown, vendor: Vendor) -> None:
+    async with open_town(tables(vendor)) as town, selling(BAG_NOIR=9) as another:
+        await town.send(town.receipt(line("BAG-NOIR", 5)))
+        await vendor.shows(BAG_NOIR=5)
+
+        town.write(tables(another))
+        await town.reload()
+
+        await another.shows(BAG_NOIR=5)
+
+
 async def name(town: Town, **aliases: list[str]) -> None:
     """Say what else these are called."""
     said = [{"sku": sku.replace("_", "-"), "aliases": names} for sku, names in aliases.items()]

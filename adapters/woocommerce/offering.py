@@ -75,7 +75,7 @@ class WooCommerceOffering:
     """The outbound half."""
 
     offers_max = _OFFERS_MAX
-    # A shop on a small host; the file may say more or less.
+    # A shop on a small host; the file may say less.
     allowance = Allowance(per_second=2.0, burst=5.0)
     find_cost = 1.0
 

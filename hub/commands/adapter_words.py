@@ -12,8 +12,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.group(invoke_without_command=True)
+@CONFIG
 @click.pass_context
-def adapters(context: click.Context) -> None:
+def adapters(context: click.Context, /, **_of_send: Path | None) -> None:
     """List the dialects of third parties that the hub reads."""
     if context.invoked_subcommand is None:
         from hub.commands.adapters import run_list  # noqa: PLC0415

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from hub.commands.running import CONFIG, run
+from hub.commands.running import CONFIG, given_before, run
 
-_DOOR = click.option("--url", help="The hub's HTTP door; default: as configured.")
+_DOOR = click.option("--url", callback=given_before, help="The hub's HTTP door; default: as configured.")
 _CHANNEL = click.argument("channel", metavar="ID")
 
 

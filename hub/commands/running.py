@@ -7,10 +7,20 @@ from typing import Any
 
 import click
 
+
+def given_before(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """The option's value, or else what the word before was given: `hub channels --config F show X`."""
+    before = context.parent
+    while value is None and before is not None:
+        value, before = before.params.get(option.name or ""), before.parent
+    return value
+
+
 CONFIG = click.option(
     "--config",
     "config",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=given_before,
     help="The house's hub.toml; without one, a small sample house.",
 )
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from hub.commands.running import CONFIG, run
+from hub.commands.running import CONFIG, given_before, run
 from protocol.limits import PAGE_ITEMS_MAX
 
-_DOOR = click.option("--url", help="The hub's HTTP door; default: as configured.")
+_DOOR = click.option("--url", callback=given_before, help="The hub's HTTP door; default: as configured.")
 _NUMBER = click.argument("number", metavar="ID", type=int)
 
 

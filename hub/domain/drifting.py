@@ -43,10 +43,21 @@ class Told(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-def units_beside(theirs: int, right: frozenset[int]) -> int:
-    """How many units a vendor has more than is right; of several numbers on their way to it each is right."""
+class Rightful(msgspec.Struct, frozen=True):
+    """The numbers that a vendor may have of one SKU at one location: ours, or those that it was told."""
+
+    # None: it was told nothing yet.
+    numbers: frozenset[int] = frozenset()
+    # When it took a number last; what it says of a moment before that is over. 0: it is told nothing.
+    taken_ms: int = 0
+
+
+def units_beside(theirs: int, at_ms: int, right: Rightful) -> int:
+    """How many units a vendor had more at that time than is right; of several numbers on their way to it each is."""
+    if at_ms < right.taken_ms:
+        return 0
     # What it was told nothing of yet is no difference.
-    return min((theirs - each for each in right or {theirs}), key=abs)
+    return min((theirs - each for each in right.numbers or {theirs}), key=abs)
 
 
 def lasts(difference: Difference, units_now: int, now_ms: int, stated_seconds: int) -> bool:

@@ -31,6 +31,8 @@ _ENDINGS = (".csv", ".jsonl", ".csv.gz", ".jsonl.gz")
 _KEPT = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-.")
 _NAME_BYTES_MAX = 180
 _PIECE_BYTES = 1024 * 1024
+# 1901, before which no file was written, and the last of the year 9999.
+_FIRST_MS, _LAST_MS = -(2**31) * 1000, 253_402_300_799_999
 
 
 class Seen(NamedTuple):
@@ -44,8 +46,8 @@ class Seen(NamedTuple):
 
     @property
     def changed_ms(self) -> int:
-        """When it was written to last, UTC milliseconds."""
-        return self.changed_ns // 1_000_000
+        """When it was written to last, UTC milliseconds, within the years that can be written; a file may say any."""
+        return min(max(self.changed_ns // 1_000_000, _FIRST_MS), _LAST_MS)
 
 
 class Changed(Exception):

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack
 from secrets import token_hex
+from time import time
 from typing import BinaryIO, Literal
 
 import structlog
@@ -173,7 +174,11 @@ class _Drop:
         lines = [summary(told), *broken_lines(told.errors or (), told.broken)]
         if told.detail:
             lines.insert(0, told.detail)
-        if state.state == "done" and state.at_ms != file.changed_ms:
+        if file.changed_ms > time() * 1000:
+            lines.insert(
+                0, f"It says that it was written at a time to come; it was taken as of {rfc3339(state.at_ms)}."
+            )
+        elif state.state == "done" and state.at_ms != file.changed_ms:
             lines.insert(0, f"The same books were taken as of {rfc3339(state.at_ms)}; this file changed nothing.")
         is_good = state.state == "done" and (state.broken < state.lines or not state.lines)
         await self._away(file, DONE if is_good else REFUSED, [f"import {state.id}", *lines])

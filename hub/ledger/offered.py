@@ -29,6 +29,8 @@ _COLUMNS = "sku, listing, has, tried, taken_at, state, outcome, attempts, confli
 _LOCK, _UNLOCK = "SELECT pg_try_advisory_lock($1)", "SELECT pg_advisory_unlock($1)"
 _MAKE = """INSERT INTO hub.channel (partition, id) SELECT $1, $2
     WHERE (SELECT count(*) FROM hub.channel WHERE partition = $1) < $3 ON CONFLICT DO NOTHING"""
+_TURN = "UPDATE hub.channel SET target = $3 WHERE partition = $1 AND id = $2 AND target <> $3 RETURNING id"
+_FORGET = "DELETE FROM hub.offered WHERE partition = $1 AND channel = $2"
 _VERSION = "SELECT version FROM hub.channel WHERE partition = $1 AND id = $2"
 _NOTE = """UPDATE hub.channel SET waiting = $3, oldest_at = $4, drifting = $5, circuit = $6, why = $7, noted_at = $8
     WHERE partition = $1 AND id = $2 RETURNING version"""
@@ -53,7 +55,7 @@ _RETRY = """UPDATE hub.offered SET state = 'live', attempts = 0, conflicts = 0, 
     WHERE partition = $1 AND channel = $2 AND ($3::text IS NULL OR sku = $3) AND state IN ('dead', 'absent')"""
 _AGAIN = "UPDATE hub.channel SET version = version + 1 WHERE partition = $1 AND id = $2"
 _KNOWN = "SELECT FROM hub.channel WHERE partition = $1 AND id = $2"
-_TOLD = """SELECT sku, has, tried, outcome FROM hub.offered
+_TOLD = """SELECT sku, has, tried, taken_at, outcome FROM hub.offered
     WHERE partition = $1 AND channel = $2 AND sku = ANY($3)"""
 
 
@@ -90,14 +92,17 @@ class Offered:
                 self._locked.discard(id)
                 await connection.execute(_UNLOCK, _name_of(id))
 
-    async def opened(self, id: str) -> int:
-        """Begin to tell a channel; its version.
+    async def opened(self, id: str, target: str) -> int:
+        """Begin to tell a channel; its version. What it told to another target is forgotten.
 
         Raises:
             ServerRefused: there are too many of earlier files.
         """
         async with self._held(id) as connection:
             await connection.execute(_MAKE, self._partition, id, CHANNELS_MAX)
+            async with connection.transaction():
+                if await connection.fetchrow(_TURN, self._partition, id, target) is not None:
+                    await connection.execute(_FORGET, self._partition, id)
             version = await connection.fetchval(_VERSION, self._partition, id)
         if version is None:
             raise ServerRefused(f"more than {CHANNELS_MAX} channels have been set up in this ledger")
@@ -153,10 +158,10 @@ class Offered:
         return int(str(done).rpartition(" ")[2])
 
     async def told(self, id: str, skus: Sequence[str]) -> list[Remembered]:
-        """What was told of these SKUs, as far as `has`, `tried` and `outcome` go."""
+        """What was told of these SKUs, as far as `has`, `tried`, `taken_at` and `outcome` go."""
         async with self._use() as connection:
             rows = await connection.fetch(_TOLD, self._partition, id, list(skus))
-        return [Remembered(**dict(row)) for row in rows]
+        return [Remembered(**dict(row) | {"taken_at": _seconds(row["taken_at"])}) for row in rows]
 
     async def aclose(self) -> None:
         """Close the connection, and let other processes tell."""
@@ -202,14 +207,16 @@ def _remembered(row: asyncpg.Record) -> Remembered:
 
 
 def _values(row: Remembered) -> tuple[object, ...]:
-    # Postgres keeps no NUL, and an adapter may quote anything.
-    said = msgspec.structs.replace(
-        row, listing=row.listing.replace("\0", "\ufffd"), why=row.why.replace("\0", "\ufffd")
-    )
+    said = msgspec.structs.replace(row, listing=_kept(row.listing), why=_kept(row.why))
     return (
         *(said.sku, said.listing, said.has, said.tried, _at(said.taken_at), said.state, said.outcome),
         *(said.attempts, said.conflicts, _at(said.next_at), said.why),
     )
+
+
+def _kept(text: str) -> str:
+    # Postgres keeps no NUL and no half of a letter, and an adapter may quote anything.
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _tally(row: asyncpg.Record) -> ChannelTally:

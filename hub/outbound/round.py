@@ -80,7 +80,10 @@ class Round:
                     self._note(each, put_off(each.known, found.why, now, jitter(), counts=counts))
             return
         for each in wanted:
-            listing = found.get(each.sku)
+            if each.sku not in found:
+                # Asked for in the next round.
+                continue
+            listing = found[each.sku]
             if listing is None:
                 self._note(each, absent(each.known, "the vendor does not sell it", now, jitter()))
                 continue
@@ -107,7 +110,13 @@ class Round:
         for request in requests:
             if self._is_over():
                 break
-            await self._send(request)
+            # Others went before it: what changed meanwhile is told as it is then.
+            if all(self._is_newest(offer) for offer in request.offers):
+                await self._send(request)
+
+    def _is_newest(self, offer: Offer) -> bool:
+        each = self._offers.get(offer.sku)
+        return each is not None and each.wanted == offer.quantity
 
     def _is_over(self) -> bool:
         """Whether more would be too late, or only cost time."""

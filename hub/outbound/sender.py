@@ -119,7 +119,7 @@ class Sender:
     async def _work(self, trouble: Trouble) -> None:
         """Tell until a fault: the lock may be another's then."""
         id, offers = self.channel.id, Offers(self.channel.keep_back)
-        self._version = await self._means.memory.opened(id)
+        self._version = await self._means.memory.opened(id, self.channel.target)
         behind = ""
         while rows := await self._means.memory.rows(id, behind):
             offers.remember(rows, self._means.clock())

@@ -4,6 +4,7 @@ Whatever the adapter does, the hub goes on, and what it says is bounded and held
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from traceback import extract_tb
 
 import msgspec
@@ -14,8 +15,10 @@ from adapters.offering import Heard, Listing, Offer, Offering, Request, Shelf, T
 from hub.outbound.calling import Unheard
 from hub.outbound.means import Means
 from hub.settings.tree import Channel
+from hub.stock.allowances import REST_SECONDS_MAX
 from hub.webhooks.accounts import Party
 from hub.webhooks.fetching import FETCHED_BYTES_MAX, Failed
+from protocol.limits import QUANTITY_MAX
 
 log = structlog.get_logger()
 
@@ -62,8 +65,39 @@ class Shop:
         """Offers that the adapter is given at once."""
         return max(1, min(self._offering.offers_max, OFFERS_MAX))
 
-    async def find(self, skus: Sequence[str]) -> Mapping[str, Listing] | Trouble:
-        """What the vendor sells of these, and has of them."""
+    async def find(self, skus: Sequence[str]) -> Mapping[str, Listing | None] | Trouble:
+        """What the vendor sells of these, and has of them; None: it sells no such thing, or it cannot be told which.
+
+        What it does not know by the house's name is looked for by the SKU's other names; those that there is no room to
+        ask for now are left out.
+        """
+        own = await self._found(skus)
+        if isinstance(own, Trouble):
+            return own
+        asked = self._names_that_fit([sku for sku in skus if sku not in own])
+        theirs = await self._found([name for names in asked.values() for name in names]) if any(asked.values()) else {}
+        if isinstance(theirs, Trouble):
+            return theirs
+        found: dict[str, Listing | None] = {**own}
+        for sku, names in asked.items():
+            listings = {theirs[name].id: theirs[name] for name in names if name in theirs}
+            # Two articles that are one of ours would each be told of all that there is.
+            found[sku] = listings.popitem()[1] if len(listings) == 1 else None
+        return found
+
+    def _names_that_fit(self, skus: Sequence[str]) -> dict[str, list[str]]:
+        """The other names of as many SKUs as fit into one question, in their order."""
+        found: dict[str, list[str]] = {}
+        room = self.offers_max
+        for sku in skus:
+            names = self._means.accounts.names(sku)[: self.offers_max]
+            if len(names) > room:
+                break
+            found[sku], room = names, room - len(names)
+        return found
+
+    async def _found(self, skus: Sequence[str]) -> Mapping[str, Listing] | Trouble:
+        """What the vendor calls just so."""
         fetched: dict[str, bytes] = {}
         size = 0
         try:
@@ -83,7 +117,7 @@ class Shop:
                 if found is None:
                     return Trouble("what it tells of some SKUs cannot be read", may_be_mine=True)
                 if isinstance(found, Mapping):
-                    return {sku: found[sku] for sku in skus if sku in found and _is_fit(found[sku])}
+                    return {sku: _read(found[sku]) for sku in skus if sku in found and _is_fit(found[sku])}
                 needs = found
         except Exception as error:
             self._note("find", error)
@@ -117,7 +151,7 @@ class Shop:
 
     def _heard(self, request: Request, answer: Answer) -> Heard | Trouble:
         try:
-            heard = self._offering.heard(request, answer)
+            heard = _bounded(self._offering.heard(request, answer))
             if len(heard.told) != len(request.offers):
                 raise ValueError("it tells of another number of offers")
         except Exception as error:
@@ -139,3 +173,23 @@ class Shop:
 
 def _is_fit(listing: Listing) -> bool:
     return 0 < len(listing.id) <= LISTING_CHARS_MAX
+
+
+def _read(listing: Listing) -> Listing:
+    """As it can be kept: a number that no stock is says nothing."""
+    has = listing.available
+    is_stock = isinstance(has, int) and abs(has) <= QUANTITY_MAX
+    return Listing(listing.id, has if is_stock else None)
+
+
+def _bounded(heard: Heard) -> Heard:
+    """As the contract has it.
+
+    Raises:
+        ValueError: something in it is of another kind, or no number.
+    """
+    heard = msgspec.convert(msgspec.to_builtins(heard), Heard)
+    said = (heard.wait_seconds, heard.left, heard.per_second)
+    if not all(number is None or isfinite(number) for number in said):
+        raise ValueError("it tells of a number that is none")
+    return msgspec.structs.replace(heard, wait_seconds=min(heard.wait_seconds, REST_SECONDS_MAX))

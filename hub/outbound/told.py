@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from hub.domain.drifting import Rightful
 from hub.domain.offers import ON_ITS_WAY
 from hub.ledger.offered import Offered
 from hub.settings.tree import Channel
@@ -23,16 +24,16 @@ class Told:
                 return channel.id
         return None
 
-    async def told(self, channel: str, skus: Sequence[str]) -> Mapping[str, frozenset[int]]:
+    async def told(self, channel: str, skus: Sequence[str]) -> Mapping[str, Rightful]:
         """The numbers that a vendor may have by what it was told, of those SKUs that it was told anything of.
 
         Raises:
             Unavailable: the ledger did not answer.
         """
-        found: dict[str, frozenset[int]] = {}
+        found: dict[str, Rightful] = {}
         for row in await self._memory.told(channel, skus):
             # Of a number on its way either may be so.
-            numbers = {row.has, row.tried if row.outcome == ON_ITS_WAY else None} - {None}
-            if numbers:
-                found[row.sku] = frozenset(numbers)  # type: ignore[arg-type]  # None is taken out
+            either = (row.has, row.tried if row.outcome == ON_ITS_WAY else None)
+            if numbers := frozenset(number for number in either if number is not None):
+                found[row.sku] = Rightful(numbers, int(row.taken_at * 1000))
         return found

@@ -31,7 +31,7 @@ def settled_channels(
             continue
         _check_pool(table, house, path, problems)
         _check_target(table, house, path, problems)
-        channel = _settled(table, folder)
+        channel = _settled(table, house, folder)
         # Two that tell the same place would undo each other's numbers for ever.
         target = channel.file or (channel.source, channel.location)
         if targets.setdefault(target, table.id) != table.id:
@@ -41,11 +41,13 @@ def settled_channels(
     return tuple(found)
 
 
-def _settled(table: ChannelSettings, folder: Path) -> Channel:
+def _settled(table: ChannelSettings, house: HouseSettings, folder: Path) -> Channel:
+    addresses = {source.id: source.api_url for source in house.sources}
     return Channel(
         id=table.id,
         pool=table.pool,
         source=table.source or "",
+        api_url=addresses.get(table.source or "") or "",
         location=table.location,
         keep_back=table.keep_back,
         requests_per_second=table.requests_per_second,

@@ -3,6 +3,7 @@
 A field's default is its default everywhere: deploy/hub.toml repeats it and a test holds the two together.
 """
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -187,6 +188,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     pool: str
     source: str = ""
+    # Of the source's API, as the same source may come to be another shop.
+    api_url: str = ""
     location: str = ""
     keep_back: int = 0
     # None: all that the adapter allows.
@@ -194,6 +197,12 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     file: Path | None = None
     every_seconds: int = 0
     columns: tuple[str, str] = ("sku", "quantity")
+
+    @property
+    def target(self) -> str:
+        """Whom it tells, in a word that quotes no address."""
+        who = f"{self.source}\0{self.api_url}\0{self.location}" if self.file is None else "file"
+        return blake2b(who.encode(), digest_size=16).hexdigest()
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -76,6 +76,12 @@ class Accounts:
         party = self.of(source)
         return party.adapter.allowance if party is not None and isinstance(party.adapter, Offering) else None
 
+    def names(self, sku: str) -> list[str]:
+        """What people call a SKU besides; not what the hub makes of a vendor's numbers (`shop:variant:7`)."""
+        house = self._house()
+        sources = {source.id for source in house.document.settings.sources}
+        return [name for name in house.catalogue.aliases(sku) if name.partition(":")[0] not in sources]
+
     def any(self) -> bool:
         """Whether the house hears of any third party."""
         return bool(self._present())

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from adapters.contract import Delivery, Reading, Reply
@@ -218,16 +220,17 @@ class Deliveries:
         is_old = result.state == "booked" and all(event.status == "duplicate" for event in result.events)
         return Result("ignored", "all of it was booked before", events=result.events) if is_old else result
 
-    async def compare(self, party: Party, page: Iterable[Delivery]) -> None:
-        """Compare the levels of a page with ours; nothing of it is kept, for it is asked for again.
+    async def compare(self, party: Party, page: Iterable[Delivery], at_ms: int) -> None:
+        """Compare the levels of a page, as of when it was asked for; nothing of it is kept, for it is asked for again.
 
         Raises:
             Fault: a store did not answer.
         """
         reads = [understanding.reading(party, delivery, {}) for delivery in page]
         told = [read for read in reads if read.unmapped is None]
+        time = datetime.fromtimestamp(at_ms / 1000, UTC)
         whole = Reading(
-            levels=tuple(level for read in told for level in read.levels),
+            levels=tuple(msgspec.structs.replace(level, time=time) for read in told for level in read.levels),
             aliases=tuple(dict.fromkeys(alias for read in told for alias in read.aliases)),
         )
         await book(self._stock, party, whole, self._drift, self._ledger_wait_seconds, self.offers)

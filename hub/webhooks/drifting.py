@@ -12,7 +12,7 @@ from time import time
 from typing import Protocol
 
 from hub.domain.command import Fact
-from hub.domain.drifting import TOLD_MAX, Difference, Told, alert_of, lasts, units_beside
+from hub.domain.drifting import TOLD_MAX, Difference, Rightful, Told, alert_of, lasts, units_beside
 from hub.faults import Fault
 from hub.patience import Trouble
 
@@ -44,7 +44,7 @@ class Memory(Protocol):
 
 
 # The numbers that a source may have at each (SKU, location).
-RightOf = Callable[[str, Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], frozenset[int]]]]
+RightOf = Callable[[str, Iterable[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], Rightful]]]
 
 
 class DriftWatch:
@@ -97,7 +97,8 @@ class DriftWatch:
         lasting = Counter(each.source for each in compared if each.alert_ms)
         agreed: list[Difference] = []
         for each in compared:
-            units_now = units_beside(each.theirs, right[each.source].get((each.sku, each.location), frozenset()))
+            place = (each.sku, each.location)
+            units_now = units_beside(each.theirs, each.told_ms, right[each.source].get(place, Rightful()))
             if not units_now:
                 if each.alert_ms:
                     await self._raise_alert(alert_of(each, 0))

@@ -5,13 +5,13 @@ bound on what is read. Whatever goes wrong is a value: a delivery is tried again
 """
 
 import asyncio
-from collections.abc import Mapping
 
 import aiohttp
 import msgspec
 from yarl import URL
 
 from adapters.contract import ROUNDS_MAX, Answer, Delivery, Need, Reading
+from adapters.hearing import wait_seconds
 from hub.faults import Unavailable
 from hub.stock.allowances import Allowances
 from hub.webhooks import understanding
@@ -25,8 +25,8 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024
 FETCHED_BYTES_MAX = 16 * 1024 * 1024
 # Requests to all vendors at once.
 REQUESTS_MAX = 16
-# The longest that a vendor may ask us to wait.
-RETRY_AFTER_SECONDS_MAX = 3_600
+# Where a vendor says that it is asked too often, and not for how long to wait.
+TOO_OFTEN, TOO_OFTEN_SECONDS = 429, 5.0
 # These pass by themselves; other refusals do not, as a rule.
 _PASSING = frozenset({408, 409, 425, 429})
 
@@ -80,9 +80,9 @@ class Fetcher:
         """
         source = party.settings.id
         try:
-            wait_seconds = await self._allowances.turn(source, cost, patience_seconds=PATIENCE_SECONDS)
-            if wait_seconds > 0:
-                return Failed("the vendor wants to be asked more slowly", retry_after_seconds=wait_seconds)
+            wait = await self._allowances.turn(source, cost, patience_seconds=PATIENCE_SECONDS)
+            if wait > 0:
+                return Failed("the vendor wants to be asked more slowly", retry_after_seconds=wait)
             answer = await self._asked(party, need)
             if isinstance(answer, Failed) and answer.retry_after_seconds:
                 await self._allowances.rest(source, answer.retry_after_seconds)
@@ -129,6 +129,7 @@ def address(api_url: str, need: Need) -> URL | None:
 
 
 async def _answer(response: aiohttp.ClientResponse, asked: str) -> Answer | Failed:
+    named = {name.lower(): value for name, value in response.headers.items()}
     # 204 is how some say that there is nothing.
     if response.status in (200, 204):
         body = bytearray()
@@ -136,13 +137,8 @@ async def _answer(response: aiohttp.ClientResponse, asked: str) -> Answer | Fail
             body += chunk
             if len(body) > ANSWER_BYTES_MAX:
                 return Failed(f"{asked} answers more than {ANSWER_BYTES_MAX} bytes", passes=False)
-        return Answer(bytes(body), {name.lower(): value for name, value in response.headers.items()})
+        return Answer(bytes(body), named)
     passes = response.status >= 500 or response.status in _PASSING
     what = "a redirect, which is not followed" if 300 <= response.status < 400 else f"{response.status}"
-    return Failed(f"{asked} answers {what}", passes, _retry_after(response.headers))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds; a date is as none, and the usual wait holds."""
-    text = headers.get("Retry-After", "")
-    return min(int(text), RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    wait = wait_seconds(Answer(b"", named)) or (TOO_OFTEN_SECONDS if response.status == TOO_OFTEN else 0)
+    return Failed(f"{asked} answers {what}", passes, wait)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from adapters.contract import Level
-from hub.domain.drifting import DIFFERENCES_MAX, Told, units_beside
+from hub.domain.drifting import DIFFERENCES_MAX, Rightful, Told, units_beside
 from hub.domain.rules import House
 from hub.stock.reads import Reads
 from hub.webhooks.accounts import Party
@@ -21,8 +21,8 @@ from protocol.answers import PositionItem, epoch_ms
 from protocol.events import AbsoluteLine, Count
 from protocol.limits import QUANTITY_MAX
 
-# (SKU, location) -> the numbers that a vendor may have: ours, or those that it was told; none: it was told nothing yet.
-Right = Mapping[tuple[str, str], frozenset[int]]
+# (SKU, location) -> the numbers that a vendor may have.
+Right = Mapping[tuple[str, str], Rightful]
 
 # (SKU by the house's name, location) -> the position, where there is one.
 Positions = Mapping[tuple[str, str], PositionItem]
@@ -35,7 +35,7 @@ class Offers(Protocol):
         """The channel that tells this account what it has at one of our locations; None: none does."""
         ...
 
-    async def told(self, channel: str, skus: Sequence[str]) -> Mapping[str, frozenset[int]]:
+    async def told(self, channel: str, skus: Sequence[str]) -> Mapping[str, Rightful]:
         """The numbers that a vendor may have by what it was told, of those SKUs that it was told anything of.
 
         Raises:
@@ -90,7 +90,7 @@ async def positions_of(levels: Iterable[Level], house: House, reads: Reads) -> P
 
 async def right_of(
     party: Party, places: Iterable[tuple[str, str]], house: House, reads: Reads, offers: Offers | None
-) -> dict[tuple[str, str], frozenset[int]]:
+) -> dict[tuple[str, str], Rightful]:
     """The numbers that a vendor may have at each (SKU, location): what a channel told it there, else what we have.
 
     Raises:
@@ -99,15 +99,15 @@ async def right_of(
     wanted: dict[str, dict[str, str]] = {}
     for sku, location in places:
         wanted.setdefault(location, {})[sku] = house.sku(sku)
-    found: dict[tuple[str, str], frozenset[int]] = {}
+    found: dict[tuple[str, str], Rightful] = {}
     for location, named in wanted.items():
         skus = sorted(set(named.values()))
         if offers is not None and (channel := offers.channel_at(party, location)):
             told = await offers.told(channel, skus)
-            found |= {(sku, location): told.get(known, frozenset()) for sku, known in named.items()}
+            found |= {(sku, location): told.get(known, Rightful()) for sku, known in named.items()}
         else:
             items = {item.sku: item for item in await reads.positions_among(location, skus)}
-            found |= {(sku, location): frozenset({_ours(items.get(known))}) for sku, known in named.items()}
+            found |= {(sku, location): Rightful(frozenset({_ours(items.get(known))})) for sku, known in named.items()}
     return found
 
 
@@ -117,8 +117,9 @@ def differences(levels: Iterable[Level], house: House, right: Right) -> list[Tol
     for level in levels:
         if level.available is not None:
             sku, location = place = (house.sku(level.sku), level.location)
-            units = units_beside(level.available, right.get(place, frozenset()))
-            found[place] = Told(sku, location, level.available, units, epoch_ms(level.time))
+            at_ms = epoch_ms(level.time)
+            units = units_beside(level.available, at_ms, right.get(place, Rightful()))
+            found[place] = Told(sku, location, level.available, units, at_ms)
     return list(found.values())
 
 

@@ -219,7 +219,7 @@ class Polling:
         source = party.settings.id
         after = went_on(walking, page.cursor, _now_ms(), party.settings.asked_every_seconds)
         if stream == LEVELS:
-            await self._taking.compare(party, page.deliveries)
+            await self._taking.compare(party, page.deliveries, walking.began_ms)
             return after if await self._memory.note(source, stream, after) else None
         arrived = [_asked_for(arrived_of(party, each)) for each in page.deliveries]
         found = await self._memory.keep(source, stream, after, arrived)

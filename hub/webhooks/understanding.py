@@ -25,6 +25,7 @@ from adapters.contract import (
 )
 from hub.webhooks.accounts import Party
 from protocol.identifiers import OpaqueId
+from protocol.limits import QUANTITY_MAX
 
 log = structlog.get_logger()
 
@@ -83,6 +84,8 @@ def reading(party: Party, delivery: Delivery, fetched: Mapping[str, bytes]) -> R
     )
     if any(len(said) > most for said, most in bounds):
         return Reading(unmapped="it says more than one delivery may")
+    if not all(level.available is None or _is_stock(level.available) for level in read.levels):
+        return Reading(unmapped=f"it tells of a stock that is no number up to {QUANTITY_MAX}")
     return read
 
 
@@ -120,6 +123,10 @@ def page_of(party: Party, asking: Polled, question: Question, answer: Answer) ->
     if len(page.cursor) > CURSOR_CHARS_MAX or "\0" in page.cursor:
         return "where it would go on cannot be kept"
     return "it goes on where it is" if page.cursor and page.cursor == question.cursor else page
+
+
+def _is_stock(available: object) -> bool:
+    return isinstance(available, int) and abs(available) <= QUANTITY_MAX
 
 
 def _note(party: Party, doing: str, error: Exception) -> None:

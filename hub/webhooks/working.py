@@ -161,7 +161,11 @@ class Webhooks:
         """
         if number is not None:
             kept = await self.inbox.parked_one(number)
-            return [] if kept is None else [await asyncio.shield(self.taking.begin(kept))]
+            if kept is not None:
+                return [await asyncio.shield(self.taking.begin(kept))]
+            found = await self.inbox.one(number)
+            # Whoever was given it tries it this moment.
+            return [Result("kept")] if found is not None and found[1] in ("kept", "parked") else []
         results: list[Result] = []
         behind, ends = 0, monotonic() + REPLAY_SECONDS
         while len(results) < REPLAYED_MAX and monotonic() < ends and (stretch := await self.inbox.parked(behind)):

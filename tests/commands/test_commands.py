@@ -106,6 +106,40 @@ def test_every_command_explains_itself(hub: Run, command: str, option: str) -> N
     assert told.out.startswith("Usage: ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["hooks", "dead", "X"],
+        ["hooks", "resume", "X"],
+        ["hooks", "replay", "X", "--dead"],
+        ["parked", "drop", "till", "1"],
+        ["webhooks", "show", "1"],
+        ["webhooks", "replay", "1"],
+        ["webhooks", "dismiss", "1"],
+        ["webhooks", "reconcile", "X"],
+        ["alerts", "settle", "0" * 16, "--why", "done"],
+        ["channels", "show", "X"],
+        ["channels", "retry", "X"],
+        ["adapters", "send", "shopify", "orders/create", "--source", "X"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_the_file_may_be_named_before_the_second_word_and_behind_it(hub: Run, arguments: list[str]) -> None:
+    group, *rest = arguments
+
+    before = hub(group, "--config", "before.toml", *rest)
+    behind = hub(group, "--config", "before.toml", *rest, "--config", "behind.toml")
+
+    assert "before.toml" in before.sentence
+    assert "behind.toml" in behind.sentence
+
+
+def test_the_door_may_be_named_before_the_second_word(hub: Run) -> None:
+    told = hub("channels", "--url", "http://127.0.0.1:1", "show", "X")
+
+    assert "127.0.0.1:1" in told.sentence
+
+
 def test_the_help_names_every_command(hub: Run) -> None:
     told = hub("--help")
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hub.domain.command import Raising
-from hub.domain.drifting import Difference, alert_of, lasts
+from hub.domain.drifting import Difference, Rightful, alert_of, lasts, units_beside
 
 NOW_MS = 1_795_600_000_000
 KNOWN = Difference("shop", "BAG-NOIR", "LON-KNB", 12, 2, NOW_MS, NOW_MS)
@@ -24,6 +24,24 @@ def test_it_is_told_when_it_has_lasted(after_ms: int, units_now: int, alert_ms: 
     difference = msgspec.structs.replace(KNOWN, alert_ms=alert_ms)
 
     assert lasts(difference, units_now, NOW_MS + after_ms, 900) == is_told
+
+
+@pytest.mark.parametrize(
+    ("theirs", "numbers", "taken_ms", "units"),
+    [
+        (12, {10}, 0, 2),
+        (8, {10}, 0, -2),
+        (8, {10, 8}, 0, 0),
+        (12, {10, 8}, 0, 2),
+        (12, set(), 0, 0),
+        (12, {10}, NOW_MS, 2),
+        (12, {10}, NOW_MS + 1, 0),
+    ],
+)
+def test_a_number_is_compared_with_each_that_may_be_and_with_none_of_later(
+    theirs: int, numbers: set[int], taken_ms: int, units: int
+) -> None:
+    assert units_beside(theirs, NOW_MS, Rightful(frozenset(numbers), taken_ms)) == units
 
 
 def test_the_alert_names_it_and_a_later_difference_is_another() -> None:

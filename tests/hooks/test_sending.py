@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import asyncpg
 import pytest
 import structlog
 from aiohttp import web
@@ -354,10 +355,13 @@ async def test_what_was_sent_and_not_written_is_sent_again(station: Station, rec
     async def ends(got: Got) -> web.StreamResponse:
         # The first of many: they are on their way, and nothing of that is written.
         receiver.answer = ok
-        await station.ledger.fetch(
+        # Over a connection of its own: the station may be looking at the ledger.
+        ledger = await asyncpg.connect(station.dsn)
+        await ledger.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub hooks'"
             " AND datname = current_database()"
         )
+        await ledger.close()
         return web.Response()
 
     receiver.answer = ends

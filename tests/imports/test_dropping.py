@@ -114,6 +114,19 @@ async def test_it_is_true_as_of_when_it_was_written(door: Door, erp: Path) -> No
     assert await on_hand(door, "BAG-NOIR") == {"LON-KNB": 3}
 
 
+@pytest.mark.parametrize("seconds", [2**33, 400_000_000_000], ids=["some century", "no year"])
+async def test_a_file_of_a_time_to_come_is_taken_as_of_now(door: Door, erp: Path, seconds: int) -> None:
+    (erp / ".night.csv").write_bytes(csv_of(ROWS[:2]))
+    os.utime(erp / ".night.csv", (seconds, seconds))
+    (erp / ".night.csv").rename(erp / "night.csv")
+
+    said = await report(erp, "night.csv")
+
+    assert "at a time to come; it was taken as of 20" in said
+    assert "changed nothing" not in said
+    assert await on_hand(door, ROWS[0][0]) == {"LON-KNB": 5}
+
+
 async def test_the_same_file_again_changes_nothing_whatever_its_name_and_also_after_a_restart(
     settings: Any, erp: Path
 ) -> None:

@@ -28,7 +28,7 @@ async def dsn(postgres_dsn: str) -> str:
 async def memory(dsn: str) -> AsyncIterator[Offered]:
     made = Offered(Link(dsn, "channels"))
     assert await made.hold("shop")
-    await made.opened("shop")
+    await made.opened("shop", "the shop")
     yield made
     await made.aclose()
 
@@ -125,10 +125,20 @@ async def test_what_was_told_is_known_to_whoever_asks(memory: Offered, other: Of
     assert [(row.sku, row.has, row.tried, row.outcome) for row in found] == [("S-00001", 3, 4, "on its way")]
 
 
+async def test_what_was_told_to_another_is_forgotten(memory: Offered) -> None:
+    await memory.write("shop", rows(2, has=3))
+    await memory.opened("shop", "the shop")
+    assert len(await memory.rows("shop", "")) == 2
+
+    await memory.opened("shop", "another shop")
+
+    assert await memory.rows("shop", "") == []
+
+
 async def test_there_is_a_most_of_channels(memory: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offered, "CHANNELS_MAX", 1)
     assert await memory.hold("another")
 
     with pytest.raises(ServerRefused, match="more than 1 channels"):
-        await memory.opened("another")
-    assert await memory.opened("shop") == 0
+        await memory.opened("another", "")
+    assert await memory.opened("shop", "the shop") == 0

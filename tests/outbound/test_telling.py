@@ -1,7 +1,7 @@
 """What a pool has is told to a vendor's shop: the newest number, sold-out first, and never what it has already."""
 
 from tests.intake.door import HOUSE, line
-from tests.outbound.conftest import OpenTown
+from tests.outbound.conftest import OpenTown, Town
 from tests.outbound.vendor import Gate, Vendor, selling, tables
 
 
@@ -90,6 +90,55 @@ async def test_what_the_vendor_does_not_sell_is_asked_for_once(open_town: OpenTo
 
     assert vendor.found.count(["NOWHERE"]) == 1
     assert vendor.told == [("BAG-NOIR", 1)]
+
+
+async def test_another_shop_under_the_same_name_is_asked_and_told_all(open_town: OpenTown, vendor: Vendor) -> None:
+    async with open_town(tables(vendor)) as town, selling(BAG_NOIR=9) as another:
+        await town.send(town.receipt(line("BAG-NOIR", 5)))
+        await vendor.shows(BAG_NOIR=5)
+
+        town.write(tables(another))
+        await town.reload()
+
+        await another.shows(BAG_NOIR=5)
+
+
+async def name(town: Town, **aliases: list[str]) -> None:
+    """Say what else these are called."""
+    said = [{"sku": sku.replace("_", "-"), "aliases": names} for sku, names in aliases.items()]
+    reply = await town.ask("PUT", "/v1/skus", body=said, token=town.token(["admin"]))
+    assert reply.status == 200, reply.body
+
+
+async def test_what_the_vendor_calls_by_another_name_of_ours_is_told_by_that(open_town: OpenTown) -> None:
+    stock: dict[str, int | None] = {"B/NOIR": 0, "B/ROUGE": 7, "B/RED": 7, "BAG-VERT": 0, "B/VERT": 7}
+    async with selling() as vendor:
+        vendor.stock = stock
+        async with open_town(tables(vendor)) as town:
+            await name(town, BAG_NOIR=["B/NOIR", "bazaar:stall:7"], BAG_ROUGE=["B/ROUGE", "B/RED"], BAG_VERT=["B/VERT"])
+            await town.send([town.receipt(line(sku, 5)) for sku in ("BAG-NOIR", "BAG-ROUGE", "BAG-VERT")])
+            await vendor.has(lambda seen: len(seen.told) == 2)
+
+            # What two articles share is of neither; our own name goes before others.
+            assert stock == {"B/NOIR": 5, "B/ROUGE": 7, "B/RED": 7, "BAG-VERT": 5, "B/VERT": 7}
+            await town.send(town.sale(line("B/NOIR", 2)))
+            await vendor.has(lambda seen: seen.stock["B/NOIR"] == 3)
+            assert (await town.channel())["channel"]["absent"] == 1
+    asked = [name for names in vendor.found for name in names]
+    assert "bazaar:stall:7" not in asked
+    assert len(asked) == len(set(asked))
+
+
+async def test_names_that_do_not_fit_into_one_question_are_asked_for_by_and_by(open_town: OpenTown) -> None:
+    skus = {f"BAG-{number}": [f"B/{number}/{name}" for name in range(6)] for number in range(4)}
+    async with selling() as vendor:
+        vendor.stock = dict.fromkeys((names[5] for names in skus.values()), 0)
+        async with open_town(tables(vendor)) as town:
+            await name(town, **skus)
+            await town.send([town.receipt(line(sku, 5)) for sku in skus])
+            await vendor.has(lambda seen: set(seen.stock.values()) == {5})
+    # As many as one question of this vendor holds.
+    assert max(map(len, vendor.found)) <= 10
 
 
 async def test_another_house_is_told(open_town: OpenTown, vendor: Vendor) -> None:

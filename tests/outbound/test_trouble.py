@@ -1,6 +1,7 @@
 """A vendor that is slow, away, asked too often or of another mind: nothing is lost, and nobody else is disturbed."""
 
 from collections.abc import Awaitable, Callable
+from time import time
 from typing import Any
 
 import msgspec
@@ -278,6 +279,81 @@ async def test_of_a_batch_that_is_refused_whole_each_is_told_by_itself(
         await until(is_dead)
 
 
+async def test_what_changes_while_others_are_told_is_not_told_as_it_was(
+    open_town: OpenTown, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "ROUND_SECONDS", 60.0)
+    gate = Gate()
+
+    async def refuses_all_and_holds_the_first(request: web.Request) -> web.StreamResponse | None:
+        body = await request.read()
+        if request.method == "POST" and body.count(b"!") > 1:
+            return web.Response(body=b"one of them")
+        if request.method == "POST":
+            vendor.always = None
+            await gate(request)
+        return None
+
+    vendor.always = refuses_all_and_holds_the_first
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+        await gate.is_reached()
+        # Both are on their way, one after the other; meanwhile both sell out.
+        await town.send(town.sale(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+
+        async def is_heard() -> bool:
+            sender = town.hub._channels._running["bazaar"].sender
+            return {each.wanted for each in sender._offers or ()} == {0}
+
+        await until_holds(is_heard)
+        gate.open()
+        await vendor.shows(BAG_NOIR=0, BAG_ROUGE=0)
+
+    assert len(vendor.told) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=503, headers={"Retry-After": "inf"}),
+        web.Response(status=503, headers={"Retry-After": "nan"}),
+        web.Response(body=b'[["taken", ""]]', headers={"X-Left": "nan"}),
+        web.Response(body=b'[["fine", ""]]'),
+        web.Response(body=b'[["refused", 7]]'),
+        web.Response(body=b'[["again", "\\u0000"], ["taken", ""]]'),
+        web.Response(body=b"\x00\xff" * 1000),
+    ],
+    ids=["for ever", "no time", "no rest", "no outcome", "no words", "too many", "rubbish"],
+)
+async def test_an_answer_beside_the_contract_is_one_that_failed(
+    open_town: OpenTown, vendor: Vendor, answer: web.Response
+) -> None:
+    async def rubbish(request: web.Request) -> web.StreamResponse | None:
+        if request.method == "GET" or len(vendor.times) > 3:
+            return None
+        await request.read()
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    vendor.always = rubbish
+    async with open_town(tables(vendor)) as town:
+        with capture_logs() as logs:
+            await town.send(town.receipt(line("BAG-NOIR", 5)))
+            await vendor.shows(BAG_NOIR=5)
+
+    assert "a channel met a defect" not in [each["event"] for each in logs]
+
+
+@pytest.mark.parametrize("number", [2**31, 10**30, -(2**40), 1.5, "7"])
+async def test_a_number_that_no_stock_is_says_nothing_and_stops_no_channel(
+    open_town: OpenTown, vendor: Vendor, number: Any
+) -> None:
+    vendor.stock["BAG-NOIR"] = number
+    async with open_town(tables(vendor)) as town:
+        await town.send(town.receipt(line("BAG-NOIR", 5), line("BAG-ROUGE", 4)))
+
+        await vendor.shows(BAG_NOIR=5, BAG_ROUGE=4)
+
+
 async def test_what_is_put_off_too_often_is_dead_and_others_are_not(
     open_town: OpenTown, vendor: Vendor, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +384,43 @@ async def test_what_was_told_is_no_drift_when_it_comes_back(open_town: OpenTown,
         assert [await tell("1", 8), await tell("2", 9), await tell("3", 8)] == [0, 1, 0]
         [position] = await town.positions(sku="BAG-NOIR")
         assert position["free"] == 10
+
+
+async def test_what_comes_back_late_is_compared_with_nothing_newer(
+    open_town: OpenTown, vendor: Vendor, until: Until
+) -> None:
+    async with open_town(tables(vendor)) as town:
+
+        async def tell(id: str, units: int, late_ms: int) -> None:
+            body = {"id": id, "levels": [["BAG-NOIR", units]], "late_ms": late_ms}
+            await town.post("/v1/webhooks/bazaar", msgspec.json.encode(body), headers={"X-Bazaar": SECRET})
+
+        async def drift() -> float | None:
+            return await town.metric('hub_source_drift_units{source="bazaar"}')
+
+        async def lasting() -> list[int]:
+            return [each.units for each in await town.hub._stores.memories.drifts.all()]
+
+        await town.send(town.receipt(line("BAG-NOIR", 10)))
+        await vendor.shows(BAG_NOIR=10)
+        await town.send(town.sale(line("BAG-NOIR", 1)))
+        await vendor.shows(BAG_NOIR=9)
+
+        # Its own echo of the first number, delivered after all; then what somebody set there by hand.
+        await tell("1", 10, late_ms=60_000)
+        assert (await drift(), await lasting()) == (0, [])
+        await tell("2", 12, late_ms=0)
+        assert (await drift(), await lasting()) == (3, [3])
+
+        # What was told since takes the place of that.
+        await town.send(town.sale(line("BAG-NOIR", 1)))
+        await vendor.shows(BAG_NOIR=8)
+
+        async def is_over() -> bool:
+            await town.hub._stores.webhooks.watch.look(int(time() * 1000))
+            return await lasting() == []
+
+        await until(is_over)
 
 
 async def test_a_question_that_the_vendor_cannot_bear_is_given_up_alone(

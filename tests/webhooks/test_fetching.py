@@ -93,6 +93,32 @@ async def test_a_vendor_that_asks_for_patience_is_asked_again_later(town: Town, 
 
 
 @pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 5),
+        ({"Retry-After": "soon"}, 5),
+        ({"Retry-After": "2.5"}, 2.5),
+        ({"Retry-After": "99999999"}, 3_600),
+        ({"Date": "Sun, 22 Nov 2026 10:00:00 GMT", "Retry-After": "Sun, 22 Nov 2026 10:00:40 GMT"}, 40),
+    ],
+    ids=["none", "no time", "part of a second", "for ever", "a date"],
+)
+async def test_an_account_that_is_asked_too_often_is_left_alone_by_all(
+    town: Town, vendor: Vendor, headers: dict[str, str], seconds: float
+) -> None:
+    stores = town.hub._stores
+    party = stores.webhooks.taking.accounts.of("town")
+    assert party is not None
+    vendor.answers = [(429, headers, b"")]
+
+    told = await stores.webhooks.taking.fetcher.ask(party, Need("order", "/orders/1"))
+    left_alone = await stores.allowances.take("town")
+
+    assert told == fetching.Failed("GET /orders/1 answers 429", passes=True, retry_after_seconds=seconds)
+    assert seconds - 2 < left_alone <= seconds
+
+
+@pytest.mark.parametrize(
     ("answer", "why"),
     [
         ((404, {}, b""), "GET /orders/1 answers 404"),

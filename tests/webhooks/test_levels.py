@@ -1,6 +1,9 @@
 """A vendor's own stock levels: compared, taken as the book of a place, or nothing; never more."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
 
 from tests.intake.door import line
 from tests.webhooks.town import Town
@@ -50,6 +53,14 @@ async def test_a_vendor_that_masters_a_place_sets_its_book_around_what_is_held_t
         return (position["free"], position["aside"], position["on_hand"]) == (4, {"damaged": 3}, 7)
 
     await until(is_closed)
+
+
+@pytest.mark.parametrize("units", [2**63, -(10**30), 1.5, "7"])
+async def test_a_level_that_no_stock_is_is_parked_and_not_tried_for_ever(own_town: Town, units: Any) -> None:
+    reply = await own_town.deliver(own_town.body(topic="level", levels=[["BAG-NOIR", units]]))
+
+    assert (reply.status, reply.json()["status"]) == (202, "parked")
+    assert "no number" in reply.json()["why"]
 
 
 async def test_levels_that_are_ignored_do_nothing_and_wait_for_nobody(own_town: Town) -> None:

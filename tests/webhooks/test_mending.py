@@ -77,17 +77,40 @@ async def test_a_parked_delivery_that_comes_again_is_tried_again(own_town: Town)
     assert len(await own_town.waiting()) == 1
 
 
-async def test_what_nobody_wants_is_dismissed_and_forgotten(own_town: Town) -> None:
+async def test_one_that_is_tried_this_moment_is_under_way_for_whoever_replays_it(own_town: Town, until: Until) -> None:
+    await own_town.deliver(own_town.sale_at_till(at="2"))
+    [item] = await own_town.waiting()
+    inbox = own_town.hub._stores.memories.inbox
+
+    async def given_to_another() -> bool:
+        return await inbox.parked_one(item["id"]) is not None
+
+    await until(given_to_another)
+
+    admin = own_town.token(["admin"])
+    replayed = await own_town.post(f"/v1/inbox/{item['id']}/replay", b"", token=admin)
+    unknown = await own_town.post("/v1/inbox/4711/replay", b"", token=admin)
+
+    assert replayed.json() == {"replayed": 0, "under_way": 1, "still_parked": 0}
+    assert unknown.status == 404
+
+
+async def test_what_nobody_wants_is_dismissed_and_forgotten(own_town: Town, until: Until) -> None:
     said = own_town.sale_at_till(at="2")
     await own_town.deliver(said)
     [item] = await own_town.waiting()
     path, admin = f"/v1/inbox/{item['id']}", own_town.token(["admin"])
 
-    replayed = await own_town.post(f"{path}/replay", b"", token=admin)
+    async def is_still_parked() -> bool:
+        # The hub, which has just begun, tries by itself what is parked: then it is under way.
+        replayed = await own_town.post(f"{path}/replay", b"", token=admin)
+        assert replayed.json()["replayed"] == 0
+        return bool(replayed.json() == {"replayed": 0, "under_way": 0, "still_parked": 1})
+
+    await until(is_still_parked)
     first, again = [await own_town.ask("DELETE", path, token=admin) for _ in range(2)]
     repeated = await own_town.deliver(said)
 
-    assert replayed.json() == {"replayed": 0, "under_way": 0, "still_parked": 1}
     assert first.json() == {"id": item["id"], "status": "dismissed"}
     assert again.status == 404
     assert repeated.json() == {"status": "ignored"}

@@ -3,6 +3,8 @@
 CREATE TABLE hub.channel (
     partition    integer     NOT NULL,
     id           text        NOT NULL,
+    -- Whom it told: what was told to one says nothing of another.
+    target       text        NOT NULL DEFAULT '',
     -- As whoever tells it wrote down last.
     waiting      integer     NOT NULL DEFAULT 0,
     oldest_at    timestamptz,

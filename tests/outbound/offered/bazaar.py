@@ -38,8 +38,8 @@ class Bazaar:
         return "levels"
 
     def translate(self, delivery: Delivery, account: Account, fetched: Mapping[str, bytes]) -> Reading:
-        time = datetime.fromtimestamp(delivery.received_at_ms / 1000, UTC)
         said: Any = msgspec.json.decode(delivery.body)
+        time = datetime.fromtimestamp((delivery.received_at_ms - said.get("late_ms", 0)) / 1000, UTC)
         return Reading(
             levels=tuple(
                 Level(sku=sku, location="LON-KNB", available=units, time=time, id=f"{said['id']}:{sku}")

@@ -210,20 +210,8 @@ class Kernel:
         days = [keys.seen(day) for day in range(self.seen_from, today + 2)]
         message = Message(house, [*keys.ALWAYS, *days])
         listed = [message.command(command, is_whole=is_whole) for command in commands]
-        body = _encode(
-            (
-                self.epoch,
-                self.floor,
-                version,
-                self.seen_from,
-                len(days),
-                message.profiles,
-                message.sights,
-                house.statuses,
-                message.wholes,
-                listed,
-            )
-        )
+        about = (self.epoch, self.floor, version, self.seen_from, len(days))
+        body = _encode((*about, message.profiles, message.sights, house.statuses, message.wholes, listed))
         try:
             if crash.armed:
                 await crash.at("kernel called")

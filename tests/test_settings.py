@@ -450,6 +450,10 @@ id = "one"
             "channel[1]: the channel one tells the same place",
         ),
         (
+            'source = "shop"\npool = "online"\n[[channel]]\nid = "two"\nsource = "shop"\npool = "online"\nlocation="7"',
+            "channel[1]: the channel one tells the same account; name a location in each of them",
+        ),
+        (
             'file = "x"\npool = "online"\n[[channel]]\nid = "one"\nfile = "y"\npool = "online"',
             'channel[1].id: "one" stands in channel[0] too',
         ),

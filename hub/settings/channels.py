@@ -36,9 +36,19 @@ def settled_channels(
         target = channel.file or (channel.source, channel.location)
         if targets.setdefault(target, table.id) != table.id:
             problems.add(path, f"the channel {targets[target]} tells the same place; one number can be right there")
+        elif channel.source and (other := _all_of(channel, found)):
+            problems.add(path, f"the channel {other} tells the same account; name a location in each of them")
         if len(problems) == known:
             found.append(channel)
     return tuple(found)
+
+
+def _all_of(channel: Channel, others: Sequence[Channel]) -> str | None:
+    """Another channel of the account, where one of the two tells a number for all of it."""
+    return next(
+        (other.id for other in others if other.source == channel.source and not (other.location and channel.location)),
+        None,
+    )
 
 
 def _settled(table: ChannelSettings, house: HouseSettings, folder: Path) -> Channel:

@@ -64,6 +64,10 @@ async def test_a_host_that_loses_its_power_while_the_ledger_is_away_loses_what_w
         await work_until_killed(fragile)
         await fragile.close_hub(hub, signal.SIGKILL)
         await fragile.redis.lose_power()
+    if promise == "everysec":
+        # Who starts heals Redis, which no disk that takes longer than a call may lets it do.
+        assert fragile.redis.disk is not None
+        fragile.redis.disk.slow_down(0)
     await fragile.redis.start()
     await fragile.open_hub()
     await judge.ledger_follows()

@@ -94,6 +94,8 @@ class Heard(Struct, frozen=True, kw_only=True):
 class Offering(Protocol):
     """What an adapter has besides, where its vendor can be told what is available. Pure; raises nothing."""
 
+    # What `Shelf.location` must match whole; where the empty one does, it stands for all places, or for one of them.
+    location_pattern: str
     # Offers that one call of `find` or `requests` is given at most.
     offers_max: int
     # What the vendor documents; the file may say less.

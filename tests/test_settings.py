@@ -417,6 +417,20 @@ api_url = "https://till.example"
 [[source]]
 id = "plain"
 
+[[source]]
+id = "mall"
+adapter = "bigcommerce"
+secret_env = "SHOP"
+token_env = "SHOP"
+api_url = "https://mall.example"
+
+[[source]]
+id = "boutique"
+adapter = "shopify"
+secret_env = "SHOP"
+token_env = "SHOP"
+api_url = "https://boutique.example"
+
 [[channel]]
 id = "one"
 {channel}
@@ -450,8 +464,20 @@ id = "one"
             "channel[1]: the channel one tells the same place",
         ),
         (
-            'source = "shop"\npool = "online"\n[[channel]]\nid = "two"\nsource = "shop"\npool = "online"\nlocation="7"',
+            'source = "mall"\npool = "online"\n[[channel]]\nid = "two"\nsource = "mall"\npool = "online"\nlocation="7"',
             "channel[1]: the channel one tells the same account; name a location in each of them",
+        ),
+        (
+            'source = "boutique"\npool = "online"',
+            "channel[0].location: is missing: shopify counts by place, so say which by its own id of it",
+        ),
+        (
+            'source = "boutique"\npool = "online"\nlocation = "LON-KNB"',
+            'channel[0].location: "LON-KNB" is no id of a place at shopify; those match [0-9]+',
+        ),
+        (
+            'source = "shop"\npool = "online"\nlocation = "7"',
+            "channel[0].location: is without effect: woocommerce counts one number for all places",
         ),
         (
             'file = "x"\npool = "online"\n[[channel]]\nid = "one"\nfile = "y"\npool = "online"',

@@ -97,6 +97,7 @@ _refusal = msgspec.json.Decoder(_Refusal).decode
 class BigCommerceOffering:
     """The outbound half."""
 
+    location_pattern = r"[0-9]*"
     offers_max = _OFFERS_MAX
     # Of the smallest plan, 150 in 30 seconds: what was saved up and what comes back meanwhile are as many.
     allowance = Allowance(per_second=4.0, burst=30.0)

@@ -96,6 +96,7 @@ _found = msgspec.json.Decoder(_Found).decode
 class ShopifyOffering:
     """The outbound half."""
 
+    location_pattern = r"[0-9]+"
     offers_max = _OFFERS_MAX
     # Of the smallest plan; each answer says what this shop's is.
     allowance = Allowance(per_second=100.0, burst=1_000.0)

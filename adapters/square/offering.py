@@ -95,6 +95,7 @@ _counts = msgspec.json.Decoder(_Counts).decode
 class SquareOffering:
     """The outbound half."""
 
+    location_pattern = r"[0-9A-Za-z]+"
     offers_max = _OFFERS_MAX
     # Square tells none, and asks for waiting longer where it says 429.
     allowance = Allowance(per_second=5.0, burst=10.0)

@@ -74,6 +74,7 @@ _error = msgspec.json.Decoder(_Error).decode
 class WooCommerceOffering:
     """The outbound half."""
 
+    location_pattern = r""
     offers_max = _OFFERS_MAX
     # A shop on a small host; the file may say less.
     allowance = Allowance(per_second=2.0, burst=5.0)

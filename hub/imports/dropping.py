@@ -179,7 +179,10 @@ class _Drop:
                 0, f"It says that it was written at a time to come; it was taken as of {rfc3339(state.at_ms)}."
             )
         elif state.state == "done" and state.at_ms != file.changed_ms:
-            lines.insert(0, f"The same books were taken as of {rfc3339(state.at_ms)}; this file changed nothing.")
+            said = (
+                f"The same books were taken as of {rfc3339(state.at_ms)}; this file changed nothing. It was told then:"
+            )
+            lines.insert(0, said)
         is_good = state.state == "done" and (state.broken < state.lines or not state.lines)
         await self._away(file, DONE if is_good else REFUSED, [f"import {state.id}", *lines])
 

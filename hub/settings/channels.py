@@ -1,6 +1,7 @@
 """Channels of the settings: whether each can be told, and whether that would do harm."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def _check_source(table: ChannelSettings, source: SourceSettings, path: str, pro
         return
     if source.api_url is None or (source.token_env is None and source.token_file is None):
         problems.add(f"{path}.source", f"the source {source.id} needs an api_url and a token to be told anything")
+    location = table.location or ""
+    if re.fullmatch(adapter.location_pattern, location) is None:
+        if not location:
+            what = f"is missing: {source.adapter} counts by place, so say which by its own id of it"
+        elif adapter.location_pattern:
+            what = f'"{location}" is no id of a place at {source.adapter}; those match {adapter.location_pattern}'
+        else:
+            what = f"is without effect: {source.adapter} counts one number for all places"
+        problems.add(f"{path}.location", what)
     most = adapter.allowance.per_second
     if table.requests_per_second is not None and table.requests_per_second > most:
         problems.add(f"{path}.requests_per_second", f"is more than the adapter {source.adapter} allows, {most:g}")

@@ -21,6 +21,7 @@ class Bazaar:
     documentation = "https://bazaar.example/api"
     maturity: Maturity = "recorded"
     topics: tuple[str, ...] = ("levels",)
+    location_pattern = r"[0-9]*"
     offers_max = 10
     find_cost = 1.0
     allowance = Allowance(per_second=1_000.0, burst=1_000.0)
